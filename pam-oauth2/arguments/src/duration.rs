@@ -1,0 +1,39 @@
+//! Durations as people write them: a whole number with `ms`, `s`, `m`, `h` or `d`; a bare
+//! number is seconds.
+
+use std::time::Duration;
+
+/// Why a duration is refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DurationError {
+    /// Not a whole number with a known unit.
+    #[error("\"{0}\" is not a duration: write a whole number with ms, s, m, h or d, such as 5s")]
+    Unreadable(String),
+    /// A duration, but not one that the option can have.
+    #[error("{value:?} is not between {least:?} and {most:?}")]
+    OutOfRange {
+        /// What was asked for.
+        value: Duration,
+        /// The least that is allowed.
+        least: Duration,
+        /// The most that is allowed.
+        most: Duration,
+    },
+}
+
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+    let unreadable = || DurationError::Unreadable(text.to_owned());
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| unreadable())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(unreadable()),
+    };
+    let total = number.checked_mul(milliseconds).ok_or_else(unreadable)?;
+    Ok(Duration::from_millis(total))
+}

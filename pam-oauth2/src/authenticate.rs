@@ -1,0 +1,90 @@
+//! The story of a login: user, token, verify, authorize.
+
+use std::ffi::CStr;
+use std::time::SystemTime;
+
+use pam::constants::PamFlag;
+use pam_oauth2_arguments::AuthLine;
+
+use crate::authorize::{Authorized, authorize};
+use crate::error::Refusal;
+use crate::http::Deadline;
+use crate::pam::{Failure, Handle};
+use crate::report::{Audience, Login, report_failure, report_success};
+use crate::role::Role;
+use crate::token::AccessToken;
+use crate::verify;
+
+/// Authentication management: `pam_sm_authenticate(3)`.
+///
+/// Guarantees: success only after [`authorize`] on claims that [`verify`] vouched for; the
+/// verdict of an earlier call on this handle is gone, whatever happens here.
+pub(crate) fn authenticate(
+    handle: &mut Handle<'_>,
+    words: &[&CStr],
+    flags: PamFlag,
+) -> Result<(), Failure> {
+    handle.forget()?;
+    let mut audience = Audience::of_flags(flags);
+    let login = match receive(handle, words, &mut audience) {
+        Ok(login) => login,
+        Err(refusal) => return Err(report_failure(handle, &audience, None, &refusal)),
+    };
+    match admit(&login) {
+        Ok(authorized) => {
+            handle.remember(authorized.role().as_str().as_bytes())?;
+            report_success(handle, &login);
+            Ok(())
+        }
+        Err(refusal) => Err(report_failure(handle, &audience, Some(&login), &refusal)),
+    }
+}
+
+/// Everything that the host tells: the line, the user, the token.
+fn receive(
+    handle: &mut Handle<'_>,
+    words: &[&CStr],
+    audience: &mut Audience,
+) -> Result<Login, Refusal> {
+    let words = utf8(words)?;
+    let line = AuthLine::parse(&words)?;
+    audience.heed(line.notices);
+    let user = handle
+        .user()
+        .map_err(|code| Refusal::libpam("the user name", code))?;
+    let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
+    let token = handle
+        .authtok()
+        .map_err(|code| Refusal::libpam("the token", code))?;
+    Ok(Login {
+        token: AccessToken::parse(token)?,
+        role,
+        remote_host: handle.remote_host(),
+        line,
+    })
+}
+
+/// Whether the token may log in as the role. The deadline begins here, behind the
+/// conversation: a person may take longer to type than a service may take to answer.
+fn admit(login: &Login) -> Result<Authorized, Refusal> {
+    let line = &login.line;
+    let deadline = Deadline::after(line.timeout);
+    let claims = verify::tokeninfo::verify(line, &login.token, deadline)?;
+    authorize(&claims, &login.role, line, seconds_since_1970())
+}
+
+/// The clock is read here and nowhere else.
+#[allow(clippy::disallowed_methods, reason = "this is the edge")]
+fn seconds_since_1970() -> f64 {
+    // A clock before 1970 is wrong in the direction that keeps tokens alive; infinity ends
+    // them all, and the message tells to check the clock.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(f64::INFINITY, |since| since.as_secs_f64())
+}
+
+fn utf8<'a>(words: &[&'a CStr]) -> Result<Vec<&'a str>, Refusal> {
+    words
+        .iter()
+        .map(|word| word.to_str().map_err(|_| Refusal::ArgumentEncoding))
+        .collect()
+}

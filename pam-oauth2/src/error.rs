@@ -1,0 +1,244 @@
+//! Every way in which a hook refuses, with its return code and its sentence.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::claims::Claim;
+use crate::http::{BODY_LIMIT, HttpFault, Stage};
+use crate::pam::Failure;
+use crate::redact::{Redactor, escape};
+use crate::role::RoleFault;
+use crate::token::TokenFault;
+
+/// Text from elsewhere: a claim, a network error. It can be shown through a [`Redactor`] only.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct Foreign(String);
+
+impl Foreign {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Foreign([not shown])")
+    }
+}
+
+/// Why a hook does not succeed.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// A check names a member that the answer does not have.
+    Absent { key: String, wanted: String },
+    /// A word of the PAM line is not UTF-8.
+    ArgumentEncoding,
+    /// The PAM line is wrong.
+    Arguments(pam_oauth2_arguments::Error),
+    /// The answer is not one JSON object, or not an unambiguous one.
+    Body { service: String, fault: Foreign },
+    /// `pam_sm_chauthtok`.
+    ChangeOfToken,
+    /// A member is there but is not what it has to be: the role for the login field (where
+    /// `wanted` is absent), else the text of the check.
+    Differs {
+        key: String,
+        found: Option<Foreign>,
+        wanted: Option<String>,
+    },
+    /// The token has ended, so many seconds ago.
+    Expired { ago: f64 },
+    /// There was no answer from the token service.
+    Http { service: String, fault: HttpFault },
+    /// The answer says that the token is not active.
+    Inactive,
+    /// A call of libpam failed.
+    Libpam { wanted: &'static str, code: Failure },
+    /// The answer does not have the login field.
+    NoLoginField { field: String },
+    /// The application names no user.
+    NoUser,
+    /// The account phase without a verdict of ours.
+    NoVerdict,
+    /// `exp` or `expires_in` is no number.
+    NotANumber {
+        name: &'static str,
+        found: Option<Foreign>,
+    },
+    /// A bug of ours, caught at the edge.
+    Panic { place: String },
+    /// The user name cannot be used.
+    Role(RoleFault),
+    /// The token service answered, but not with 200.
+    Status { service: String, status: u16 },
+    /// The token cannot be one.
+    Token(TokenFault),
+}
+
+impl Refusal {
+    pub(crate) fn differs(key: &str, claim: &Claim, wanted: Option<&str>) -> Self {
+        Self::Differs {
+            key: key.to_owned(),
+            found: claim.display().map(Foreign::new),
+            wanted: wanted.map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn libpam(wanted: &'static str, code: Failure) -> Self {
+        Self::Libpam { wanted, code }
+    }
+
+    /// The one table of return codes.
+    pub(crate) fn code(&self) -> Failure {
+        match self {
+            Self::ArgumentEncoding
+            | Self::Arguments(_)
+            | Self::Http {
+                fault: HttpFault::Trust(_),
+                ..
+            } => Failure::SERVICE_ERR,
+            Self::Body { .. } | Self::Http { .. } => Failure::AUTHINFO_UNAVAIL,
+            Self::Status { status, .. } if is_trouble(*status) => Failure::AUTHINFO_UNAVAIL,
+            Self::NoLoginField { .. } | Self::NoUser => Failure::USER_UNKNOWN,
+            Self::Absent { .. }
+            | Self::Differs { .. }
+            | Self::Expired { .. }
+            | Self::Inactive
+            | Self::NotANumber { .. }
+            | Self::Role(_)
+            | Self::Status { .. }
+            | Self::Token(_) => Failure::AUTH_ERR,
+            Self::ChangeOfToken | Self::NoVerdict => Failure::PERM_DENIED,
+            Self::Panic { .. } => Failure::ABORT,
+            Self::Libpam { code, .. } => *code,
+        }
+    }
+
+    /// What happened, to what, and what to do: one sentence, in visible ASCII.
+    pub(crate) fn sentence(&self, redactor: Option<&Redactor<'_>>) -> String {
+        match self {
+            Self::Absent { key, wanted } => format!(
+                "the answer of the token service has no \"{}\", and the PAM line demands {}={}",
+                escape(key), escape(key), escape(wanted)
+            ),
+            Self::ArgumentEncoding => "PAM line: an argument is not valid UTF-8".to_owned(),
+            Self::Arguments(error) => format!("PAM line: {}", escape(&error.to_string()).replace("\\\"", "\"")),
+            Self::Body { service, fault } => format!(
+                "the answer of the token service {service} cannot be used: {}; check the URL of the PAM line",
+                plain(redactor, fault)
+            ),
+            Self::ChangeOfToken => "an access token is not changed here; get a new one from its issuer".to_owned(),
+            Self::Differs { key, found, wanted: None } => format!(
+                "the token is somebody else's: its \"{}\" is {}", escape(key), quote(redactor, found.as_ref())
+            ),
+            Self::Differs { key, found, wanted: Some(wanted) } => format!(
+                "\"{}\" of the token is {}, and the PAM line demands \"{}\"",
+                escape(key), quote(redactor, found.as_ref()), escape(wanted)
+            ),
+            Self::Expired { ago } => format!(
+                "the token expired {ago:.0} s ago, says the token service; get a new one (and check the clock)"
+            ),
+            Self::Http { service, fault } => http_sentence(service, fault, redactor),
+            Self::Inactive => "the token service says that the token is not active; get a new one".to_owned(),
+            Self::Libpam { wanted, code } => format!("libpam did not give {wanted}: {code}"),
+            Self::NoLoginField { field } => format!(
+                "the answer of the token service has no \"{}\", which the PAM line names as the login field",
+                escape(field)
+            ),
+            Self::NoUser => "no user name".to_owned(),
+            Self::NoVerdict => {
+                "account: this module has not authenticated this user; where another module may have, \
+                 put --always on the account line".to_owned()
+            }
+            Self::NotANumber { name, found } => {
+                format!("\"{name}\" of the token is {}, not a number", quote(redactor, found.as_ref()))
+            }
+            Self::Panic { place } => format!("internal error at {}; please report it", escape(place)),
+            Self::Role(fault) => fault.to_string(),
+            Self::Status { service, status } if is_trouble(*status) => format!(
+                "the token service {service} answered with status {status}: it is in trouble or limits us; \
+                 try again later"
+            ),
+            Self::Status { service, status } => format!(
+                "the token service {service} answered with status {status}: it does not know the token \
+                 (expired, revoked or mistyped: get a new one) or the URL is wrong"
+            ),
+            Self::Token(fault) => fault.to_string(),
+        }
+    }
+}
+
+impl From<pam_oauth2_arguments::Error> for Refusal {
+    fn from(error: pam_oauth2_arguments::Error) -> Self {
+        Self::Arguments(error)
+    }
+}
+
+impl From<RoleFault> for Refusal {
+    fn from(fault: RoleFault) -> Self {
+        Self::Role(fault)
+    }
+}
+
+impl From<TokenFault> for Refusal {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
+    }
+}
+
+/// A status that says nothing about the token: 429 (RFC 6585 section 4) and 5xx.
+fn is_trouble(status: u16) -> bool {
+    status == 429 || (500..=599).contains(&status)
+}
+
+fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_>>) -> String {
+    match fault {
+        HttpFault::Failed { stage, cause } => format!(
+            "the token service {service} cannot be asked: {} {}",
+            match stage {
+                Stage::Resolving => "looking up its address failed:",
+                Stage::Connecting => "connecting failed (check the network and --ca-file):",
+                Stage::Waiting => "it gave no HTTP answer:",
+                Stage::Reading => "its answer broke off:",
+            },
+            plain(redactor, cause)
+        ),
+        HttpFault::Late { stage, limit } => format!(
+            "the token service {service} was too slow: {} when the {} of --timeout had passed",
+            match stage {
+                Stage::Resolving => "its address was still being looked up",
+                Stage::Connecting => "the connection did not stand",
+                Stage::Waiting => "it had not begun to answer",
+                Stage::Reading => "its answer was not complete",
+            },
+            seconds(*limit)
+        ),
+        HttpFault::Starved { cause } => format!(
+            "no connection to the token service {service} can be made: {}; raise the limits of the server",
+            escape(cause)
+        ),
+        HttpFault::TooLarge => format!(
+            "the answer of the token service {service} is longer than {BODY_LIMIT} bytes; check the URL of the PAM line"
+        ),
+        HttpFault::Trust(fault) => escape(&fault.to_string()),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+fn quote(redactor: Option<&Redactor<'_>>, text: Option<&Foreign>) -> String {
+    match (text, redactor) {
+        (None, _) => "not a text".to_owned(),
+        (Some(_), None) => "[not shown]".to_owned(),
+        (Some(Foreign(text)), Some(redactor)) => redactor.quote(text),
+    }
+}
+
+fn plain(redactor: Option<&Redactor<'_>>, Foreign(text): &Foreign) -> String {
+    redactor.map_or_else(|| "[not shown]".to_owned(), |redactor| redactor.plain(text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! One GET request on the calling thread, with one deadline over everything.
+//!
+//! In: a URL, what to trust, a [`Deadline`]. Out: status and body, or why there is none.
+//! Never: a thread, a redirect, a proxy, an environment variable, a body above
+//! [`BODY_LIMIT`], or a return after the deadline.
+//!
+//! `reqwest` runs on a current-thread runtime that lives only here. It gets addresses, not
+//! names: its own resolver would start a thread that cannot be stopped in time.
+
+mod race;
+mod tls;
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONNECTION, CONTENT_LENGTH};
+use reqwest::{Response, redirect, retry};
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::error::Foreign;
+use crate::resolver;
+
+pub(crate) use tls::TrustFault;
+
+/// A tokeninfo answer is well below 10 KiB.
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
+/// More header lines than this are an attack or an accident.
+const HEADER_LINES: usize = 100;
+const USER_AGENT: &str = concat!("pam-oauth2/", env!("CARGO_PKG_VERSION"));
+
+/// When everything must be over, and how long that was in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    total: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(total: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            at: now.checked_add(total).unwrap_or(now),
+            total,
+        }
+    }
+}
+
+/// A complete answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Empty unless the status is 200: no other body is read. Wiped when dropped, because
+    /// some services repeat the token in it.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// How far a request has come, for the message about a deadline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Its host name is being looked up.
+    Resolving,
+    /// TCP and TLS.
+    Connecting,
+    /// The request is sent, the status line and headers are not here.
+    Waiting,
+    /// The body has begun.
+    Reading,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum HttpFault {
+    /// The deadline passed.
+    Late { stage: Stage, limit: Duration },
+    /// Something on the way failed.
+    Failed { stage: Stage, cause: Foreign },
+    /// The process lacks what a connection needs (file descriptors, memory).
+    Starved { cause: String },
+    /// The body is longer than [`BODY_LIMIT`].
+    TooLarge,
+    /// What to trust cannot be read.
+    Trust(TrustFault),
+}
+
+/// Shared by the steps of one request.
+#[derive(Clone, Debug)]
+struct Progress(Arc<AtomicU8>);
+
+impl Progress {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU8::new(Stage::Resolving as u8)))
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.0.store(stage as u8, Ordering::Relaxed);
+    }
+
+    fn stage(&self) -> Stage {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Stage::Resolving,
+            1 => Stage::Connecting,
+            2 => Stage::Waiting,
+            _ => Stage::Reading,
+        }
+    }
+}
+
+/// Gets `url`. Everything that was opened is closed when this returns.
+pub(crate) fn get(
+    url: &Url,
+    ca_file: Option<&Path>,
+    deadline: Deadline,
+) -> Result<Answer, HttpFault> {
+    let tls = tls::client_config(url.scheme() == "https", ca_file).map_err(HttpFault::Trust)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| HttpFault::Starved {
+            cause: error.to_string(),
+        })?;
+    let progress = Progress::new();
+    let exchange = exchange(url, &tls, deadline, &progress);
+    runtime
+        .block_on(async { tokio::time::timeout_at(deadline.at, exchange).await })
+        .unwrap_or_else(|_| {
+            Err(HttpFault::Late {
+                stage: progress.stage(),
+                limit: deadline.total,
+            })
+        })
+}
+
+async fn exchange(
+    url: &Url,
+    tls: &ClientConfig,
+    deadline: Deadline,
+    progress: &Progress,
+) -> Result<Answer, HttpFault> {
+    let failed = |cause: String| HttpFault::Failed {
+        stage: progress.stage(),
+        cause: Foreign::new(cause),
+    };
+    let addresses = addresses(url, deadline)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    progress.reach(Stage::Connecting);
+    let response = race::first_to_connect(addresses, |address, gate| {
+        request(url, tls.clone(), address, gate, progress.clone())
+    })
+    .await
+    .map_err(|error| failed(causes(error)))?;
+    let status = response.status().as_u16();
+    let body = if status == 200 {
+        body(response, progress).await?
+    } else {
+        Zeroizing::default()
+    };
+    Ok(Answer { status, body })
+}
+
+async fn addresses(url: &Url, deadline: Deadline) -> Result<Vec<SocketAddr>, resolver::Fault> {
+    let port = url.port_or_known_default().unwrap_or(443);
+    let addresses = match url.host() {
+        Some(Host::Ipv4(address)) => vec![address.into()],
+        Some(Host::Ipv6(address)) => vec![address.into()],
+        Some(Host::Domain(name)) => resolver::lookup(name, deadline.at).await?,
+        None => Vec::new(),
+    };
+    Ok(addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, port))
+        .collect())
+}
+
+/// One attempt, to one address.
+async fn request(
+    url: &Url,
+    tls: ClientConfig,
+    address: SocketAddr,
+    gate: race::Gate,
+    progress: Progress,
+) -> reqwest::Result<Response> {
+    let mut client = reqwest::Client::builder()
+        .connector_layer(race::GateLayer::new(gate, move || {
+            progress.reach(Stage::Waiting)
+        }))
+        .http1_max_headers(HEADER_LINES)
+        .https_only(url.scheme() == "https")
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(retry::never())
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT);
+    if let Some(Host::Domain(name)) = url.host() {
+        client = client.resolve(name, address);
+    }
+    client
+        .build()?
+        .get(url.clone())
+        .header(ACCEPT, "application/json")
+        .header(CONNECTION, "close")
+        .send()
+        .await
+}
+
+async fn body(
+    mut response: Response,
+    progress: &Progress,
+) -> Result<Zeroizing<Vec<u8>>, HttpFault> {
+    progress.reach(Stage::Reading);
+    let announced = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    let announced = announced
+        .and_then(|length| length.parse::<u64>().ok())
+        .unwrap_or(0);
+    if announced > BODY_LIMIT as u64 {
+        return Err(HttpFault::TooLarge);
+    }
+    // All the room at once: growing would leave copies behind that nobody wipes.
+    let mut body = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(announced).unwrap_or(0).max(4096),
+    ));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if chunk.len() > BODY_LIMIT.saturating_sub(body.len()) => {
+                return Err(HttpFault::TooLarge);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => {
+                return Err(HttpFault::Failed {
+                    stage: Stage::Reading,
+                    cause: Foreign::new(causes(error)),
+                });
+            }
+        }
+    }
+}
+
+/// The chain of causes without the outermost sentence, which only says that a request
+/// failed, and without the URL, which holds the token.
+fn causes(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // Some levels repeat the text of the level below.
+        if texts.last().is_none_or(|above| !above.contains(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    if texts.is_empty() {
+        texts.push(error.to_string());
+    }
+    texts.join(": ")
+}

@@ -1,0 +1,133 @@
+//! Foreign text in messages: escaped, cut, and free of the token.
+
+use crate::token::AccessToken;
+
+/// No run of this many characters of a token is ever shown.
+const SECRET_RUN: usize = 8;
+/// Characters of a value that are shown: a role name fits.
+const VALUE_SHOWN: usize = 64;
+/// Characters of an explanation that are shown.
+const EXPLANATION_SHOWN: usize = 400;
+const WITHHELD: &str = "[withheld: it repeats the token]";
+
+/// Makes foreign text presentable. Needs the token: without knowing the secret nobody can
+/// tell whether a text repeats it, so before the token is known nothing foreign is shown.
+pub(crate) struct Redactor<'a> {
+    token: &'a [u8],
+}
+
+impl<'a> Redactor<'a> {
+    pub(crate) fn new(token: &'a AccessToken) -> Self {
+        Self {
+            token: token.expose(),
+        }
+    }
+
+    /// In double quotes, as visible ASCII. What is between the quotes cannot end them.
+    pub(crate) fn quote(&self, foreign: &str) -> String {
+        self.present(foreign, VALUE_SHOWN)
+            .map_or_else(|| WITHHELD.to_owned(), |text| format!("\"{text}\""))
+    }
+
+    /// Without quotes, for a text that ends a line. A quotation mark is escaped all the same.
+    pub(crate) fn plain(&self, foreign: &str) -> String {
+        self.present(foreign, EXPLANATION_SHOWN)
+            .unwrap_or_else(|| WITHHELD.to_owned())
+    }
+
+    fn present(&self, foreign: &str, most: usize) -> Option<String> {
+        let end = foreign
+            .char_indices()
+            .nth(most)
+            .map_or(foreign.len(), |(index, _)| index);
+        let shown = foreign.get(..end).unwrap_or_default();
+        if self.shares_a_run(shown.as_bytes()) {
+            return None;
+        }
+        let mut text = escape(shown);
+        if end < foreign.len() {
+            text.push_str("...");
+        }
+        Some(text)
+    }
+
+    /// Whether `text` and the token have [`SECRET_RUN`] characters in a row in common, or all
+    /// of a shorter token. Upper and lower case count as equal.
+    fn shares_a_run(&self, text: &[u8]) -> bool {
+        let run = SECRET_RUN.min(self.token.len()).max(1);
+        text.windows(run).any(|piece| {
+            self.token
+                .windows(run)
+                .any(|part| part.eq_ignore_ascii_case(piece))
+        })
+    }
+}
+
+/// As visible ASCII and blanks: what could move a cursor, end a line or close a quotation
+/// becomes an escape sequence of the kind `\n`, `\u{1b}`, `\"`.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn token(text: &str) -> AccessToken {
+        AccessToken::parse(Zeroizing::new(text.into())).unwrap()
+    }
+
+    #[test]
+    fn a_foreign_text_cannot_leave_its_quotation_or_its_line() {
+        let token = token("unrelated-secret");
+        let redactor = Redactor::new(&token);
+        assert_eq!(
+            redactor.quote("a\"b\\c\nLOG:  ok\x1b[2J\u{202e}\u{f6}%n"),
+            r#""a\"b\\c\nLOG:  ok\u{1b}[2J\u{202e}\u{f6}%n""#
+        );
+    }
+
+    #[test]
+    fn a_foreign_text_is_cut() {
+        let token = token("unrelated-secret");
+        let quoted = Redactor::new(&token).quote(&"\u{f6}".repeat(1000));
+        assert_eq!(quoted, format!("\"{}...\"", r"\u{f6}".repeat(VALUE_SHOWN)));
+    }
+
+    #[test]
+    fn a_text_that_repeats_eight_characters_of_the_token_is_withheld() {
+        let token = token("abcdefghijklmnop");
+        let redactor = Redactor::new(&token);
+        assert_eq!(redactor.quote("xx defghijk xx"), WITHHELD);
+        assert_eq!(redactor.plain("xx DEFGHIJK xx"), WITHHELD);
+        assert_eq!(redactor.quote("xx defghij xx"), "\"xx defghij xx\"");
+    }
+
+    #[test]
+    fn a_short_token_is_withheld_whole() {
+        let token = token("abc");
+        let redactor = Redactor::new(&token);
+        assert_eq!(redactor.quote("xabcx"), WITHHELD);
+        assert_eq!(redactor.quote("xabx"), "\"xabx\"");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_shows_a_run_of_the_token(
+            secret in "[!-~]{8,40}",
+            before in ".{0,80}",
+            after in ".{0,80}",
+            from in 0usize..32,
+        ) {
+            let from = from.min(secret.len() - SECRET_RUN);
+            let part = &secret[from..from + SECRET_RUN];
+            let known = token(&secret);
+            let shown = Redactor::new(&known).quote(&format!("{before}{part}{after}"));
+            prop_assert!(shown == WITHHELD || !shown.contains(part));
+            prop_assert!(shown.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
+        }
+    }
+}

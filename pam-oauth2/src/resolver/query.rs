@@ -1,0 +1,225 @@
+//! Asking the servers: UDP first, TCP where the answer does not fit.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout_at};
+
+use super::Fault;
+use super::message::{self, Family, Name, Outcome, Unusable};
+use super::resolv_conf::ResolvConf;
+
+/// Enough for every answer over UDP to a question without EDNS, and for servers that do not
+/// keep to the 512 bytes.
+const DATAGRAM: usize = 4096;
+/// Once one family has addresses, how long the other may still take.
+const SECOND_FAMILY: Duration = Duration::from_millis(250);
+
+/// Asks server after server, as often as the configuration says.
+pub(super) async fn ask(
+    name: &Name,
+    conf: &ResolvConf,
+    deadline: Instant,
+) -> Result<Outcome, Fault> {
+    let mut complaints = Vec::new();
+    let tries = conf.servers.len().saturating_mul(conf.attempts as usize);
+    for (index, server) in conf.servers.iter().cycle().take(tries).enumerate() {
+        let patience = patience(conf, deadline, conf.servers.len(), index);
+        match ask_server(*server, name, patience).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(complaint) => {
+                let complaint = format!("{}: {complaint}", server.ip());
+                if !complaints.contains(&complaint) {
+                    complaints.push(complaint);
+                }
+            }
+        }
+    }
+    Err(Fault::NoAnswer(complaints.join(", ")))
+}
+
+/// Until when a server may think: what the configuration grants, but no more than a fair
+/// share of what is left, counting the servers that follow in this round and the request
+/// that follows them.
+fn patience(conf: &ResolvConf, deadline: Instant, servers: usize, index: usize) -> Instant {
+    let now = Instant::now();
+    let left = deadline.saturating_duration_since(now);
+    let in_round = index.checked_rem(servers).unwrap_or(0);
+    let parties = servers.saturating_sub(in_round).saturating_add(1);
+    let share = left
+        .checked_div(u32::try_from(parties).unwrap_or(u32::MAX))
+        .unwrap_or(left);
+    now.checked_add(share.min(conf.timeout)).unwrap_or(deadline)
+}
+
+/// Both families at once. Addresses of one are enough; an error counts only where the other
+/// family has none either.
+async fn ask_server(server: SocketAddr, name: &Name, until: Instant) -> Result<Outcome, String> {
+    let four = ask_family(server, name, Family::V4, until);
+    let six = ask_family(server, name, Family::V6, until);
+    let [four, six] = both(four, six, until).await;
+    let mut found = Vec::new();
+    let mut complaint = None;
+    for result in [four, six] {
+        match result {
+            Ok(Outcome::Addresses(addresses)) => found.extend(addresses),
+            Ok(Outcome::Absent) => {}
+            Err(error) => complaint = Some(error),
+        }
+    }
+    match complaint {
+        _ if !found.is_empty() => Ok(Outcome::Addresses(found)),
+        Some(error) => Err(error),
+        None => Ok(Outcome::Absent),
+    }
+}
+
+type Reply = Result<Outcome, String>;
+
+/// Waits for both, but not long for the second once the first has brought addresses.
+async fn both(
+    four: impl Future<Output = Reply>,
+    six: impl Future<Output = Reply>,
+    until: Instant,
+) -> [Reply; 2] {
+    let (mut four, mut six) = (std::pin::pin!(four), std::pin::pin!(six));
+    let mut replies = [None, None];
+    let late = || Err("no answer in time".to_owned());
+    let mut until = std::pin::pin!(tokio::time::sleep_until(until));
+    std::future::poll_fn(|context| {
+        use std::task::Poll;
+        let [first, second] = &mut replies;
+        if first.is_none()
+            && let Poll::Ready(reply) = four.as_mut().poll(context)
+        {
+            shorten(until.as_mut(), &reply);
+            *first = Some(reply);
+        }
+        if second.is_none()
+            && let Poll::Ready(reply) = six.as_mut().poll(context)
+        {
+            shorten(until.as_mut(), &reply);
+            *second = Some(reply);
+        }
+        if first.is_some() && second.is_some() {
+            Poll::Ready(())
+        } else {
+            until.as_mut().poll(context)
+        }
+    })
+    .await;
+    replies.map(|reply| reply.unwrap_or_else(late))
+}
+
+fn shorten(until: std::pin::Pin<&mut tokio::time::Sleep>, reply: &Reply) {
+    let soon = Instant::now().checked_add(SECOND_FAMILY);
+    if let (Ok(Outcome::Addresses(_)), Some(soon)) = (reply, soon)
+        && soon < until.deadline()
+    {
+        until.reset(soon);
+    }
+}
+
+async fn ask_family(server: SocketAddr, name: &Name, family: Family, until: Instant) -> Reply {
+    let id = random_id();
+    let question = message::question(id, name, family);
+    let usable = |message: &[u8]| message::answer(message, id, name, family);
+    let udp = async {
+        match over_udp(server, &question, usable).await? {
+            Err(Unusable::Truncated) => over_tcp(server, &question, usable).await,
+            usable => Ok(usable),
+        }
+    };
+    match timeout_at(until, udp).await {
+        Err(_) => Err("no answer in time".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(Err(Unusable::Refused(rcode)))) => Err(rcode_text(rcode)),
+        Ok(Ok(Err(Unusable::Foreign | Unusable::Truncated))) => Err("a garbled answer".to_owned()),
+        Ok(Ok(Ok(outcome))) => Ok(outcome),
+    }
+}
+
+/// Sends once and waits for a message that answers the question: others are passed over.
+/// The port is random, and connect(2) makes the kernel drop what other hosts send.
+async fn over_udp<T>(
+    server: SocketAddr,
+    question: &[u8],
+    usable: impl Fn(&[u8]) -> Result<T, Unusable>,
+) -> io::Result<Result<T, Unusable>> {
+    let any = match server {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(server).await?;
+    socket.send(question).await?;
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        match usable(buffer.get(..length).unwrap_or_default()) {
+            Err(Unusable::Foreign) => {}
+            answer => return Ok(answer),
+        }
+    }
+}
+
+/// RFC 1035 section 4.2.2: two bytes of length in front of each message.
+async fn over_tcp<T>(
+    server: SocketAddr,
+    question: &[u8],
+    usable: impl Fn(&[u8]) -> Result<T, Unusable>,
+) -> io::Result<Result<T, Unusable>> {
+    let stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(question.len()).unwrap_or(0).to_be_bytes();
+    write_all(&stream, &[&length, question].concat()).await?;
+    let mut length = [0; 2];
+    read_exact(&stream, &mut length).await?;
+    let mut message = vec![0; u16::from_be_bytes(length).into()];
+    read_exact(&stream, &mut message).await?;
+    Ok(usable(&message))
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn read_exact(stream: &TcpStream, mut room: &mut [u8]) -> io::Result<()> {
+    while !room.is_empty() {
+        stream.readable().await?;
+        match stream.try_read(room) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => room = room.get_mut(read..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn random_id() -> u16 {
+    let mut id = [0; 2];
+    // Without randomness the id is 0, and the random port is what is left.
+    let _best_effort = ring::default_provider().secure_random.fill(&mut id);
+    u16::from_be_bytes(id)
+}
+
+fn rcode_text(rcode: u8) -> String {
+    match rcode {
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("RCODE {other}"),
+    }
+}

@@ -1,0 +1,103 @@
+//! A tokeninfo endpoint: `GET <url><token>`, and status 200 with the claims means genuine.
+
+use pam_oauth2_arguments::AuthLine;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use url::Url;
+
+use super::Verified;
+use crate::claims::Claims;
+use crate::error::{Foreign, Refusal};
+use crate::http::{self, Deadline};
+use crate::token::{AccessToken, TokenFault};
+
+/// Everything but the unreserved characters (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Asks the token service of `line` about `token`.
+pub(crate) fn verify(
+    line: &AuthLine,
+    token: &AccessToken,
+    deadline: Deadline,
+) -> Result<Verified<Claims>, Refusal> {
+    let url = url(line, token)?;
+    let service = || line.endpoint.to_string();
+    let answer =
+        http::get(&url, line.ca_file.as_deref(), deadline).map_err(|fault| Refusal::Http {
+            service: service(),
+            fault,
+        })?;
+    if answer.status != 200 {
+        return Err(Refusal::Status {
+            service: service(),
+            status: answer.status,
+        });
+    }
+    let claims = Claims::parse(&answer.body).map_err(|fault| Refusal::Body {
+        service: service(),
+        fault: Foreign::new(fault.to_string()),
+    })?;
+    Ok(Verified(claims))
+}
+
+fn url(line: &AuthLine, token: &AccessToken) -> Result<Url, Refusal> {
+    let encoded = percent_encode(token.expose(), RESERVED).to_string();
+    line.endpoint
+        .with(&encoded)
+        .ok_or(Refusal::Token(TokenFault::Malformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const PREFIX: &str = "https://info.example.com/oauth2/tokeninfo?access_token=";
+
+    fn asked(prefix: &str, token: &str) -> Option<String> {
+        let line = AuthLine::parse(&[prefix, "uid"]).unwrap();
+        let token = AccessToken::parse(Zeroizing::new(token.into())).unwrap();
+        url(&line, &token).ok().map(Into::into)
+    }
+
+    #[test]
+    fn unreserved_characters_are_sent_as_they_are() {
+        let token = "AZaz09-._~";
+        assert_eq!(asked(PREFIX, token), Some(format!("{PREFIX}{token}")));
+    }
+
+    #[test]
+    fn everything_else_is_percent_encoded() {
+        let sent = asked(PREFIX, "a&b#c?d%00e+f=g//h@i\"j<k>'");
+        let wanted = "a%26b%23c%3Fd%2500e%2Bf%3Dg%2F%2Fh%40i%22j%3Ck%3E%27";
+        assert_eq!(sent, Some(format!("{PREFIX}{wanted}")));
+    }
+
+    #[test]
+    fn a_token_cannot_climb_out_of_a_path() {
+        assert_eq!(asked("https://h.example/info/", ".."), None);
+        assert_eq!(asked("https://h.example/info/", "."), None);
+        assert_eq!(asked("https://h.example/info/.", "."), None);
+        assert_eq!(
+            asked("https://h.example/info/", "a/../b").unwrap(),
+            "https://h.example/info/a%2F..%2Fb"
+        );
+        assert_eq!(asked(PREFIX, "..").unwrap(), format!("{PREFIX}.."));
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_only_ever_lengthens_the_url(token in "[!-~]{1,60}") {
+            let sent = asked(PREFIX, &token).unwrap();
+            let value = sent.strip_prefix(PREFIX).unwrap();
+            prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)));
+            let back = percent_encoding::percent_decode_str(value).decode_utf8().unwrap();
+            prop_assert_eq!(back, token);
+        }
+    }
+}

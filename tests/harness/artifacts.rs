@@ -1,0 +1,72 @@
+//! What is under test, as cargo builds it for users.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+const MODULE: &str = "libpam_oauth2.so";
+
+/// The release build of the PAM module, freshly built.
+pub fn module() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["--release"]);
+        target().join("release").join(MODULE)
+    })
+    .clone()
+}
+
+/// A build whose hooks panic on `--inject-panic`.
+pub fn module_with_panic_injection() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let folder = target().join("panic-injection");
+        let folder_text = folder.display().to_string();
+        build(&[
+            "--features",
+            "panic-injection",
+            "--target-dir",
+            &folder_text,
+        ]);
+        folder.join("debug").join(MODULE)
+    })
+    .clone()
+}
+
+/// A program of this package, next to the one that runs.
+pub fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("this program has a path");
+    let found = own
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built: run cargo build -p e2e --bins"))
+}
+
+/// The root of the sources.
+pub fn source() -> PathBuf {
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    package
+        .parent()
+        .expect("the package lies in the workspace")
+        .to_owned()
+}
+
+/// The build folder.
+pub fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => source().join(folder),
+        None => source().join("target"),
+    }
+}
+
+fn build(arguments: &[&str]) {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "-p", "pam-oauth2"])
+        .args(arguments)
+        .current_dir(source())
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "the PAM module does not build");
+}

@@ -1,0 +1,34 @@
+//! Real servers for tests: PostgreSQL with the PAM module, and around it what a user would
+//! have elsewhere (a token service, a DNS server, a syslog daemon), which can misbehave.
+//!
+//! Everything listens on loopback. PostgreSQL and every PAM client run as `nobody` in a
+//! [`Sandbox`]: a mount namespace of their own, with its own /etc/pam.d, so that nothing of
+//! the machine is touched.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a harness that cannot go on ends the test"
+)]
+
+pub mod artifacts;
+pub mod certificates;
+pub mod dns;
+pub mod eventually;
+pub mod pam;
+pub mod postgres;
+pub mod process;
+pub mod sandbox;
+pub mod secrets;
+pub mod syslog;
+pub mod token_service;
+pub mod wire;
+pub mod workdir;
+pub mod world;
+
+pub use eventually::eventually;
+pub use pam::{Code, PamClient};
+pub use sandbox::Sandbox;
+pub use token_service::{Request, TokenService};
+pub use world::{Outcome, World};

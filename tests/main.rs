@@ -1,0 +1,2 @@
+//! End to end: `ls` reads as a table of promises.
+mod login;
