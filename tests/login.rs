@@ -18,7 +18,5 @@ fn a_token_of_another_realm_is_refused() {
     world.login("alice", &token).assert_reason(
         r#""realm" of the token is "/customers", and the PAM line demands "/employees""#,
     );
-    world
-        .strict_login("alice", &token)
-        .assert_refused(Code::AuthErr, "/customers");
+    world.strict_login("alice", &token).assert_refused(Code::AuthErr, "/customers");
 }

@@ -36,9 +36,7 @@ fn decide(
     if line.always {
         return Ok(());
     }
-    let user = handle
-        .user()
-        .map_err(|code| Refusal::libpam("the user name", code))?;
+    let user = handle.user().map_err(|code| Refusal::libpam("the user name", code))?;
     match (handle.remembered(), user) {
         (Some(authenticated), Some(user)) if authenticated == user => Ok(()),
         _ => Err(Refusal::NoVerdict),

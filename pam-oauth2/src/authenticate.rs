@@ -49,19 +49,10 @@ fn receive(
     let words = utf8(words)?;
     let line = AuthLine::parse(&words)?;
     audience.heed(line.notices);
-    let user = handle
-        .user()
-        .map_err(|code| Refusal::libpam("the user name", code))?;
+    let user = handle.user().map_err(|code| Refusal::libpam("the user name", code))?;
     let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
-    let token = handle
-        .authtok()
-        .map_err(|code| Refusal::libpam("the token", code))?;
-    Ok(Login {
-        token: AccessToken::parse(token)?,
-        role,
-        remote_host: handle.remote_host(),
-        line,
-    })
+    let token = handle.authtok().map_err(|code| Refusal::libpam("the token", code))?;
+    Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), line })
 }
 
 /// Whether the token may log in as the role. The deadline begins here, behind the
@@ -83,8 +74,5 @@ fn seconds_since_1970() -> f64 {
 }
 
 fn utf8<'a>(words: &[&'a CStr]) -> Result<Vec<&'a str>, Refusal> {
-    words
-        .iter()
-        .map(|word| word.to_str().map_err(|_| Refusal::ArgumentEncoding))
-        .collect()
+    words.iter().map(|word| word.to_str().map_err(|_| Refusal::ArgumentEncoding)).collect()
 }

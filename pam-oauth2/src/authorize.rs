@@ -48,15 +48,10 @@ pub(crate) fn authorize(
         }
     }
     if login.is_none() {
-        return Err(Refusal::NoLoginField {
-            field: line.login_field.clone(),
-        });
+        return Err(Refusal::NoLoginField { field: line.login_field.clone() });
     }
     if let Some(check) = absent {
-        return Err(Refusal::Absent {
-            key: check.key.clone(),
-            wanted: check.value.clone(),
-        });
+        return Err(Refusal::Absent { key: check.key.clone(), wanted: check.value.clone() });
     }
     Ok(Authorized { role: role.clone() })
 }
@@ -69,7 +64,7 @@ fn refuse_the_expired(claims: &Claims, now: f64, leeway: f64) -> Result<(), Refu
     if let Some(left) = number(claims, "expires_in")?
         && left <= 0.0
     {
-        return Err(Refusal::Expired { ago: -left });
+        return Err(Refusal::Expired { ago: left.abs() });
     }
     if let Some(end) = number(claims, "exp")?
         && end + leeway < now
@@ -83,10 +78,7 @@ fn number(claims: &Claims, name: &'static str) -> Result<Option<f64>, Refusal> {
     let Some(claim) = claims.find(name) else {
         return Ok(None);
     };
-    let not_a_number = || Refusal::NotANumber {
-        name,
-        found: claim.display().map(Foreign::new),
-    };
+    let not_a_number = || Refusal::NotANumber { name, found: claim.display().map(Foreign::new) };
     claim.number().map(Some).ok_or_else(not_a_number)
 }
 

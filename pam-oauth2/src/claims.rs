@@ -125,9 +125,7 @@ impl Value {
         if self.depth > DEPTH_LIMIT {
             return Err(E::custom("nested too deep"));
         }
-        Ok(Self {
-            depth: self.depth.saturating_add(1),
-        })
+        Ok(Self { depth: self.depth.saturating_add(1) })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::claims::Claim;
 use crate::http::{BODY_LIMIT, HttpFault, Stage};
 use crate::pam::Failure;
-use crate::redact::{Redactor, escape};
+use crate::redact::{Redactor, escape, visible};
 use crate::role::RoleFault;
 use crate::token::TokenFault;
 
@@ -41,11 +41,7 @@ pub(crate) enum Refusal {
     ChangeOfToken,
     /// A member is there but is not what it has to be: the role for the login field (where
     /// `wanted` is absent), else the text of the check.
-    Differs {
-        key: String,
-        found: Option<Foreign>,
-        wanted: Option<String>,
-    },
+    Differs { key: String, found: Option<Foreign>, wanted: Option<String> },
     /// The token has ended, so many seconds ago.
     Expired { ago: f64 },
     /// There was no answer from the token service.
@@ -61,10 +57,7 @@ pub(crate) enum Refusal {
     /// The account phase without a verdict of ours.
     NoVerdict,
     /// `exp` or `expires_in` is no number.
-    NotANumber {
-        name: &'static str,
-        found: Option<Foreign>,
-    },
+    NotANumber { name: &'static str, found: Option<Foreign> },
     /// A bug of ours, caught at the edge.
     Panic { place: String },
     /// The user name cannot be used.
@@ -93,10 +86,7 @@ impl Refusal {
         match self {
             Self::ArgumentEncoding
             | Self::Arguments(_)
-            | Self::Http {
-                fault: HttpFault::Trust(_),
-                ..
-            } => Failure::SERVICE_ERR,
+            | Self::Http { fault: HttpFault::Trust(_), .. } => Failure::SERVICE_ERR,
             Self::Body { .. } | Self::Http { .. } => Failure::AUTHINFO_UNAVAIL,
             Self::Status { status, .. } if is_trouble(*status) => Failure::AUTHINFO_UNAVAIL,
             Self::NoLoginField { .. } | Self::NoUser => Failure::USER_UNKNOWN,
@@ -122,7 +112,7 @@ impl Refusal {
                 escape(key), escape(key), escape(wanted)
             ),
             Self::ArgumentEncoding => "PAM line: an argument is not valid UTF-8".to_owned(),
-            Self::Arguments(error) => format!("PAM line: {}", escape(&error.to_string()).replace("\\\"", "\"")),
+            Self::Arguments(error) => format!("PAM line: {}", visible(&error.to_string())),
             Self::Body { service, fault } => format!(
                 "the answer of the token service {service} cannot be used: {}; check the URL of the PAM line",
                 plain(redactor, fault)
@@ -153,7 +143,7 @@ impl Refusal {
             Self::NotANumber { name, found } => {
                 format!("\"{name}\" of the token is {}, not a number", quote(redactor, found.as_ref()))
             }
-            Self::Panic { place } => format!("internal error at {}; please report it", escape(place)),
+            Self::Panic { place } => format!("internal error at {}; please report it", visible(place)),
             Self::Role(fault) => fault.to_string(),
             Self::Status { service, status } if is_trouble(*status) => format!(
                 "the token service {service} answered with status {status}: it is in trouble or limits us; \
@@ -215,12 +205,12 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
         ),
         HttpFault::Starved { cause } => format!(
             "no connection to the token service {service} can be made: {}; raise the limits of the server",
-            escape(cause)
+            visible(cause)
         ),
         HttpFault::TooLarge => format!(
             "the answer of the token service {service} is longer than {BODY_LIMIT} bytes; check the URL of the PAM line"
         ),
-        HttpFault::Trust(fault) => escape(&fault.to_string()),
+        HttpFault::Trust(fault) => visible(&fault.to_string()),
     }
 }
 

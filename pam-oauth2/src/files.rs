@@ -36,10 +36,7 @@ pub(crate) fn read_trusted(path: &Path, limit: usize) -> Result<Vec<u8>, FileFau
 
 fn open(path: &Path) -> Result<(File, u32), FileFault> {
     // O_NONBLOCK: open(2) of a FIFO does not wait for a writer.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(FileFault::Irregular);
@@ -54,8 +51,7 @@ fn read_up_to(file: File, limit: usize) -> Result<Vec<u8>, FileFault> {
     }
     let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may have grown since.
-    file.take((limit as u64).saturating_add(1))
-        .read_to_end(&mut content)?;
+    file.take((limit as u64).saturating_add(1)).read_to_end(&mut content)?;
     if content.len() > limit {
         return Err(FileFault::TooLarge(limit));
     }

@@ -1,8 +1,5 @@
 //! The six symbols that libpam looks for, and the barrier behind each of them.
-#![allow(
-    unsafe_code,
-    reason = "the exported symbols are `#[unsafe(no_mangle)]`"
-)]
+#![allow(unsafe_code, reason = "the exported symbols are `#[unsafe(no_mangle)]`")]
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -23,15 +20,11 @@ struct OAuth2;
 
 impl PamHooks for OAuth2 {
     fn sm_authenticate(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |handle| {
-            authenticate::authenticate(handle, &words, flags)
-        })
+        guarded(handle, &words, flags, |handle| authenticate::authenticate(handle, &words, flags))
     }
 
     fn acct_mgmt(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |handle| {
-            account::account(handle, &words, flags)
-        })
+        guarded(handle, &words, flags, |handle| account::account(handle, &words, flags))
     }
 
     // A token gives nothing that a process could carry, and there is nothing to open or to
@@ -55,12 +48,7 @@ impl PamHooks for OAuth2 {
     fn sm_chauthtok(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
         guarded(handle, &words, flags, |handle| {
             let refusal = Refusal::ChangeOfToken;
-            Err(report_failure(
-                handle,
-                &Audience::of_flags(flags),
-                None,
-                &refusal,
-            ))
+            Err(report_failure(handle, &Audience::of_flags(flags), None, &refusal))
         })
     }
 }
@@ -89,18 +77,13 @@ fn guarded(
         Err(payload) => {
             // Dropping a payload runs code that may panic again.
             mem::forget(payload);
-            let place = PANICKED_AT
-                .with_borrow_mut(Option::take)
-                .unwrap_or_default();
+            let place = PANICKED_AT.with_borrow_mut(Option::take).unwrap_or_default();
             // The report is the last thing that could panic, so it gets a barrier too.
             let reported = panic::catch_unwind(AssertUnwindSafe(|| {
                 let refusal = Refusal::Panic { place };
                 report_failure(&handle, &Audience::of_flags(flags), None, &refusal)
             }));
-            reported
-                .map_err(mem::forget)
-                .unwrap_or(Failure::ABORT)
-                .into()
+            reported.map_err(mem::forget).unwrap_or(Failure::ABORT).into()
         }
     }
 }
@@ -112,9 +95,7 @@ fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|info| {
-            let place = info
-                .location()
-                .map(|at| format!("{}:{}", at.file(), at.line()));
+            let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
             let _unavailable = PANICKED_AT.try_with(|slot| slot.replace(place));
         }));
     });

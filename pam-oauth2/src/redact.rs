@@ -18,9 +18,7 @@ pub(crate) struct Redactor<'a> {
 
 impl<'a> Redactor<'a> {
     pub(crate) fn new(token: &'a AccessToken) -> Self {
-        Self {
-            token: token.expose(),
-        }
+        Self { token: token.expose() }
     }
 
     /// In double quotes, as visible ASCII. What is between the quotes cannot end them.
@@ -31,15 +29,11 @@ impl<'a> Redactor<'a> {
 
     /// Without quotes, for a text that ends a line. A quotation mark is escaped all the same.
     pub(crate) fn plain(&self, foreign: &str) -> String {
-        self.present(foreign, EXPLANATION_SHOWN)
-            .unwrap_or_else(|| WITHHELD.to_owned())
+        self.present(foreign, EXPLANATION_SHOWN).unwrap_or_else(|| WITHHELD.to_owned())
     }
 
     fn present(&self, foreign: &str, most: usize) -> Option<String> {
-        let end = foreign
-            .char_indices()
-            .nth(most)
-            .map_or(foreign.len(), |(index, _)| index);
+        let end = foreign.char_indices().nth(most).map_or(foreign.len(), |(index, _)| index);
         let shown = foreign.get(..end).unwrap_or_default();
         if self.shares_a_run(shown.as_bytes()) {
             return None;
@@ -55,18 +49,36 @@ impl<'a> Redactor<'a> {
     /// of a shorter token. Upper and lower case count as equal.
     fn shares_a_run(&self, text: &[u8]) -> bool {
         let run = SECRET_RUN.min(self.token.len()).max(1);
-        text.windows(run).any(|piece| {
-            self.token
-                .windows(run)
-                .any(|part| part.eq_ignore_ascii_case(piece))
-        })
+        text.windows(run)
+            .any(|piece| self.token.windows(run).any(|part| part.eq_ignore_ascii_case(piece)))
     }
 }
 
-/// As visible ASCII and blanks: what could move a cursor, end a line or close a quotation
-/// becomes an escape sequence of the kind `\n`, `\u{1b}`, `\"`.
+/// For between double quotes: visible ASCII and blanks. What could move a cursor, end a line
+/// or close the quotation becomes an escape sequence of the kind `\n`, `\u{1b}`, `\"`.
 pub(crate) fn escape(text: &str) -> String {
-    text.chars().flat_map(char::escape_default).collect()
+    escape_all_but(text, |c| is_visible(c) && c != '"' && c != '\\')
+}
+
+/// For a whole sentence, whose quotation marks are its own.
+pub(crate) fn visible(sentence: &str) -> String {
+    escape_all_but(sentence, is_visible)
+}
+
+fn is_visible(c: char) -> bool {
+    c == ' ' || c.is_ascii_graphic()
+}
+
+fn escape_all_but(text: &str, kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if kept(c) {
+            escaped.push(c);
+        } else {
+            escaped.extend(c.escape_default());
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

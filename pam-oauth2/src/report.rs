@@ -28,9 +28,7 @@ pub(crate) struct Audience {
 impl Audience {
     /// Before the PAM line is read: everybody whom the application's flags allow.
     pub(crate) fn of_flags(flags: PamFlag) -> Self {
-        Self {
-            conversation: flags & PAM_SILENT == 0,
-        }
+        Self { conversation: flags & PAM_SILENT == 0 }
     }
 
     /// Adds what the PAM line says.
@@ -65,10 +63,7 @@ pub(crate) fn report_failure(
 /// Leaves one line in syslog; PostgreSQL writes its own (`log_connections`).
 pub(crate) fn report_success(handle: &Handle<'_>, login: &Login) {
     let redactor = Redactor::new(&login.token);
-    handle.syslog(
-        Priority::Info,
-        &format!("{} accepted", subject(login, &redactor)),
-    );
+    handle.syslog(Priority::Info, &format!("{} accepted", subject(login, &redactor)));
 }
 
 fn subject(login: &Login, redactor: &Redactor<'_>) -> String {

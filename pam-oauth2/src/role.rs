@@ -46,15 +46,7 @@ mod tests {
 
     #[test]
     fn a_name_is_kept_byte_for_byte() {
-        for name in [
-            "alice",
-            "j\u{f6}rg",
-            "%n%s",
-            "a'b\"c\\d",
-            "+users",
-            "postgres",
-            "two words",
-        ] {
+        for name in ["alice", "j\u{f6}rg", "%n%s", "a'b\"c\\d", "+users", "postgres", "two words"] {
             assert_eq!(Role::parse(name.into()).unwrap().as_str(), name);
         }
         assert!(Role::parse("a".repeat(63).into()).is_ok());
@@ -74,12 +66,7 @@ mod tests {
             (&[b'a'; 200], RoleFault::TooLong),
         ];
         for (name, fault) in cases {
-            assert_eq!(
-                Role::parse(name.to_vec()),
-                Err(fault),
-                "{}",
-                name.escape_ascii()
-            );
+            assert_eq!(Role::parse(name.to_vec()), Err(fault), "{}", name.escape_ascii());
         }
     }
 }

@@ -73,11 +73,7 @@ mod tests {
         assert_eq!(parse(b""), Err(TokenFault::Empty));
         assert_eq!(parse(&vec![b'a'; MAX_LENGTH + 1]), Err(TokenFault::TooLong));
         for byte in (0..=0x20).chain(0x7f..=0xff) {
-            assert_eq!(
-                parse(&[b'a', byte]),
-                Err(TokenFault::Malformed),
-                "byte {byte:#x}"
-            );
+            assert_eq!(parse(&[b'a', byte]), Err(TokenFault::Malformed), "byte {byte:#x}");
         }
     }
 

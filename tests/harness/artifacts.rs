@@ -22,12 +22,7 @@ pub fn module_with_panic_injection() -> PathBuf {
     ONCE.get_or_init(|| {
         let folder = target().join("panic-injection");
         let folder_text = folder.display().to_string();
-        build(&[
-            "--features",
-            "panic-injection",
-            "--target-dir",
-            &folder_text,
-        ]);
+        build(&["--features", "panic-injection", "--target-dir", &folder_text]);
         folder.join("debug").join(MODULE)
     })
     .clone()
@@ -36,21 +31,14 @@ pub fn module_with_panic_injection() -> PathBuf {
 /// A program of this package, next to the one that runs.
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("this program has a path");
-    let found = own
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
+    let found = own.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not built: run cargo build -p e2e --bins"))
 }
 
 /// The root of the sources.
 pub fn source() -> PathBuf {
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    package
-        .parent()
-        .expect("the package lies in the workspace")
-        .to_owned()
+    package.parent().expect("the package lies in the workspace").to_owned()
 }
 
 /// The build folder.

@@ -1,5 +1,6 @@
 //! A certificate authority, and the certificates of good and bad servers.
 
+use crate::secrets::random_text;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -32,20 +33,12 @@ impl Authority {
     pub fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Blue Elephant test authority");
+        params.distinguished_name.push(DnType::CommonName, format!("Authority {}", random_text(8)));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         change(&mut params);
         let certificate = params.self_signed(&key).expect("a certificate");
-        Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        }
+        Self { certificate, issuer: Issuer::new(params, key) }
     }
 
     pub fn pem(&self) -> String {
@@ -54,10 +47,7 @@ impl Authority {
 
     /// The certificate of a good server: for localhost and the names that tests use.
     pub fn server(&self) -> Identity {
-        self.issue(
-            &["localhost", "info.example.com", "127.0.0.1", "::1"],
-            |_| {},
-        )
+        self.issue(&["localhost", "info.example.com", "127.0.0.1", "::1"], |_| {})
     }
 
     /// A certificate for `names`, changed as a test likes.
@@ -78,9 +68,7 @@ impl Default for Authority {
 /// A certificate that vouches for itself.
 pub fn self_signed(names: &[&str]) -> Identity {
     let key = KeyPair::generate().expect("a key");
-    let certificate = parameters(names, |_| {})
-        .self_signed(&key)
-        .expect("a certificate");
+    let certificate = parameters(names, |_| {}).self_signed(&key).expect("a certificate");
     identity(&certificate, &key)
 }
 

@@ -62,9 +62,7 @@ impl Dns {
                     let mut question = vec![0; u16::from_be_bytes(length).into()];
                     stream.read_exact(&mut question)?;
                     if let Some(answer) = answer(&question, true, &conduct) {
-                        let length = u16::try_from(answer.len())
-                            .unwrap_or(u16::MAX)
-                            .to_be_bytes();
+                        let length = u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes();
                         stream.write_all(&[&length, answer.as_slice()].concat())?;
                     }
                     Ok::<_, std::io::Error>(())
@@ -110,25 +108,16 @@ fn answer(message: &[u8], tcp: bool, conduct: &Conduct) -> Option<Vec<u8>> {
     }
     let kind = u16::from_be_bytes(body.get(at + 1..at + 3)?.try_into().ok()?);
     let asked = &body[10..at + 5];
-    let question = Question {
-        name: name.join("."),
-        kind,
-        tcp,
-    };
+    let question = Question { name: name.join("."), kind, tcp };
     let message = |flags: u16, records: &[Vec<u8>]| {
         let counts = [flags, 1, records.len() as u16, 0, 0];
-        let header: Vec<u8> = counts
-            .iter()
-            .flat_map(|field| field.to_be_bytes())
-            .collect();
+        let header: Vec<u8> = counts.iter().flat_map(|field| field.to_be_bytes()).collect();
         [id, &header, asked, &records.concat()].concat()
     };
     match conduct(&question) {
         Reply::Addresses(addresses) => {
-            let records: Vec<Vec<u8>> = addresses
-                .iter()
-                .filter_map(|address| record(*address, kind))
-                .collect();
+            let records: Vec<Vec<u8>> =
+                addresses.iter().filter_map(|address| record(*address, kind)).collect();
             Some(message(0x8180, &records))
         }
         Reply::Truncated => Some(message(0x8380, &[])),
@@ -145,12 +134,7 @@ fn record(address: IpAddr, kind: u16) -> Option<Vec<u8>> {
         (IpAddr::V6(address), 28) => address.octets().to_vec(),
         _ => return None,
     };
-    let head = [
-        &[0xc0, 12][..],
-        &kind.to_be_bytes(),
-        &1u16.to_be_bytes(),
-        &60u32.to_be_bytes(),
-    ];
+    let head = [&[0xc0, 12][..], &kind.to_be_bytes(), &1u16.to_be_bytes(), &60u32.to_be_bytes()];
     let length = u16::try_from(data.len()).ok()?.to_be_bytes();
     Some([&head.concat(), &length[..], &data].concat())
 }

@@ -80,14 +80,11 @@ impl PamClient {
     pub fn new(sandbox: &Sandbox, service: &str, user: impl AsRef<OsStr>) -> Self {
         let mut command = sandbox.command(sandbox.program("pam-client"));
         command.args(["--service", service]).arg("--user").arg(user);
-        Self {
-            command,
-            token: Vec::new(),
-        }
+        Self { command, token: Vec::new() }
     }
 
-    /// The same under valgrind.
-    pub fn under_valgrind(sandbox: &Sandbox, service: &str, user: &str) -> Self {
+    /// The same under valgrind; with `undefined` it also follows values that nobody set.
+    pub fn under_valgrind(sandbox: &Sandbox, undefined: bool, service: &str, user: &str) -> Self {
         let mut command = sandbox.command("valgrind");
         command
             .args([
@@ -96,13 +93,14 @@ impl PamClient {
                 "--leak-check=full",
                 "--show-leak-kinds=definite",
             ])
-            .args(["--errors-for-leak-kinds=definite", "--track-fds=no", "--"])
+            .args(["--errors-for-leak-kinds=definite"])
+            .args([
+                if undefined { "--undef-value-errors=yes" } else { "--undef-value-errors=no" },
+                "--",
+            ])
             .arg(sandbox.program("pam-client"))
             .args(["--service", service, "--user", user]);
-        Self {
-            command,
-            token: Vec::new(),
-        }
+        Self { command, token: Vec::new() }
     }
 
     /// What the conversation answers.
@@ -125,68 +123,43 @@ impl PamClient {
     #[track_caller]
     pub fn run(mut self, steps: &[&str]) -> Report {
         self.command.arg("--").args(steps);
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the client can be started");
         let mut stdin = child.stdin.take().expect("a pipe");
-        stdin
-            .write_all(&self.token)
-            .expect("the client reads its token");
+        stdin.write_all(&self.token).expect("the client reads its token");
         drop(stdin);
         let output = child.wait_with_output().expect("the client ends");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let error = OsStr::from_bytes(&output.stderr)
-            .to_string_lossy()
-            .into_owned();
-        assert!(
-            output.status.success(),
-            "pam-client: {}\n{text}\n{error}",
-            output.status
-        );
+        let error = OsStr::from_bytes(&output.stderr).to_string_lossy().into_owned();
+        assert!(output.status.success(), "pam-client: {}\n{text}\n{error}", output.status);
         let lines = text.lines().map(|line| match line.split_once(' ') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (line.to_owned(), String::new()),
         });
-        Report {
-            lines: lines.collect(),
-        }
+        Report { lines: lines.collect() }
     }
 }
 
 impl Report {
     /// All values under this name.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.lines
-            .iter()
-            .filter(|(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.lines.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The last value under this name.
     #[track_caller]
     pub fn value(&self, name: &str) -> &str {
-        self.all(name)
-            .last()
-            .copied()
-            .unwrap_or_else(|| panic!("no {name} in {:?}", self.lines))
+        self.all(name).last().copied().unwrap_or_else(|| panic!("no {name} in {:?}", self.lines))
     }
 
     #[track_caller]
     pub fn number(&self, name: &str) -> i64 {
-        self.value(name)
-            .parse()
-            .unwrap_or_else(|error| panic!("{name}: {error}"))
+        self.value(name).parse().unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// The return codes of a step, in order.
     pub fn codes(&self, step: &str) -> Vec<Code> {
-        let numbers = self
-            .all(step)
-            .into_iter()
-            .map(|text| text.parse().expect("a number"));
+        let numbers = self.all(step).into_iter().map(|text| text.parse().expect("a number"));
         numbers.map(Code::from_number).collect()
     }
 }

@@ -12,6 +12,7 @@ use crate::certificates::Identity;
 use crate::process::Process;
 use crate::sandbox::{Sandbox, own, unprivileged};
 use crate::workdir::Workdir;
+use crate::world::Plan;
 use crate::{artifacts, eventually};
 
 /// The last rule is the one that Spilo writes; those above it are for cases that need
@@ -21,6 +22,7 @@ local   all      all                trust
 hostssl strict   all     127.0.0.1/32  pam pamservice=strict
 hostssl permit   all     127.0.0.1/32  pam pamservice=permit
 hostssl anyone   all     127.0.0.1/32  pam
+hostnossl raw    all     127.0.0.1/32  pam pamservice=strict
 hostssl all      +users  all           pam
 ";
 
@@ -43,7 +45,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub fn start(sandbox: &Sandbox, identity: &Identity, settings: &[&str]) -> Self {
+    pub fn start(sandbox: &Sandbox, identity: &Identity, plan: &Plan) -> Self {
         let workdir = &sandbox.workdir;
         let data = workdir.path().join("data");
         copy(&template(), &data);
@@ -66,26 +68,18 @@ impl Postgres {
             "log_line_prefix=%m [%p] %q%u@%d ".to_owned(),
             "shared_buffers=16MB".to_owned(),
         ];
-        for setting in own_settings
-            .iter()
-            .map(String::as_str)
-            .chain(settings.iter().copied())
+        for setting in own_settings.iter().map(String::as_str).chain(plan.settings.iter().copied())
         {
             command.args(["-c", setting]);
         }
+        for (name, value) in &plan.environment {
+            command.env(name, value);
+        }
         let output = File::create(&log).expect("a log file");
         command.stdin(Stdio::null());
-        command
-            .stdout(output.try_clone().expect("a descriptor"))
-            .stderr(output);
+        command.stdout(output.try_clone().expect("a descriptor")).stderr(output);
         let process = Mutex::new(Process::spawn(&mut command, libc::SIGINT));
-        let this = Self {
-            process,
-            port,
-            data,
-            socket,
-            log,
-        };
+        let this = Self { process, port, data, socket, log };
         this.wait_until_ready();
         this
     }
@@ -154,20 +148,14 @@ impl Postgres {
 
 fn children(parent: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-    list.unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|id| id.parse().ok())
-        .collect()
+    list.unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// psql that reads nothing of the machine's and prints bare values.
 pub fn psql() -> Command {
     let mut command = Command::new(bin("psql"));
     command.args(["-X", "-A", "-t", "-q", "-w"]);
-    command
-        .env_clear()
-        .env("PGPASSFILE", "/dev/null")
-        .env("HOME", "/nonexistent");
+    command.env_clear().env("PGPASSFILE", "/dev/null").env("HOME", "/nonexistent");
     command.env("PGCONNECT_TIMEOUT", "60").stdin(Stdio::null());
     command
 }
@@ -223,21 +211,12 @@ fn template() -> PathBuf {
 }
 
 fn copy(from: &Path, to: &Path) {
-    run(Command::new("cp")
-        .args(["-a", "--reflink=auto", "--"])
-        .arg(from)
-        .arg(to));
+    run(Command::new("cp").args(["-a", "--reflink=auto", "--"]).arg(from).arg(to));
 }
 
 #[track_caller]
 fn run(command: &mut Command) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&said)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
 }

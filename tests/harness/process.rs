@@ -15,10 +15,7 @@ pub struct Process {
 impl Process {
     pub fn spawn(command: &mut Command, polite: i32) -> Self {
         let child = command.spawn();
-        Self {
-            child: child.unwrap_or_else(|error| panic!("{command:?}: {error}")),
-            polite,
-        }
+        Self { child: child.unwrap_or_else(|error| panic!("{command:?}: {error}")), polite }
     }
 
     pub fn id(&self) -> u32 {

@@ -65,10 +65,7 @@ impl Sandbox {
         workdir.file("etc/ca-certificates.crt", format!("{bundle}\n{authority}"));
         workdir.file("etc/hosts", "127.0.0.1 localhost info.example.com\n");
         workdir.file("etc/resolv.conf", "# no server\n");
-        workdir.file(
-            "pam.d/other",
-            "auth required pam_deny.so\naccount required pam_deny.so\n",
-        );
+        workdir.file("pam.d/other", "auth required pam_deny.so\naccount required pam_deny.so\n");
         Self { workdir, modules }
     }
 
@@ -107,10 +104,7 @@ impl Sandbox {
             .arg(&self.modules)
             .arg(program.as_ref())
             .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LC_ALL", "C.UTF-8");
         command
     }
@@ -140,18 +134,10 @@ fn install(from: &Path, to: &Path) {
 }
 
 fn system_modules() -> PathBuf {
-    let known = [
-        "/lib/x86_64-linux-gnu/security",
-        "/lib/aarch64-linux-gnu/security",
-        "/lib64/security",
-    ];
-    let found = known
-        .iter()
-        .map(Path::new)
-        .find(|folder| folder.join("pam_permit.so").exists());
-    found
-        .expect("PAM modules of the system (Debian: libpam-modules)")
-        .to_owned()
+    let known =
+        ["/lib/x86_64-linux-gnu/security", "/lib/aarch64-linux-gnu/security", "/lib64/security"];
+    let found = known.iter().map(Path::new).find(|folder| folder.join("pam_permit.so").exists());
+    found.expect("PAM modules of the system (Debian: libpam-modules)").to_owned()
 }
 
 /// Says plainly what is missing, once, before anything fails in an obscure way.
@@ -168,15 +154,12 @@ fn require_namespaces() {
 pub fn namespaces() -> Result<(), String> {
     // SAFETY: geteuid(2) cannot fail.
     if unsafe { libc::geteuid() } != 0 {
-        return Err(
-            "this needs root: a private mount namespace replaces /etc/pam.d for the test \
+        return Err("this needs root: a private mount namespace replaces /etc/pam.d for the test \
                     servers alone. Run it as root, for example in a container."
-                .to_owned(),
-        );
+            .to_owned());
     }
-    let attempt = Command::new("unshare")
-        .args(["--mount", "--", "mount", "--make-rprivate", "/"])
-        .output();
+    let attempt =
+        Command::new("unshare").args(["--mount", "--", "mount", "--make-rprivate", "/"]).output();
     match attempt {
         Ok(Output { status, .. }) if status.success() => Ok(()),
         Ok(Output { stderr, .. }) => Err(format!(

@@ -30,10 +30,7 @@ impl Syslog {
                 kept.lock().unwrap().push(line);
             }
         });
-        Self {
-            path: path.to_owned(),
-            lines,
-        }
+        Self { path: path.to_owned(), lines }
     }
 
     /// All lines that were sent before this call.
@@ -41,14 +38,10 @@ impl Syslog {
         // Datagrams keep their order, so ours comes last.
         let own = UnixDatagram::unbound().expect("a socket");
         let mark = format!("{SYNC} {}", crate::secrets::random_text(16));
-        own.send_to(mark.as_bytes(), &self.path)
-            .expect("syslog takes a line");
+        own.send_to(mark.as_bytes(), &self.path).expect("syslog takes a line");
         eventually("the last line is here", || {
             let lines = self.lines.lock().unwrap();
-            let end = lines
-                .iter()
-                .position(|line| *line == mark)
-                .ok_or(lines.len())?;
+            let end = lines.iter().position(|line| *line == mark).ok_or(lines.len())?;
             let told = lines[..end].iter().filter(|line| !line.starts_with(SYNC));
             Ok::<_, usize>(told.cloned().collect())
         })

@@ -68,10 +68,7 @@ impl TokenService {
     }
 
     fn start(tls: Option<Arc<ServerConfig>>, address: SocketAddr) -> Self {
-        assert!(
-            address.ip().is_loopback(),
-            "servers of tests listen on loopback"
-        );
+        assert!(address.ip().is_loopback(), "servers of tests listen on loopback");
         // The backlog of std is 128; 200 clients may come at once.
         let listener = wire::listen(address, 1024);
         let address = listener.local_addr().expect("an address");
@@ -79,11 +76,7 @@ impl TokenService {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         thread::spawn(move || accept(listener, tls.as_ref(), &shared));
-        Self {
-            address,
-            encrypted,
-            state,
-        }
+        Self { address, encrypted, state }
     }
 
     pub fn port(&self) -> u16 {
@@ -93,10 +86,7 @@ impl TokenService {
     /// The URL for a PAM line, with this host.
     pub fn url_for(&self, host: &str) -> String {
         let scheme = if self.encrypted { "https" } else { "http" };
-        format!(
-            "{scheme}://{host}:{}/oauth2/tokeninfo?access_token=",
-            self.port()
-        )
+        format!("{scheme}://{host}:{}/oauth2/tokeninfo?access_token=", self.port())
     }
 
     pub fn url(&self) -> String {
@@ -105,11 +95,7 @@ impl TokenService {
 
     /// From now on `token` is answered with `json`.
     pub fn know(&self, token: &str, json: impl Into<String>) {
-        self.state
-            .lock()
-            .unwrap()
-            .answers
-            .insert(token.to_owned(), json.into());
+        self.state.lock().unwrap().answers.insert(token.to_owned(), json.into());
     }
 
     /// From now on every connection is handled by `conduct`, before TLS.
@@ -148,11 +134,9 @@ impl TokenService {
         self.state.lock().unwrap().stopped = true;
         // Wakes the thread that accepts, which then goes.
         let _last = TcpStream::connect(self.address);
-        eventually("the port is closed", || {
-            match TcpStream::connect(self.address) {
-                Err(_) => Ok(()),
-                Ok(_) => Err("still open"),
-            }
+        eventually("the port is closed", || match TcpStream::connect(self.address) {
+            Err(_) => Ok(()),
+            Ok(_) => Err("still open"),
         });
     }
 
@@ -221,17 +205,11 @@ fn serve(
 
 fn converse(connection: &mut dyn Connection, state: &Mutex<State>) -> io::Result<()> {
     let head = read_head(connection)?;
-    let request = Request {
-        token: token_of(&head),
-        head,
-    };
+    let request = Request { token: token_of(&head), head };
     let (conduct, known) = {
         let mut state = state.lock().unwrap();
         state.requests.push(request.clone());
-        (
-            state.on_request.clone(),
-            state.answers.get(&request.token).cloned(),
-        )
+        (state.on_request.clone(), state.answers.get(&request.token).cloned())
     };
     match (conduct, known) {
         (Some(conduct), _) => conduct(connection, &request),
@@ -259,8 +237,6 @@ fn read_head(connection: &mut dyn Connection) -> io::Result<String> {
 
 fn token_of(head: &str) -> String {
     let target = head.split(' ').nth(1).unwrap_or_default();
-    let value = target
-        .split_once("access_token=")
-        .map_or("", |(_, value)| value);
+    let value = target.split_once("access_token=").map_or("", |(_, value)| value);
     percent_decode_str(value).decode_utf8_lossy().into_owned()
 }

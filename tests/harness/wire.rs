@@ -21,10 +21,7 @@ pub fn hold(connection: &mut (impl Read + ?Sized)) -> io::Result<()> {
 /// Closes with a reset instead of an end: SO_LINGER with 0 seconds (socket(7)).
 pub fn reset(stream: TcpStream) {
     use std::os::fd::AsRawFd;
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = libc::socklen_t::try_from(size_of_val(&linger)).expect("a small size");
     // SAFETY: the descriptor is open, and the option is a `linger` of the size given.
     unsafe {
@@ -41,11 +38,7 @@ pub fn reset(stream: TcpStream) {
 
 /// A listener with a queue of a given length.
 pub fn listen(address: SocketAddr, backlog: i32) -> TcpListener {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: socket(2) takes integers only.
     let socket = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     assert!(socket >= 0, "socket: {}", io::Error::last_os_error());
@@ -56,9 +49,7 @@ pub fn listen(address: SocketAddr, backlog: i32) -> TcpListener {
             let raw = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from(*address.ip()).to_be(),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
                 sin_zero: [0; 8],
             };
             let size = size_of_val(&raw) as libc::socklen_t;
@@ -70,9 +61,7 @@ pub fn listen(address: SocketAddr, backlog: i32) -> TcpListener {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: 0,
-                sin6_addr: libc::in6_addr {
-                    s6_addr: address.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: 0,
             };
             let size = size_of_val(&raw) as libc::socklen_t;
@@ -107,11 +96,7 @@ impl BlackHole {
         {
             queue.push(stream);
         }
-        Self {
-            address,
-            _listener: listener,
-            _queue: queue,
-        }
+        Self { address, _listener: listener, _queue: queue }
     }
 
     pub fn address(&self) -> SocketAddr {

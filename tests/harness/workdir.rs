@@ -54,10 +54,7 @@ impl Default for Workdir {
 }
 
 impl Drop for Workdir {
-    #[allow(
-        clippy::print_stderr,
-        reason = "the evidence of a failure has to be found"
-    )]
+    #[allow(clippy::print_stderr, reason = "the evidence of a failure has to be found")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("kept for inspection: {}", self.0.display());

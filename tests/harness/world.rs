@@ -28,6 +28,8 @@ const DISASTERS: [&str; 5] = [
 pub struct Plan {
     /// Whether the token service speaks TLS.
     pub encrypted: bool,
+    /// Environment variables of PostgreSQL.
+    pub environment: Vec<(&'static str, String)>,
     pub module: PathBuf,
     pub postgres: bool,
     /// `name=value` settings of PostgreSQL.
@@ -40,6 +42,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             encrypted: true,
+            environment: Vec::new(),
             module: artifacts::module(),
             postgres: true,
             settings: Vec::new(),
@@ -79,27 +82,24 @@ impl World {
         Self::with(Plan::default())
     }
 
+    /// PostgreSQL, with a token service over plain http: for what is not about TLS.
+    pub fn plain() -> Self {
+        Self::with(Plan { encrypted: false, ..Plan::default() })
+    }
+
     /// For PAM clients of our own; the token service speaks plain http, which costs least.
     pub fn without_postgres() -> Self {
-        Self::with(Plan {
-            encrypted: false,
-            postgres: false,
-            ..Plan::default()
-        })
+        Self::with(Plan { encrypted: false, postgres: false, ..Plan::default() })
     }
 
     pub fn with(plan: Plan) -> Self {
         let authority = Authority::new();
         let identity = authority.server();
-        let service = if plan.encrypted {
-            TokenService::encrypted(&identity)
-        } else {
-            TokenService::plain()
-        };
+        let service =
+            if plan.encrypted { TokenService::encrypted(&identity) } else { TokenService::plain() };
         let sandbox = Sandbox::new(&plan.module, &authority.pem());
-        let syslog = plan
-            .syslog
-            .then(|| Syslog::start(&sandbox.workdir.path().join("dev").join("log")));
+        let syslog =
+            plan.syslog.then(|| Syslog::start(&sandbox.workdir.path().join("dev").join("log")));
         let mut this = Self {
             postgres: None,
             service,
@@ -117,13 +117,11 @@ impl World {
                  account sufficient pam_oauth2.so\n"
             ),
         );
-        this.sandbox.pam_file(
-            "permit",
-            "auth required pam_permit.so\naccount required pam_permit.so\n",
-        );
-        this.strict(&this.rule(http));
+        this.sandbox
+            .pam_file("permit", "auth required pam_permit.so\naccount required pam_permit.so\n");
+        this.strict(&this.rule(http.trim_start()));
         if plan.postgres {
-            this.postgres = Some(Postgres::start(&this.sandbox, &identity, &plan.settings));
+            this.postgres = Some(Postgres::start(&this.sandbox, &identity, &plan));
         }
         this
     }
@@ -131,6 +129,17 @@ impl World {
     /// The arguments that most tests use, with more words behind.
     pub fn rule(&self, more: &str) -> String {
         format!("{} uid realm=/employees {more}", self.service.url())
+    }
+
+    /// Logs in by a `required` line with these arguments, whose return code shows.
+    pub fn try_line(
+        &self,
+        arguments: &str,
+        user: impl AsRef<OsStr>,
+        token: impl AsRef<[u8]>,
+    ) -> Outcome {
+        self.strict(arguments);
+        self.strict_login(user, token)
     }
 
     /// Gives the service `strict`, whose return code shows, these arguments.
@@ -208,9 +217,7 @@ impl World {
         let log = self.postgres().log();
         Outcome {
             accepted: output.status.success(),
-            output: String::from_utf8_lossy(&output.stdout)
-                .trim_end()
-                .to_owned(),
+            output: String::from_utf8_lossy(&output.stdout).trim_end().to_owned(),
             complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
             log: log.get(before..).unwrap_or_default().to_owned(),
             elapsed,
@@ -239,17 +246,11 @@ impl World {
         if let Some(postgres) = &self.postgres {
             let log = postgres.log();
             for disaster in DISASTERS {
-                assert!(
-                    !log.contains(disaster),
-                    "the server's log holds {disaster:?}:\n{log}"
-                );
+                assert!(!log.contains(disaster), "the server's log holds {disaster:?}:\n{log}");
             }
-            let starts = log
-                .matches("database system is ready to accept connections")
-                .count();
+            let starts = log.matches("database system is ready to accept connections").count();
             assert_eq!(starts, 1, "the server has started again:\n{log}");
-            self.secrets
-                .assert_absent("the log of PostgreSQL", log.as_bytes());
+            self.secrets.assert_absent("the log of PostgreSQL", log.as_bytes());
         }
         let lines = self.syslog().join("\n");
         self.secrets.assert_absent("syslog", lines.as_bytes());
@@ -282,9 +283,7 @@ impl Outcome {
         }
         let marks = ["pam_authenticate failed: ", "pam_acct_mgmt failed: "];
         let text = self.log.lines().find_map(|line| {
-            marks
-                .iter()
-                .find_map(|mark| line.split_once(mark).map(|(_, text)| text))
+            marks.iter().find_map(|mark| line.split_once(mark).map(|(_, text)| text))
         });
         Code::from_text(text.unwrap_or_else(|| panic!("no return code in {self:#?}")))
     }
@@ -308,37 +307,25 @@ impl Outcome {
     #[track_caller]
     pub fn assert_reason(&self, reason: &str) -> &Self {
         assert!(!self.accepted, "{self:#?}");
-        assert!(
-            self.reason().contains(reason),
-            "{reason:?} is not in {self:#?}"
-        );
-        assert!(
-            !self.complaint.contains("pam_oauth2"),
-            "the client learned the reason: {self:#?}"
-        );
+        assert!(self.reason().contains(reason), "{reason:?} is not in {self:#?}");
+        assert!(!self.complaint.contains("pam_oauth2"), "the client learned the reason: {self:#?}");
         self
     }
 
     /// The one line that says why.
     #[track_caller]
     pub fn reason(&self) -> &str {
-        let lines: Vec<&str> = self
-            .log
-            .lines()
-            .filter(|line| line.contains("pam_oauth2: "))
-            .collect();
+        let lines: Vec<&str> =
+            self.log.lines().filter(|line| line.contains("pam_oauth2: ")).collect();
         assert_eq!(lines.len(), 1, "one line says why: {self:#?}");
-        lines[0]
+        // Behind the prefix, which holds the role as the client wrote it.
+        lines[0].find("pam_oauth2: ").and_then(|start| lines[0].get(start..)).unwrap_or_default()
     }
 
     /// Within this time and the two seconds that a busy machine may add.
     #[track_caller]
     pub fn assert_within(&self, time: Duration) -> &Self {
-        assert!(
-            self.elapsed < time + Duration::from_secs(2),
-            "took {:?}: {self:#?}",
-            self.elapsed
-        );
+        assert!(self.elapsed < time + Duration::from_secs(2), "took {:?}: {self:#?}", self.elapsed);
         self
     }
 }

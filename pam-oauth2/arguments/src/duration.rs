@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DurationError {
     /// Not a whole number with a known unit.
-    #[error("\"{0}\" is not a duration: write a whole number with ms, s, m, h or d, such as 5s")]
+    #[error("{0:?} is not a duration: write a whole number with ms, s, m, h or d, such as 5s")]
     Unreadable(String),
     /// A duration, but not one that the option can have.
     #[error("{value:?} is not between {least:?} and {most:?}")]

@@ -40,10 +40,7 @@ impl Endpoint {
     /// Reads a URL; `http://` only where `allow_http` says so.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, EndpointError> {
         let unreadable = |why: &dyn fmt::Display| EndpointError::Unreadable(why.to_string());
-        if let Some(c) = text
-            .chars()
-            .find(|c| c.is_whitespace() || c.is_control() || *c == '\\')
-        {
+        if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control() || *c == '\\') {
             return Err(unreadable(&format_args!("it holds the character {c:?}")));
         }
         let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Scheme)?;
@@ -57,10 +54,7 @@ impl Endpoint {
             return Err(EndpointError::Fragment);
         }
         let authority = rest.find(['/', '?']).ok_or(EndpointError::HostOnly)?;
-        if rest
-            .get(..authority)
-            .is_none_or(|authority| authority.contains('@'))
-        {
+        if rest.get(..authority).is_none_or(|authority| authority.contains('@')) {
             return Err(EndpointError::Credentials);
         }
         let url = Url::parse(text).map_err(|error| unreadable(&error))?;

@@ -106,13 +106,13 @@ pub enum Error {
     )]
     NoLoginField,
     /// A login field that looks like a check.
-    #[error("the login field \"{0}\" contains '=': the login field comes before the checks")]
+    #[error("the login field {0:?} contains '=': the login field comes before the checks")]
     NotALoginField(String),
     /// A check without key or without `=`.
-    #[error("\"{0}\" is neither a key=value check nor a known word; nothing is ignored here")]
+    #[error("{0:?} is neither a key=value check nor a known word; nothing is ignored here")]
     NotACheck(String),
     /// A path that depends on the working directory.
-    #[error("option --ca-file: \"{0}\" is not an absolute path")]
+    #[error("option --ca-file: {0:?} is not an absolute path")]
     RelativePath(String),
     /// An option that does not exist.
     #[error("unknown option {0}")]
@@ -130,6 +130,10 @@ impl AuthLine {
     /// PAM files looks for it there.
     pub fn parse(words: &[&str]) -> Result<Self, Error> {
         let (url, rest) = words.split_first().ok_or(Error::Missing)?;
+        if !url.contains("://") {
+            // Before a later word is blamed.
+            return Err(Error::Endpoint(EndpointError::Scheme));
+        }
         let mut options = Options::default();
         let mut login_field = None;
         let mut checks = Vec::new();
@@ -181,10 +185,7 @@ impl AccountLine {
             let auth = AuthLine::parse(&others)?.notices;
             notices.conversation &= auth.conversation;
         }
-        Ok(Self {
-            always: own.always,
-            notices,
-        })
+        Ok(Self { always: own.always, notices })
     }
 }
 

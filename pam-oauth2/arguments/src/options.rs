@@ -51,10 +51,9 @@ impl<'a> Word<'a> {
             _ => match word.split_once('=') {
                 Some(("", _)) => return Err(Error::NotACheck(word.to_owned())),
                 // Split at the first `=`: the value may contain more.
-                Some((key, value)) => Self::Check(Check {
-                    key: key.to_owned(),
-                    value: value.to_owned(),
-                }),
+                Some((key, value)) => {
+                    Self::Check(Check { key: key.to_owned(), value: value.to_owned() })
+                }
                 None => Self::Other,
             },
         })
@@ -126,9 +125,7 @@ impl Options {
     }
 
     pub(crate) fn notices(&self) -> Notices {
-        Notices {
-            conversation: !self.no_warn,
-        }
+        Notices { conversation: !self.no_warn }
     }
 }
 

@@ -45,10 +45,7 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) fn after(total: Duration) -> Self {
         let now = Instant::now();
-        Self {
-            at: now.checked_add(total).unwrap_or(now),
-            total,
-        }
+        Self { at: now.checked_add(total).unwrap_or(now), total }
     }
 }
 
@@ -124,19 +121,12 @@ pub(crate) fn get(
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|error| HttpFault::Starved {
-            cause: error.to_string(),
-        })?;
+        .map_err(|error| HttpFault::Starved { cause: error.to_string() })?;
     let progress = Progress::new();
     let exchange = exchange(url, &tls, deadline, &progress);
     runtime
         .block_on(async { tokio::time::timeout_at(deadline.at, exchange).await })
-        .unwrap_or_else(|_| {
-            Err(HttpFault::Late {
-                stage: progress.stage(),
-                limit: deadline.total,
-            })
-        })
+        .unwrap_or_else(|_| Err(HttpFault::Late { stage: progress.stage(), limit: deadline.total }))
 }
 
 async fn exchange(
@@ -145,13 +135,9 @@ async fn exchange(
     deadline: Deadline,
     progress: &Progress,
 ) -> Result<Answer, HttpFault> {
-    let failed = |cause: String| HttpFault::Failed {
-        stage: progress.stage(),
-        cause: Foreign::new(cause),
-    };
-    let addresses = addresses(url, deadline)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let failed =
+        |cause: String| HttpFault::Failed { stage: progress.stage(), cause: Foreign::new(cause) };
+    let addresses = addresses(url, deadline).await.map_err(|error| failed(error.to_string()))?;
     progress.reach(Stage::Connecting);
     let response = race::first_to_connect(addresses, |address, gate| {
         request(url, tls.clone(), address, gate, progress.clone())
@@ -159,11 +145,7 @@ async fn exchange(
     .await
     .map_err(|error| failed(causes(error)))?;
     let status = response.status().as_u16();
-    let body = if status == 200 {
-        body(response, progress).await?
-    } else {
-        Zeroizing::default()
-    };
+    let body = if status == 200 { body(response, progress).await? } else { Zeroizing::default() };
     Ok(Answer { status, body })
 }
 
@@ -175,10 +157,7 @@ async fn addresses(url: &Url, deadline: Deadline) -> Result<Vec<SocketAddr>, res
         Some(Host::Domain(name)) => resolver::lookup(name, deadline.at).await?,
         None => Vec::new(),
     };
-    Ok(addresses
-        .into_iter()
-        .map(|address| SocketAddr::new(address, port))
-        .collect())
+    Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
 /// One attempt, to one address.
@@ -190,9 +169,7 @@ async fn request(
     progress: Progress,
 ) -> reqwest::Result<Response> {
     let mut client = reqwest::Client::builder()
-        .connector_layer(race::GateLayer::new(gate, move || {
-            progress.reach(Stage::Waiting)
-        }))
+        .connector_layer(race::GateLayer::new(gate, move || progress.reach(Stage::Waiting)))
         .http1_max_headers(HEADER_LINES)
         .https_only(url.scheme() == "https")
         .no_proxy()
@@ -219,20 +196,14 @@ async fn body(
     progress: &Progress,
 ) -> Result<Zeroizing<Vec<u8>>, HttpFault> {
     progress.reach(Stage::Reading);
-    let announced = response
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok());
-    let announced = announced
-        .and_then(|length| length.parse::<u64>().ok())
-        .unwrap_or(0);
+    let announced = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let announced = announced.and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
     if announced > BODY_LIMIT as u64 {
         return Err(HttpFault::TooLarge);
     }
     // All the room at once: growing would leave copies behind that nobody wipes.
-    let mut body = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(announced).unwrap_or(0).max(4096),
-    ));
+    let mut body =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or(0).max(4096)));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if chunk.len() > BODY_LIMIT.saturating_sub(body.len()) => {

@@ -74,15 +74,10 @@ where
             }
             match waiting.next() {
                 Some((number, address)) => {
-                    let gate = Gate {
-                        winner: Arc::clone(&winner),
-                        attempt: number,
-                    };
+                    let gate = Gate { winner: Arc::clone(&winner), attempt: number };
                     running.push((number, Box::pin(attempt(address, gate))));
                     let now = Instant::now();
-                    next_start
-                        .as_mut()
-                        .reset(now.checked_add(HEAD_START).unwrap_or(now));
+                    next_start.as_mut().reset(now.checked_add(HEAD_START).unwrap_or(now));
                 }
                 None if running.is_empty() && !failures.is_empty() => {
                     // The preferred address tells best what is wrong.
@@ -137,10 +132,7 @@ impl<S, R: Clone> Layer<S> for GateLayer<R> {
     type Service = Gated<S, R>;
 
     fn layer(&self, connector: S) -> Gated<S, R> {
-        Gated {
-            connector,
-            layer: self.clone(),
-        }
+        Gated { connector, layer: self.clone() }
     }
 }
 

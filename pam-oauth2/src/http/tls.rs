@@ -15,10 +15,8 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::files::{self, FileFault};
 
 /// Where Debian (and so Spilo) and the Red Hat family keep the bundle.
-const SYSTEM_BUNDLES: [&str; 2] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/ssl/certs/ca-bundle.crt",
-];
+const SYSTEM_BUNDLES: [&str; 2] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-bundle.crt"];
 /// Debian's bundle has 220 KiB.
 const BUNDLE_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -62,26 +60,18 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn system_roots() -> Result<RootCertStore, TrustFault> {
     let [debian, others] = SYSTEM_BUNDLES.map(Path::new);
-    roots_of(if others.exists() && !debian.exists() {
-        others
-    } else {
-        debian
-    })
+    roots_of(if others.exists() && !debian.exists() { others } else { debian })
 }
 
 fn roots_of(path: &Path) -> Result<RootCertStore, TrustFault> {
-    let pem = files::read_trusted(path, BUNDLE_LIMIT).map_err(|fault| TrustFault::File {
-        path: path.to_owned(),
-        fault,
-    })?;
+    let pem = files::read_trusted(path, BUNDLE_LIMIT)
+        .map_err(|fault| TrustFault::File { path: path.to_owned(), fault })?;
     let mut roots = RootCertStore::empty();
     // A bundle may hold certificates that webpki does not take; one is no reason to lose
     // the others. A file from which none is left is.
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
     if roots.is_empty() {
-        return Err(TrustFault::Empty {
-            path: path.to_owned(),
-        });
+        return Err(TrustFault::Empty { path: path.to_owned() });
     }
     Ok(roots)
 }

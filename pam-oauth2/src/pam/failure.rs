@@ -74,11 +74,7 @@ mod tests {
     fn every_code_of_libpam_comes_back_as_itself_except_success_and_ignore() {
         for code in -100..100 {
             let back = PamResultCode::from(Failure::from_libpam(code)) as i32;
-            let expected = if matches!(code, 1..=24 | 26..=31) {
-                code
-            } else {
-                4
-            };
+            let expected = if matches!(code, 1..=24 | 26..=31) { code } else { 4 };
             assert_eq!(back, expected, "code {code}");
         }
     }
@@ -87,10 +83,7 @@ mod tests {
     fn the_named_codes_are_those_of_the_header() {
         let codes = [
             (Failure::ABORT, PamResultCode::PAM_ABORT),
-            (
-                Failure::AUTHINFO_UNAVAIL,
-                PamResultCode::PAM_AUTHINFO_UNAVAIL,
-            ),
+            (Failure::AUTHINFO_UNAVAIL, PamResultCode::PAM_AUTHINFO_UNAVAIL),
             (Failure::AUTH_ERR, PamResultCode::PAM_AUTH_ERR),
             (Failure::PERM_DENIED, PamResultCode::PAM_PERM_DENIED),
             (Failure::SERVICE_ERR, PamResultCode::PAM_SERVICE_ERR),

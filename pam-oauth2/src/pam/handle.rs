@@ -1,8 +1,5 @@
 //! One PAM transaction, as a module sees it.
-#![allow(
-    unsafe_code,
-    reason = "libpam is C; this file and hooks.rs are the fence"
-)]
+#![allow(unsafe_code, reason = "libpam is C; this file and hooks.rs are the fence")]
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -51,9 +48,7 @@ impl<'call> Handle<'call> {
 
     fn item_user(&self) -> Result<Option<Vec<u8>>, Failure> {
         let user = self.0.get_item::<User<'_>>()?;
-        Ok(user
-            .map(|user| user.to_bytes().to_vec())
-            .filter(|user| !user.is_empty()))
+        Ok(user.map(|user| user.to_bytes().to_vec()).filter(|user| !user.is_empty()))
     }
 
     /// `PAM_RHOST`, where the application has set it.
@@ -107,9 +102,7 @@ impl<'call> Handle<'call> {
     /// Records that this handle's user is authenticated, as of now.
     pub(crate) fn remember(&mut self, user: &[u8]) -> Result<(), Failure> {
         let user = CString::new(user).map_err(|_| Failure::SYSTEM_ERR)?;
-        Ok(self
-            .0
-            .set_data(&Self::key(), Box::new(Some(Verdict(user))))?)
+        Ok(self.0.set_data(&Self::key(), Box::new(Some(Verdict(user))))?)
     }
 
     /// Takes back what [`Self::remember`] recorded.

@@ -57,9 +57,8 @@ impl Name {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut wire = Vec::with_capacity(text.len().saturating_add(2));
         for label in text.strip_suffix('.').unwrap_or(text).split('.') {
-            let length = u8::try_from(label.len())
-                .ok()
-                .filter(|length| (1..=63).contains(length))?;
+            let length =
+                u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
             wire.push(length);
             wire.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
         }
@@ -96,13 +95,7 @@ pub(super) fn answer(
         return Err(Unusable::Foreign);
     }
     let asked = (reader.name(), reader.u16(), reader.u16());
-    if asked
-        != (
-            Some(name.clone()),
-            Some(family.record_type()),
-            Some(CLASS_IN),
-        )
-    {
+    if asked != (Some(name.clone()), Some(family.record_type()), Some(CLASS_IN)) {
         return Err(Unusable::Foreign);
     }
     if flags & 0x0200 != 0 {
@@ -143,13 +136,7 @@ fn records(reader: &mut Reader<'_>, count: u16, family: Family) -> Option<Vec<Re
         let data = if kind == family.record_type() {
             Data::Address(address(data, family)?)
         } else if kind == TYPE_CNAME {
-            Data::Alias(
-                Reader {
-                    message: reader.message,
-                    at: data_at,
-                }
-                .name()?,
-            )
+            Data::Alias(Reader { message: reader.message, at: data_at }.name()?)
         } else {
             continue;
         };
@@ -178,11 +165,7 @@ fn select(records: Vec<Record>, mut name: Name) -> Outcome {
             Data::Alias(_) => None,
         })
         .collect();
-    if addresses.is_empty() {
-        Outcome::Absent
-    } else {
-        Outcome::Addresses(addresses)
-    }
+    if addresses.is_empty() { Outcome::Absent } else { Outcome::Addresses(addresses) }
 }
 
 fn address(data: &[u8], family: Family) -> Option<IpAddr> {
@@ -221,10 +204,7 @@ impl<'a> Reader<'a> {
     /// point before the place where the name so far began, so that this ends.
     fn name(&mut self) -> Option<Name> {
         let mut wire = Vec::new();
-        let mut part = Reader {
-            message: self.message,
-            at: self.at,
-        };
+        let mut part = Reader { message: self.message, at: self.at };
         let mut earliest = self.at;
         let mut after = None;
         loop {

@@ -90,13 +90,7 @@ mod tests {
 
     #[test]
     fn the_families_take_turns_and_nothing_is_tried_twice() {
-        let addresses = [
-            "192.0.2.1",
-            "192.0.2.2",
-            "2001:db8::1",
-            "192.0.2.1",
-            "192.0.2.3",
-        ];
+        let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.1", "192.0.2.3"];
         let sorted = in_turn(addresses.iter().map(|a| a.parse().unwrap()).collect());
         let expected = ["2001:db8::1", "192.0.2.1", "192.0.2.2", "192.0.2.3"];
         assert_eq!(sorted, expected.map(|a| a.parse::<IpAddr>().unwrap()));

@@ -49,9 +49,7 @@ fn patience(conf: &ResolvConf, deadline: Instant, servers: usize, index: usize) 
     let left = deadline.saturating_duration_since(now);
     let in_round = index.checked_rem(servers).unwrap_or(0);
     let parties = servers.saturating_sub(in_round).saturating_add(1);
-    let share = left
-        .checked_div(u32::try_from(parties).unwrap_or(u32::MAX))
-        .unwrap_or(left);
+    let share = left.checked_div(u32::try_from(parties).unwrap_or(u32::MAX)).unwrap_or(left);
     now.checked_add(share.min(conf.timeout)).unwrap_or(deadline)
 }
 

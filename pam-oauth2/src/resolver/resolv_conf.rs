@@ -67,10 +67,7 @@ impl ResolvConf {
         if name.ends_with('.') {
             return vec![name.to_owned()];
         }
-        let suffixes = self
-            .search
-            .iter()
-            .map(|suffix| suffix.trim_start_matches('.'));
+        let suffixes = self.search.iter().map(|suffix| suffix.trim_start_matches('.'));
         let mut names: Vec<String> = suffixes.map(|suffix| format!("{name}.{suffix}")).collect();
         let dots = name.bytes().filter(|b| *b == b'.').count();
         let own = if dots >= self.ndots { 0 } else { names.len() };
@@ -122,10 +119,7 @@ mod tests {
     #[test]
     fn enough_dots_put_the_name_itself_first() {
         let conf = ResolvConf::parse(b"domain example.org\n");
-        assert_eq!(
-            conf.candidates("info.corp"),
-            ["info.corp", "info.corp.example.org"]
-        );
+        assert_eq!(conf.candidates("info.corp"), ["info.corp", "info.corp.example.org"]);
         assert_eq!(conf.candidates("info"), ["info.example.org", "info"]);
     }
 
@@ -137,17 +131,11 @@ mod tests {
         );
         let expected = ["192.0.2.1:53", "[fe80::1%2]:53", "192.0.2.3:53"];
         assert_eq!(conf.servers, expected.map(|s| s.parse().unwrap()));
-        assert_eq!(
-            (conf.ndots, conf.attempts, conf.timeout),
-            (1, 5, Duration::from_secs(1))
-        );
+        assert_eq!((conf.ndots, conf.attempts, conf.timeout), (1, 5, Duration::from_secs(1)));
     }
 
     #[test]
     fn without_a_server_the_local_one_is_asked() {
-        assert_eq!(
-            ResolvConf::parse(b"").servers,
-            ["127.0.0.1:53".parse().unwrap()]
-        );
+        assert_eq!(ResolvConf::parse(b"").servers, ["127.0.0.1:53".parse().unwrap()]);
     }
 }

@@ -11,11 +11,7 @@ use crate::http::{self, Deadline};
 use crate::token::{AccessToken, TokenFault};
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Asks the token service of `line` about `token`.
 pub(crate) fn verify(
@@ -25,16 +21,10 @@ pub(crate) fn verify(
 ) -> Result<Verified<Claims>, Refusal> {
     let url = url(line, token)?;
     let service = || line.endpoint.to_string();
-    let answer =
-        http::get(&url, line.ca_file.as_deref(), deadline).map_err(|fault| Refusal::Http {
-            service: service(),
-            fault,
-        })?;
+    let answer = http::get(&url, line.ca_file.as_deref(), deadline)
+        .map_err(|fault| Refusal::Http { service: service(), fault })?;
     if answer.status != 200 {
-        return Err(Refusal::Status {
-            service: service(),
-            status: answer.status,
-        });
+        return Err(Refusal::Status { service: service(), status: answer.status });
     }
     let claims = Claims::parse(&answer.body).map_err(|fault| Refusal::Body {
         service: service(),
@@ -45,9 +35,7 @@ pub(crate) fn verify(
 
 fn url(line: &AuthLine, token: &AccessToken) -> Result<Url, Refusal> {
     let encoded = percent_encode(token.expose(), RESERVED).to_string();
-    line.endpoint
-        .with(&encoded)
-        .ok_or(Refusal::Token(TokenFault::Malformed))
+    line.endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::Malformed))
 }
 
 #[cfg(test)]

@@ -111,31 +111,14 @@ impl Handle {
     ) -> Self {
         let absent = matches!(conversation, Conversation::Absent);
         let token = CString::new(token).expect("a C string holds no NUL");
-        let data = Box::into_raw(Box::new(Data {
-            conversation,
-            token,
-            told: Told::default(),
-        }));
-        let conv = Conv {
-            function: (!absent).then_some(converse as Converse),
-            data: data.cast(),
-        };
+        let data = Box::into_raw(Box::new(Data { conversation, token, told: Told::default() }));
+        let conv = Conv { function: (!absent).then_some(converse as Converse), data: data.cast() };
         let mut raw = ptr::null_mut();
         // SAFETY: C strings and a conversation that libpam copies; `data` lives until `end`.
-        let code = unsafe {
-            pam_start(
-                service.as_ptr(),
-                user.as_ptr(),
-                &raw const conv,
-                &raw mut raw,
-            )
-        };
+        let code =
+            unsafe { pam_start(service.as_ptr(), user.as_ptr(), &raw const conv, &raw mut raw) };
         assert_eq!(code, SUCCESS, "pam_start");
-        Self {
-            raw,
-            data,
-            last: SUCCESS,
-        }
+        Self { raw, data, last: SUCCESS }
     }
 
     pub(crate) fn set_remote_host(&mut self, host: &CStr) {
@@ -177,6 +160,10 @@ impl Handle {
 }
 
 /// The conversation function; pam_conv(3).
+///
+/// # Safety
+///
+/// For libpam alone: `messages` is an array of `count` pointers, `data` that of `start`.
 unsafe extern "C" fn converse(
     count: c_int,
     messages: *mut *const Message,
@@ -207,8 +194,9 @@ unsafe extern "C" fn converse(
             // SAFETY: a C string in; the caller frees the copy.
             let answer = unsafe { libc::strdup(data.token.as_ptr()) };
             // SAFETY: the index is below `count`.
-            let slot = unsafe { &mut *array.add(index) };
-            slot.text = answer;
+            let slot = unsafe { array.add(index) };
+            // SAFETY: calloc made an array of valid, all-zero responses.
+            unsafe { (*slot).text = answer };
         } else {
             // SAFETY: the text of a message is a C string.
             let text = unsafe { CStr::from_ptr(text) };

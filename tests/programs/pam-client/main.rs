@@ -47,9 +47,7 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::read();
     let mut token = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut token)
-        .expect("standard input");
+    std::io::stdin().read_to_end(&mut token).expect("standard input");
     if let Some(runs) = arguments.measure {
         measure::run(&arguments, &token, runs);
         return;
@@ -113,7 +111,7 @@ fn run(arguments: &Arguments, token: &[u8], verbose: bool) {
         if verbose {
             println!("asked {}", told.asked);
             for (style, text) in told.messages {
-                println!("told-{style} {}", text.escape_ascii());
+                println!("told-{style} {}", visible(&text));
             }
         }
     }
@@ -159,6 +157,14 @@ impl Arguments {
         }
         this
     }
+}
+
+/// One line, whatever it holds.
+fn visible(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 fn text(word: OsString) -> String {

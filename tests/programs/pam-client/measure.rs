@@ -11,10 +11,8 @@ use crate::libpam::{Conversation, Handle};
 /// their names with commas between.
 pub(crate) fn run(arguments: &Arguments, token: &[u8], runs: u32) {
     let services = arguments.service.to_str().expect("names");
-    let services: Vec<CString> = services
-        .split(',')
-        .map(|name| CString::new(name).expect("a name"))
-        .collect();
+    let services: Vec<CString> =
+        services.split(',').map(|name| CString::new(name).expect("a name")).collect();
     for _ in 0..runs {
         for service in &services {
             let (nanoseconds, codes) = once(service, arguments, token);
@@ -60,10 +58,7 @@ fn once(service: &CString, arguments: &Arguments, token: &[u8]) -> (i64, i32) {
 
 /// CLOCK_MONOTONIC, which parent and child share.
 fn now() -> i64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a place for the time.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec * 1_000_000_000 + time.tv_nsec

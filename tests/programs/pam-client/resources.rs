@@ -20,20 +20,12 @@ impl Count {
                 .then(|| format!("{} {target}", entry.file_name().to_string_lossy()))
         });
         let descriptors = descriptors.collect();
-        let threads = fs::read_dir("/proc/self/task")
-            .expect("the threads")
-            .count();
-        Self {
-            threads,
-            descriptors,
-        }
+        let threads = fs::read_dir("/proc/self/task").expect("the threads").count();
+        Self { threads, descriptors }
     }
 
     pub(crate) fn print_growth(before: &Self, after: &Self) {
-        println!(
-            "threads-left {}",
-            after.threads.saturating_sub(before.threads)
-        );
+        println!("threads-left {}", after.threads.saturating_sub(before.threads));
         let left: Vec<_> = after.descriptors.difference(&before.descriptors).collect();
         println!("descriptors-left {}", left.len());
         for descriptor in left {
@@ -46,9 +38,7 @@ impl Count {
 
 /// Whether it is a datagram socket of the Unix domain: unix(7) in /proc/net/unix, type 0002.
 fn is_syslog(target: &str) -> bool {
-    let Some(inode) = target
-        .strip_prefix("socket:[")
-        .and_then(|rest| rest.strip_suffix(']'))
+    let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'))
     else {
         return false;
     };
@@ -62,12 +52,6 @@ fn is_syslog(target: &str) -> bool {
 /// Resident memory that belongs to the process alone.
 pub(crate) fn memory_kib() -> i64 {
     let status = fs::read_to_string("/proc/self/status").expect("the status");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("RssAnon:"))
-        .expect("RssAnon");
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }

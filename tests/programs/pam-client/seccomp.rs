@@ -17,43 +17,22 @@ pub(crate) fn forbid(names: &[String]) {
             k: *call,
         });
     }
-    program.push(statement(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ALLOW,
-    ));
+    program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW));
     let refusal = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
     program.push(statement(libc::BPF_RET | libc::BPF_K, refusal));
     let length = u16::try_from(program.len()).expect("a short program");
-    let filter = libc::sock_fprog {
-        len: length,
-        filter: program.as_mut_ptr(),
-    };
+    let filter = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
     // SAFETY: prctl(2) with integers.
     let unprivileged = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(unprivileged, 0, "PR_SET_NO_NEW_PRIVS");
     // SAFETY: the filter and its program live through the call, which copies them.
-    let set = unsafe {
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
-            &raw const filter,
-        )
-    };
-    assert_eq!(
-        set,
-        0,
-        "PR_SET_SECCOMP: {}",
-        std::io::Error::last_os_error()
-    );
+    let set =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
+    assert_eq!(set, 0, "PR_SET_SECCOMP: {}", std::io::Error::last_os_error());
 }
 
 fn statement(code: u32, operand: u32) -> libc::sock_filter {
-    libc::sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k: operand,
-    }
+    libc::sock_filter { code: code as u16, jt: 0, jf: 0, k: operand }
 }
 
 fn number(name: &str) -> u32 {

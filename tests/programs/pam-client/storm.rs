@@ -41,11 +41,12 @@ impl Storm {
         let watched = Arc::clone(&over);
         let thread = thread::spawn(move || {
             block_all();
+            let process = std::process::id().try_into().expect("a process id");
             while !watched.load(Ordering::Relaxed) {
                 for signal in SIGNALS {
                     // SAFETY: kill(2) with integers; to the process, so that the kernel may
                     // pick any thread that does not block the signal.
-                    unsafe { libc::kill(libc::getpid(), signal) };
+                    unsafe { libc::kill(process, signal) };
                 }
                 thread::yield_now();
             }
