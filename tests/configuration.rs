@@ -92,13 +92,12 @@ fn truth_values_and_whole_numbers_compare_by_their_text() {
         "null=null",
         "null=",
         "list=a",
-        "list=[\"a\"]",
         "empty=x",
         "absent=",
         "eq=a",
     ];
     for check in bad {
-        let line = format!("{url} uid {} --allow-http", check.replace('[', "").replace(']', ""));
+        let line = format!("{url} uid {check} --allow-http");
         let outcome = world.try_line(&line, "alice", &token);
         assert_eq!(outcome.code(), Code::AuthErr, "{check} {outcome:#?}");
     }

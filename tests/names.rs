@@ -64,7 +64,7 @@ fn the_hosts_file_comes_first_and_asks_nobody() {
     world
         .sandbox
         .workdir
-        .file("etc/hosts", format!("127.0.0.1 localhost\n127.0.0.1 x INFO.corp.example # ours\n"));
+        .file("etc/hosts", "127.0.0.1 localhost\n127.0.0.1 x INFO.corp.example # ours\n");
     assert_accepted(&world);
     assert_eq!(dns.questions(), 0);
 }

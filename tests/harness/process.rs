@@ -1,5 +1,6 @@
 //! A child process that does not outlive its test.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,9 @@ pub struct Process {
 
 impl Process {
     pub fn spawn(command: &mut Command, polite: i32) -> Self {
-        let child = command.spawn();
+        // A group of its own: Ctrl-C on a terminal is for the program that the person started,
+        // which then stops its children in order.
+        let child = command.process_group(0).spawn();
         Self { child: child.unwrap_or_else(|error| panic!("{command:?}: {error}")), polite }
     }
 

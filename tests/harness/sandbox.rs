@@ -86,6 +86,11 @@ impl Sandbox {
         path
     }
 
+    /// Installs one more PAM module, under this name.
+    pub fn install_module(&self, module: &Path, name: &str) {
+        install(module, &self.workdir.path().join("security").join(name));
+    }
+
     /// A program of ours, where `nobody` can read it.
     pub fn program(&self, name: &str) -> PathBuf {
         let installed = self.workdir.folder("bin").join(name);

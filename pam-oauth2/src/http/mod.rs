@@ -229,8 +229,9 @@ fn causes(error: reqwest::Error) -> String {
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        // Some levels repeat the text of the level below.
-        if texts.last().is_none_or(|above| !above.contains(&text)) {
+        // Some levels say no more than that it failed, or repeat the text of the level below.
+        let empty = text.starts_with("client error (") && cause.source().is_some();
+        if !empty && texts.last().is_none_or(|above| !above.contains(&text)) {
             texts.push(text);
         }
         next = cause.source();

@@ -1,0 +1,85 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::*;
+
+/// What one address does: connects after a while or never, then answers after a while.
+#[derive(Clone, Copy)]
+struct Plan {
+    connects_after: u64,
+    answers_after: u64,
+    connects: bool,
+    answers: bool,
+}
+
+const GOOD: Plan = Plan { connects_after: 0, answers_after: 0, connects: true, answers: true };
+const NEVER: u64 = 3_600_000;
+
+/// Runs a race on one thread and returns its result with the attempts that were started and
+/// those that got through the gate.
+fn race(plans: &[Plan]) -> (Option<Result<usize, usize>>, Vec<usize>, Vec<usize>) {
+    let started = Rc::new(RefCell::new(Vec::new()));
+    let passed = Rc::new(RefCell::new(Vec::new()));
+    let addresses =
+        (0..plans.len()).map(|n| SocketAddr::from(([127, 0, 0, 1], u16::try_from(n).unwrap())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let result = runtime.block_on(async {
+        let race = first_to_connect(addresses.collect(), |address, gate| {
+            let number = usize::from(address.port());
+            let plan = plans[number];
+            started.borrow_mut().push(number);
+            let passed = Rc::clone(&passed);
+            async move {
+                tokio::time::sleep(Duration::from_millis(plan.connects_after)).await;
+                if !plan.connects || !gate.pass() {
+                    return Err(number);
+                }
+                passed.borrow_mut().push(number);
+                tokio::time::sleep(Duration::from_millis(plan.answers_after)).await;
+                if plan.answers { Ok(number) } else { Err(number) }
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(2), race).await.ok()
+    });
+    (result, started.take(), passed.take())
+}
+
+#[test]
+fn the_first_address_answers_and_no_other_is_bothered() {
+    assert_eq!(race(&[GOOD, GOOD]), (Some(Ok(0)), vec![0], vec![0]));
+}
+
+#[test]
+fn a_failure_starts_the_next_at_once() {
+    let dead = Plan { connects: false, ..GOOD };
+    assert_eq!(race(&[dead, dead, GOOD, GOOD]), (Some(Ok(2)), vec![0, 1, 2], vec![2]));
+}
+
+#[test]
+fn a_slow_address_is_overtaken_after_its_head_start() {
+    let slow = Plan { connects_after: NEVER, ..GOOD };
+    assert_eq!(race(&[slow, GOOD]), (Some(Ok(1)), vec![0, 1], vec![1]));
+}
+
+#[test]
+fn an_address_that_connects_late_can_still_win() {
+    let late = Plan { connects_after: 400, ..GOOD };
+    let later = Plan { connects_after: NEVER, ..GOOD };
+    assert_eq!(race(&[late, later]), (Some(Ok(0)), vec![0, 1], vec![0]));
+}
+
+#[test]
+fn nobody_else_gets_through_once_somebody_has_even_if_they_never_answer() {
+    let mute = Plan { answers_after: NEVER, ..GOOD };
+    assert_eq!(race(&[mute, GOOD]), (None, vec![0], vec![0]));
+    let failing = Plan { answers_after: 300, answers: false, ..GOOD };
+    assert_eq!(race(&[failing, GOOD]), (Some(Err(0)), vec![0], vec![0]));
+}
+
+#[test]
+fn when_all_fail_the_preferred_one_tells_why() {
+    let dead = Plan { connects: false, ..GOOD };
+    let late = Plan { connects: false, connects_after: 300, ..GOOD };
+    assert_eq!(race(&[dead, dead]), (Some(Err(0)), vec![0, 1], vec![]));
+    assert_eq!(race(&[dead, late]), (Some(Err(0)), vec![0, 1], vec![]));
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs the Debian packages that `make demo` or `make test` needs and that are missing.
+# Quick and silent when nothing is. Usage: tests/install.sh demo|test
+set -eu
+
+build="gcc libc6-dev libpam0g-dev"
+servers="libpam-modules postgresql-15 postgresql-client-15 util-linux mount ca-certificates"
+case "${1-}" in
+demo) wanted="$build $servers" ;;
+test) wanted="$build $servers openssl pgbouncer valgrind" ;;
+*) echo "usage: $0 demo|test" >&2; exit 64 ;;
+esac
+
+fail() {
+    echo "install: $1" >&2
+    exit 1
+}
+
+command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
+command -v dpkg-query >/dev/null ||
+    fail "this is no Debian: install what these packages hold, then run cargo directly: $wanted"
+
+missing=
+for package in $wanted; do
+    # A package may be removed but configured; only "install ok installed" is there.
+    case "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" in
+    "install ok installed") ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+[ "$(id -u)" -eq 0 ] || fail "root is needed to install: apt-get install$missing"
+echo "installing:$missing"
+
+# The packages of servers would start one on this machine: postgresql-15 by making a cluster,
+# pgbouncer by its service. Nobody asked for that.
+no_cluster=/etc/postgresql-common/createcluster.d/blue-elephant-install.conf
+trap 'rm -f "$no_cluster"' EXIT
+mkdir -p "${no_cluster%/*}"
+echo "create_main_cluster = false" >"$no_cluster"
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+
+log=$(mktemp)
+if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    fail "apt-get could not install$missing (whole output: $log)"
+fi
+rm -f "$log"

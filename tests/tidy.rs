@@ -1,0 +1,247 @@
+//! The rules of ARCHITECTURE.md that can be read off the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::artifacts::{module, source};
+use serde_json::Value;
+
+/// Lines of code in a file, tests not counted.
+const LONGEST_FILE: usize = 500;
+
+/// Every Rust file below a folder of the repository, by its path from there.
+fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![source().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(source()).unwrap().to_owned(), text);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+/// The part that ships.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--filter-platform=x86_64-unknown-linux-gnu",
+        ])
+        .current_dir(source())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A list of strings in deny.toml.
+fn denied_or_allowed(list: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(source().join("deny.toml")).unwrap();
+    let start = text.find(&format!("\n{list} = [")).unwrap();
+    let body = text[start..].split(']').next().unwrap();
+    let lines = body.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let quoted = lines.filter_map(|line| line.split('"').nth(1));
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for folder in ["pam-oauth2", "tests"] {
+        for (path, text) in sources(folder) {
+            let lines = without_tests(&text).lines().count();
+            assert!(lines <= LONGEST_FILE, "{}: {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_of_the_module_lies_behind_the_fence() {
+    for (path, text) in sources("pam-oauth2") {
+        let fenced = path.starts_with("pam-oauth2/src/pam") || path.ends_with("src/hooks.rs");
+        let has = text.contains("unsafe {")
+            || text.contains("unsafe extern")
+            || text.contains("unsafe fn");
+        assert!(fenced || !has, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_middle_of_the_module_is_pure() {
+    let pure = [
+        "authorize/mod.rs",
+        "claims/mod.rs",
+        "redact.rs",
+        "role.rs",
+        "token.rs",
+        "resolver/message/mod.rs",
+    ];
+    let effects = [
+        "tokio",
+        "reqwest",
+        "std::fs",
+        "std::env",
+        "std::net::Tcp",
+        "SystemTime",
+        "Instant",
+        "async",
+    ];
+    for file in pure {
+        let path = source().join("pam-oauth2/src").join(file);
+        let text = fs::read_to_string(path).unwrap();
+        for effect in effects {
+            assert!(!without_tests(&text).contains(effect), "{file} has {effect}");
+        }
+    }
+    for (path, text) in sources("pam-oauth2/arguments/src") {
+        for effect in ["std::fs", "std::env", "std::net", "SystemTime", "unsafe"] {
+            let has = text.replace("forbid(unsafe_code)", "").contains(effect);
+            assert!(!has, "{} has {effect}", path.display());
+        }
+    }
+}
+
+#[test]
+fn libpam_is_a_leaf_and_only_one_place_succeeds() {
+    let mut successes = Vec::new();
+    for (path, text) in sources("pam-oauth2/src") {
+        if path.starts_with("pam-oauth2/src/pam") {
+            assert!(!text.contains("use crate::"), "{} looks outside", path.display());
+        }
+        let shipped = without_tests(&text).matches("PamResultCode::PAM_SUCCESS").count();
+        let compared = without_tests(&text).matches("!= PamResultCode::PAM_SUCCESS").count();
+        successes.extend((compared..shipped).map(|_| path.clone()));
+    }
+    assert_eq!(successes, [Path::new("pam-oauth2/src/hooks.rs")]);
+}
+
+#[test]
+fn only_the_transport_opens_sockets() {
+    for (path, text) in sources("pam-oauth2/src") {
+        let transport =
+            path.starts_with("pam-oauth2/src/http") || path.starts_with("pam-oauth2/src/resolver");
+        let opens = ["TcpStream", "UdpSocket", "reqwest", "UnixStream"]
+            .iter()
+            .any(|word| text.contains(word));
+        assert!(transport || !opens, "{}", path.display());
+    }
+}
+
+#[test]
+fn no_profile_turns_panics_into_aborts() {
+    let manifest = fs::read_to_string(source().join("Cargo.toml")).unwrap();
+    let settings = manifest.lines().filter(|line| !line.trim_start().starts_with('#'));
+    assert!(settings.clone().count() > 0);
+    for line in settings {
+        assert!(!line.replace(' ', "").starts_with("panic=\"abort\""), "{line}");
+    }
+}
+
+#[test]
+fn every_licence_is_allowed_and_no_dependency_is_banned() {
+    let (allowed, banned) = (denied_or_allowed("allow"), denied_or_allowed("deny"));
+    assert!(allowed.contains("MIT") && banned.contains("openssl-sys"));
+    for package in metadata()["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        assert!(!banned.contains(name), "{name} is banned");
+        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
+        // Any of the alternatives, all of whose parts are allowed.
+        let acceptable = licence.split(" OR ").any(|alternative| {
+            alternative.split(" AND ").all(|part| {
+                let part = part.trim_matches(['(', ')', ' ']);
+                allowed.contains(part.split(" WITH ").next().unwrap_or_default())
+            })
+        });
+        assert!(acceptable, "{name}: {licence:?}");
+    }
+}
+
+/// What `cargo tree` prints of the module as it ships.
+fn module_tree(format: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "-p",
+            "pam-oauth2",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "-f",
+            format,
+        ])
+        .current_dir(source())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_tree_of_the_module_cannot_start_threads_of_tokio() {
+    let tree = module_tree("{p} {f}");
+    let tokio = tree.lines().find(|line| line.starts_with("tokio v")).unwrap();
+    for feature in ["rt-multi-thread", "signal", "process", "fs", "full", "io-std"] {
+        let features = tokio.rsplit(' ').next().unwrap();
+        assert!(!features.split(',').any(|own| own == feature), "{tokio}");
+    }
+    let crates: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    for foreign in
+        ["teams-sync", "operator", "rayon", "hickory-resolver", "ureq", "openssl", "aws-lc-rs"]
+    {
+        assert!(!crates.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn the_module_exports_its_hooks_alone_and_stays_mapped() {
+    let readelf = |option: &str| {
+        let output = Command::new("readelf").args(["-W", option]).arg(module()).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let symbols = readelf("--dyn-syms");
+    let exported: BTreeSet<&str> = symbols
+        .lines()
+        .filter(|line| line.contains(" GLOBAL ") && !line.contains(" UND "))
+        .filter_map(|line| line.split_whitespace().last())
+        .collect();
+    let hooks =
+        ["acct_mgmt", "authenticate", "chauthtok", "close_session", "open_session", "setcred"];
+    let hooks = hooks.map(|hook| format!("pam_sm_{hook}"));
+    assert_eq!(exported, hooks.iter().map(String::as_str).collect());
+    let dynamic = readelf("--dynamic");
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
+    assert!(dynamic.contains("[libpam.so.0]"), "{dynamic}");
+}
+
+#[test]
+fn every_test_of_the_table_is_run() {
+    let main = fs::read_to_string(source().join("tests/main.rs")).unwrap();
+    for entry in fs::read_dir(source().join("tests")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".rs").filter(|name| *name != "main") {
+            assert!(main.contains(&format!("mod {name};")), "{name} is in no list");
+        }
+    }
+    for (path, text) in sources("tests").into_iter().chain(sources("pam-oauth2")) {
+        let ignored = concat!("#[", "ignore");
+        assert!(!text.contains(ignored), "{} skips a test", path.display());
+    }
+}
