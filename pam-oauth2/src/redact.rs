@@ -1,5 +1,7 @@
 //! Foreign text in messages: escaped, cut, and free of the token.
 
+use std::fmt;
+
 use crate::token::AccessToken;
 
 /// No run of this many characters of a token is ever shown.
@@ -8,7 +10,34 @@ const SECRET_RUN: usize = 8;
 const VALUE_SHOWN: usize = 64;
 /// Characters of an explanation that are shown.
 const EXPLANATION_SHOWN: usize = 400;
+const NOT_SHOWN: &str = "[not shown]";
 const WITHHELD: &str = "[withheld: it repeats the token]";
+
+/// Text from elsewhere: a claim, a network error. It can be shown through a [`Redactor`] only.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct Foreign(String);
+
+impl Foreign {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As [`Redactor::quote`], where there is a redactor.
+    pub(crate) fn quoted(&self, redactor: Option<&Redactor<'_>>) -> String {
+        redactor.map_or_else(|| NOT_SHOWN.to_owned(), |redactor| redactor.quote(&self.0))
+    }
+
+    /// As [`Redactor::plain`], where there is a redactor.
+    pub(crate) fn plain(&self, redactor: Option<&Redactor<'_>>) -> String {
+        redactor.map_or_else(|| NOT_SHOWN.to_owned(), |redactor| redactor.plain(&self.0))
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Foreign([not shown])")
+    }
+}
 
 /// Makes foreign text presentable. Needs the token: without knowing the secret nobody can
 /// tell whether a text repeats it, so before the token is known nothing foreign is shown.

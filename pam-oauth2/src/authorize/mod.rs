@@ -4,7 +4,8 @@
 use pam_oauth2_arguments::AuthLine;
 
 use crate::claims::{Claim, Claims};
-use crate::error::{Foreign, Refusal};
+use crate::error::Refusal;
+use crate::redact::Foreign;
 use crate::role::Role;
 use crate::verify::Verified;
 

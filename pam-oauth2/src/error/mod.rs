@@ -1,30 +1,13 @@
 //! Every way in which a hook refuses, with its return code and its sentence.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::claims::Claim;
 use crate::http::{BODY_LIMIT, HttpFault, Stage};
 use crate::pam::Failure;
-use crate::redact::{Redactor, escape, visible};
+use crate::redact::{Foreign, Redactor, escape, visible};
 use crate::role::RoleFault;
 use crate::token::TokenFault;
-
-/// Text from elsewhere: a claim, a network error. It can be shown through a [`Redactor`] only.
-#[derive(Clone, Eq, PartialEq)]
-pub(crate) struct Foreign(String);
-
-impl Foreign {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Foreign([not shown])")
-    }
-}
 
 /// Why a hook does not succeed.
 #[derive(Debug)]
@@ -115,15 +98,15 @@ impl Refusal {
             Self::Arguments(error) => format!("PAM line: {}", visible(&error.to_string())),
             Self::Body { service, fault } => format!(
                 "the answer of the token service {service} cannot be used: {}; check the URL of the PAM line",
-                plain(redactor, fault)
+                fault.plain(redactor)
             ),
             Self::ChangeOfToken => "an access token is not changed here; get a new one from its issuer".to_owned(),
             Self::Differs { key, found, wanted: None } => format!(
-                "the token is somebody else's: its \"{}\" is {}", escape(key), quote(redactor, found.as_ref())
+                "the token is somebody else's: its \"{}\" is {}", escape(key), quoted(found.as_ref(), redactor)
             ),
             Self::Differs { key, found, wanted: Some(wanted) } => format!(
                 "\"{}\" of the token is {}, and the PAM line demands \"{}\"",
-                escape(key), quote(redactor, found.as_ref()), escape(wanted)
+                escape(key), quoted(found.as_ref(), redactor), escape(wanted)
             ),
             Self::Expired { ago } => format!(
                 "the token expired {ago:.0} s ago, says the token service; get a new one (and check the clock)"
@@ -141,7 +124,7 @@ impl Refusal {
                  put --always on the account line".to_owned()
             }
             Self::NotANumber { name, found } => {
-                format!("\"{name}\" of the token is {}, not a number", quote(redactor, found.as_ref()))
+                format!("\"{name}\" of the token is {}, not a number", quoted(found.as_ref(), redactor))
             }
             Self::Panic { place } => format!("internal error at {}; please report it", visible(place)),
             Self::Role(fault) => fault.to_string(),
@@ -191,7 +174,7 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
                 Stage::Waiting => "it gave no HTTP answer:",
                 Stage::Reading => "its answer broke off:",
             },
-            plain(redactor, cause)
+            cause.plain(redactor)
         ),
         HttpFault::Late { stage, limit } => format!(
             "the token service {service} was too slow: {} when the {} of --timeout had passed",
@@ -214,20 +197,13 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
     }
 }
 
+/// A claim that may have no text.
+fn quoted(claim: Option<&Foreign>, redactor: Option<&Redactor<'_>>) -> String {
+    claim.map_or_else(|| "not a text".to_owned(), |claim| claim.quoted(redactor))
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
-}
-
-fn quote(redactor: Option<&Redactor<'_>>, text: Option<&Foreign>) -> String {
-    match (text, redactor) {
-        (None, _) => "not a text".to_owned(),
-        (Some(_), None) => "[not shown]".to_owned(),
-        (Some(Foreign(text)), Some(redactor)) => redactor.quote(text),
-    }
-}
-
-fn plain(redactor: Option<&Redactor<'_>>, Foreign(text): &Foreign) -> String {
-    redactor.map_or_else(|| "[not shown]".to_owned(), |redactor| redactor.plain(text))
 }
 
 #[cfg(test)]

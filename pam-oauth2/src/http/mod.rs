@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::error::Foreign;
+use crate::redact::Foreign;
 use crate::resolver;
 
 pub(crate) use tls::TrustFault;

@@ -6,8 +6,9 @@ use url::Url;
 
 use super::Verified;
 use crate::claims::Claims;
-use crate::error::{Foreign, Refusal};
+use crate::error::Refusal;
 use crate::http::{self, Deadline};
+use crate::redact::Foreign;
 use crate::token::{AccessToken, TokenFault};
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
