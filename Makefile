@@ -3,8 +3,8 @@
 
 demo:   ## log in to a PostgreSQL with a token, and see what refusals look like
 	tests/install.sh demo
-	cargo build --quiet --locked --release -p pam-oauth2
-	cargo build --quiet --locked -p e2e --bins
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin demo
 
 test:   ## everything; PROPTEST_CASES=100000 makes the property tests longer
@@ -13,8 +13,8 @@ test:   ## everything; PROPTEST_CASES=100000 makes the property tests longer
 
 bench:  ## what a login costs; PEER_PAM_MODULE=/path/to/other.so compares, RUNS=300 by default
 	tests/install.sh demo
-	cargo build --quiet --locked --release -p pam-oauth2
-	cargo build --quiet --locked -p e2e --bins
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin bench
 
 lint:   ## what CI checks before it tests
