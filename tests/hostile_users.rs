@@ -112,10 +112,28 @@ fn applications_that_do_not_cut_names_are_cut_short() {
 }
 
 #[test]
+fn a_stranger_cannot_blank_the_names_in_a_line() {
+    let world = World::without_postgres();
+    world.strict(&world.rule("--allow-http"));
+    // Tokens that occur in the address or in the name.
+    for token in [".", "1", "bob", "127.0.0.1"] {
+        let client = world.client("strict", "bob").token(token);
+        let report = client.option("--remote-host", "127.0.0.1").run(&["authenticate"]);
+        assert!(
+            report.value("told-3").contains(r#"login of "bob" from 127.0.0.1 refused"#),
+            "{report:?}"
+        );
+    }
+}
+
+#[test]
 fn a_remote_host_is_quoted_like_everything_else() {
     let world = World::without_postgres();
     world.strict(&world.rule("--allow-http"));
     let client = world.client("strict", "bob").token(world.grant("alice"));
-    let report = client.option("--remote-host", "h\n\x1b[31m forged").run(&["authenticate"]);
-    assert!(report.value("told-3").contains(r"from h\n\u{1b}[31m forged refused"), "{report:?}");
+    let report = client.option("--remote-host", "h\n\x1b[31m accepted").run(&["authenticate"]);
+    assert!(
+        report.value("told-3").contains(r#"from "h\n\u{1b}[31m accepted" refused"#),
+        "{report:?}"
+    );
 }

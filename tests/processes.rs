@@ -217,8 +217,7 @@ fn session_holdings(
 
 #[test]
 fn a_session_holds_nothing_that_a_session_without_the_module_does_not_hold() {
-    // Without a syslog daemon, so that syslog(3) keeps no socket.
-    let world = World::with(Plan { syslog: false, ..Plan::default() });
+    let world = World::new();
     world.strict(&world.rule(""));
     let with = session_holdings(&world, "strict", &world.grant("alice"));
     let without = session_holdings(&world, "permit", "anything");

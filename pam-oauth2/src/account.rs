@@ -7,7 +7,7 @@ use pam_oauth2_arguments::AccountLine;
 
 use crate::error::Refusal;
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, report_failure};
+use crate::report::{Audience, Call, report_failure};
 
 /// `pam_sm_acct_mgmt(3)`.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn account(
     words: &[&CStr],
     flags: PamFlag,
 ) -> Result<(), Failure> {
-    let mut audience = Audience::of_flags(flags);
+    let mut audience = Audience::of(Call::Account, flags);
     decide(handle, words, &mut audience)
         .map_err(|refusal| report_failure(handle, &audience, None, &refusal))
 }
@@ -36,7 +36,7 @@ fn decide(
     if line.always {
         return Ok(());
     }
-    let user = handle.user().map_err(|code| Refusal::libpam("the user name", code))?;
+    let user = handle.user().map_err(|code| Refusal::libpam("give the user name", code))?;
     match (handle.remembered(), user) {
         (Some(authenticated), Some(user)) if authenticated == user => Ok(()),
         _ => Err(Refusal::NoVerdict),

@@ -10,7 +10,7 @@ use crate::authorize::{Authorized, authorize};
 use crate::error::Refusal;
 use crate::http::Deadline;
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, Login, report_failure, report_success};
+use crate::report::{Audience, Call, Login, report_failure, report_success};
 use crate::role::Role;
 use crate::token::AccessToken;
 use crate::verify;
@@ -24,34 +24,34 @@ pub(crate) fn authenticate(
     words: &[&CStr],
     flags: PamFlag,
 ) -> Result<(), Failure> {
-    handle.forget()?;
-    let mut audience = Audience::of_flags(flags);
+    let mut audience = Audience::of(Call::Auth, flags);
     let login = match receive(handle, words, &mut audience) {
         Ok(login) => login,
         Err(refusal) => return Err(report_failure(handle, &audience, None, &refusal)),
     };
-    match admit(&login) {
-        Ok(authorized) => {
-            handle.remember(authorized.role().as_str().as_bytes())?;
-            report_success(handle, &login);
+    match admit(&login).and_then(|authorized| remember(handle, &authorized)) {
+        Ok(()) => {
+            report_success(handle, &audience, &login);
             Ok(())
         }
         Err(refusal) => Err(report_failure(handle, &audience, Some(&login), &refusal)),
     }
 }
 
-/// Everything that the host tells: the line, the user, the token.
+/// Everything that the host tells: the line, the user, the token. The verdict of an earlier
+/// call goes first, so that nothing below can leave it standing.
 fn receive(
     handle: &mut Handle<'_>,
     words: &[&CStr],
     audience: &mut Audience,
 ) -> Result<Login, Refusal> {
+    handle.forget().map_err(|code| Refusal::libpam("forget the last verdict", code))?;
     let words = utf8(words)?;
     let line = AuthLine::parse(&words)?;
     audience.heed(line.notices);
-    let user = handle.user().map_err(|code| Refusal::libpam("the user name", code))?;
+    let user = handle.user().map_err(|code| Refusal::libpam("give the user name", code))?;
     let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
-    let token = handle.authtok().map_err(|code| Refusal::libpam("the token", code))?;
+    let token = handle.authtok().map_err(|code| Refusal::NoToken { code })?;
     Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), line })
 }
 
@@ -62,6 +62,12 @@ fn admit(login: &Login) -> Result<Authorized, Refusal> {
     let deadline = Deadline::after(line.timeout);
     let claims = verify::tokeninfo::verify(line, &login.token, deadline)?;
     authorize(&claims, &login.role, line, seconds_since_1970())
+}
+
+/// For the account phase.
+fn remember(handle: &mut Handle<'_>, authorized: &Authorized) -> Result<(), Refusal> {
+    let role = authorized.role().as_str();
+    handle.remember(role.as_bytes()).map_err(|code| Refusal::libpam("keep the verdict", code))
 }
 
 /// The clock is read here and nowhere else.

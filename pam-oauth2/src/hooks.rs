@@ -11,7 +11,7 @@ use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, report_failure};
+use crate::report::{Audience, Call, report_failure};
 use crate::{account, authenticate, error::Refusal};
 
 struct OAuth2;
@@ -20,21 +20,25 @@ struct OAuth2;
 
 impl PamHooks for OAuth2 {
     fn sm_authenticate(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |handle| authenticate::authenticate(handle, &words, flags))
+        guarded(handle, &words, Call::Auth, flags, |handle| {
+            authenticate::authenticate(handle, &words, flags)
+        })
     }
 
     fn acct_mgmt(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |handle| account::account(handle, &words, flags))
+        guarded(handle, &words, Call::Account, flags, |handle| {
+            account::account(handle, &words, flags)
+        })
     }
 
     // A token gives nothing that a process could carry, and there is nothing to open or to
     // close: succeed, or `login`, `su` and `sshd` break on us.
     fn sm_setcred(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |_| Ok(()))
+        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
     }
 
     fn sm_open_session(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |_| Ok(()))
+        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
     }
 
     fn sm_close_session(
@@ -42,13 +46,13 @@ impl PamHooks for OAuth2 {
         words: Vec<&CStr>,
         flags: PamFlag,
     ) -> PamResultCode {
-        guarded(handle, &words, flags, |_| Ok(()))
+        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
     }
 
     fn sm_chauthtok(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, flags, |handle| {
+        guarded(handle, &words, Call::Password, flags, |handle| {
             let refusal = Refusal::ChangeOfToken;
-            Err(report_failure(handle, &Audience::of_flags(flags), None, &refusal))
+            Err(report_failure(handle, &Audience::of(Call::Password, flags), None, &refusal))
         })
     }
 }
@@ -63,6 +67,7 @@ thread_local! {
 fn guarded(
     handle: &mut PamHandle,
     words: &[&CStr],
+    call: Call,
     flags: PamFlag,
     hook: impl FnOnce(&mut Handle<'_>) -> Result<(), Failure>,
 ) -> PamResultCode {
@@ -81,7 +86,7 @@ fn guarded(
             // The report is the last thing that could panic, so it gets a barrier too.
             let reported = panic::catch_unwind(AssertUnwindSafe(|| {
                 let refusal = Refusal::Panic { place };
-                report_failure(&handle, &Audience::of_flags(flags), None, &refusal)
+                report_failure(&handle, &Audience::of(call, flags), None, &refusal)
             }));
             reported.map_err(mem::forget).unwrap_or(Failure::ABORT).into()
         }

@@ -31,5 +31,6 @@ mod redact;
 mod report;
 mod resolver;
 mod role;
+mod syslog;
 mod token;
 mod verify;

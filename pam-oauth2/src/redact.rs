@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::role::Role;
 use crate::token::AccessToken;
 
 /// No run of this many characters of a token is ever shown.
@@ -10,6 +11,8 @@ const SECRET_RUN: usize = 8;
 const VALUE_SHOWN: usize = 64;
 /// Characters of an explanation that are shown.
 const EXPLANATION_SHOWN: usize = 400;
+/// The longest host name (RFC 1035 section 2.3.4).
+const MAX_HOST: usize = 255;
 const NOT_SHOWN: &str = "[not shown]";
 const WITHHELD: &str = "[withheld: it repeats the token]";
 
@@ -50,6 +53,16 @@ impl<'a> Redactor<'a> {
         Self { token: token.expose() }
     }
 
+    /// The name of the role, in quotes. It is withheld only where it shares a whole run with
+    /// the token, as when somebody pastes the token in its place: with a token of a few
+    /// characters, a stranger could otherwise blank the name in our line at will.
+    pub(crate) fn role(&self, role: &Role) -> String {
+        if self.token.len() < SECRET_RUN {
+            return format!("\"{}\"", escape(role.as_str()));
+        }
+        self.quote(role.as_str())
+    }
+
     /// In double quotes, as visible ASCII. What is between the quotes cannot end them.
     pub(crate) fn quote(&self, foreign: &str) -> String {
         self.present(foreign, VALUE_SHOWN)
@@ -87,6 +100,17 @@ impl<'a> Redactor<'a> {
 /// or close the quotation becomes an escape sequence of the kind `\n`, `\u{1b}`, `\"`.
 pub(crate) fn escape(text: &str) -> String {
     escape_all_but(text, |c| is_visible(c) && c != '"' && c != '\\')
+}
+
+/// A host name or address as it is, and anything else in quotes: in the middle of a line no
+/// host can add words of its own.
+pub(crate) fn name(host: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
+    if !host.is_empty() && host.len() <= MAX_HOST && host.chars().all(plain) {
+        return host.to_owned();
+    }
+    let end = host.char_indices().nth(VALUE_SHOWN).map_or(host.len(), |(index, _)| index);
+    format!("\"{}\"", escape(host.get(..end).unwrap_or_default()))
 }
 
 /// For a whole sentence, whose quotation marks are its own.

@@ -5,9 +5,10 @@ use pam::constants::{PAM_SILENT, PamFlag};
 use pam_oauth2_arguments::{AuthLine, Notices};
 
 use crate::error::Refusal;
-use crate::pam::{Failure, Handle, Priority};
-use crate::redact::Redactor;
+use crate::pam::{Failure, Handle};
+use crate::redact::{Redactor, escape, name};
 use crate::role::Role;
+use crate::syslog::{self, Severity};
 use crate::token::AccessToken;
 
 /// One attempt to log in, once everything that the host tells is known and well formed.
@@ -19,27 +20,52 @@ pub(crate) struct Login {
     pub(crate) token: AccessToken,
 }
 
-/// Who gets to hear something.
+/// The kinds of PAM call that report something, as pam_syslog(3) names them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    Account,
+    Auth,
+    Password,
+    Session,
+}
+
+/// Who gets to hear something, and what it is about.
 #[derive(Debug)]
 pub(crate) struct Audience {
+    call: Call,
     conversation: bool,
 }
 
 impl Audience {
     /// Before the PAM line is read: everybody whom the application's flags allow.
-    pub(crate) fn of_flags(flags: PamFlag) -> Self {
-        Self { conversation: flags & PAM_SILENT == 0 }
+    pub(crate) fn of(call: Call, flags: PamFlag) -> Self {
+        Self { call, conversation: flags & PAM_SILENT == 0 }
     }
 
     /// Adds what the PAM line says.
     pub(crate) fn heed(&mut self, notices: Notices) {
         self.conversation &= notices.conversation;
     }
+
+    fn syslog(&self, handle: &Handle<'_>, severity: Severity, line: &str) {
+        let call = match self.call {
+            Call::Account => "account",
+            Call::Auth => "auth",
+            Call::Password => "password",
+            Call::Session => "session",
+        };
+        let service = handle.service().unwrap_or_default();
+        let service = escape(&String::from_utf8_lossy(&service));
+        syslog::send(severity, &format!("{service}:{call}"), line);
+    }
 }
 
 /// Says why, and returns the code that goes with it. Without a `login` neither user nor
 /// remote host are named: they come from a stranger, and there is no token yet against which
 /// they could be checked.
+///
+/// That no token came is told to syslog alone: psql without a password connects once, hangs up
+/// and asks the person. PostgreSQL does not log that either.
 pub(crate) fn report_failure(
     handle: &Handle<'_>,
     audience: &Audience,
@@ -53,35 +79,33 @@ pub(crate) fn report_failure(
         _ => String::new(),
     };
     let line = format!("{who}{}", refusal.sentence(redactor.as_ref()));
-    handle.syslog(priority(code), &line);
-    if audience.conversation {
+    audience.syslog(handle, severity(refusal), &line);
+    if audience.conversation && !matches!(refusal, Refusal::NoToken { .. }) {
         handle.error_message(&format!("pam_oauth2: {line}"));
     }
     code
 }
 
 /// Leaves one line in syslog; PostgreSQL writes its own (`log_connections`).
-pub(crate) fn report_success(handle: &Handle<'_>, login: &Login) {
+pub(crate) fn report_success(handle: &Handle<'_>, audience: &Audience, login: &Login) {
     let redactor = Redactor::new(&login.token);
-    handle.syslog(Priority::Info, &format!("{} accepted", subject(login, &redactor)));
+    audience.syslog(handle, Severity::Info, &format!("{} accepted", subject(login, &redactor)));
 }
 
 fn subject(login: &Login, redactor: &Redactor<'_>) -> String {
-    let role = redactor.quote(login.role.as_str());
+    let role = redactor.role(&login.role);
     match &login.remote_host {
-        Some(host) => {
-            let host = redactor.plain(&String::from_utf8_lossy(host));
-            format!("login of {role} from {host}")
-        }
+        Some(host) => format!("login of {role} from {}", name(&String::from_utf8_lossy(host))),
         None => format!("login of {role}"),
     }
 }
 
 /// Misconfiguration and bugs want an administrator, an outage a look, a refusal nothing.
-fn priority(code: Failure) -> Priority {
-    match code {
-        Failure::SERVICE_ERR | Failure::ABORT => Priority::Error,
-        Failure::AUTHINFO_UNAVAIL => Priority::Warning,
-        _ => Priority::Notice,
+fn severity(refusal: &Refusal) -> Severity {
+    match (refusal, refusal.code()) {
+        (Refusal::NoToken { .. }, _) => Severity::Info,
+        (_, Failure::SERVICE_ERR | Failure::ABORT) => Severity::Error,
+        (_, Failure::AUTHINFO_UNAVAIL) => Severity::Warning,
+        _ => Severity::Notice,
     }
 }

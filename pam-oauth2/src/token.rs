@@ -22,6 +22,8 @@ pub(crate) enum TokenFault {
          it was copied with something around it (\"Bearer \" does not belong there)"
     )]
     Malformed,
+    #[error("the token cannot be part of the URL of the PAM line: it would change what is asked")]
+    NotForThisUrl,
     #[error("the token is longer than {MAX_LENGTH} bytes: ask for one with fewer claims")]
     TooLong,
 }

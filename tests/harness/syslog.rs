@@ -12,14 +12,15 @@ use crate::eventually;
 pub struct Syslog {
     path: PathBuf,
     lines: Arc<Mutex<Vec<String>>>,
+    /// The socket of a daemon that does not read.
+    stuck: Option<UnixDatagram>,
 }
 
 const SYNC: &str = "synchronize";
 
 impl Syslog {
     pub fn start(path: &Path) -> Self {
-        let socket = UnixDatagram::bind(path).expect("a syslog socket can be bound");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("its mode can be set");
+        let socket = bind(path);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         thread::spawn(move || {
@@ -30,11 +31,23 @@ impl Syslog {
                 kept.lock().unwrap().push(line);
             }
         });
-        Self { path: path.to_owned(), lines }
+        Self { path: path.to_owned(), lines, stuck: None }
+    }
+
+    /// A daemon that has stopped reading, with its queue full.
+    pub fn stuck(path: &Path) -> Self {
+        let socket = bind(path);
+        let sender = UnixDatagram::unbound().expect("a socket");
+        sender.set_nonblocking(true).expect("a socket that does not wait");
+        while sender.send_to(b"fills the queue", path).is_ok() {}
+        Self { path: path.to_owned(), lines: Arc::default(), stuck: Some(socket) }
     }
 
     /// All lines that were sent before this call.
     pub fn lines(&self) -> Vec<String> {
+        if self.stuck.is_some() {
+            return Vec::new();
+        }
         // Datagrams keep their order, so ours comes last.
         let own = UnixDatagram::unbound().expect("a socket");
         let mark = format!("{SYNC} {}", crate::secrets::random_text(16));
@@ -46,4 +59,10 @@ impl Syslog {
             Ok::<_, usize>(told.cloned().collect())
         })
     }
+}
+
+fn bind(path: &Path) -> UnixDatagram {
+    let socket = UnixDatagram::bind(path).expect("a syslog socket can be bound");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("its mode can be set");
+    socket
 }

@@ -34,8 +34,16 @@ pub struct Plan {
     pub postgres: bool,
     /// `name=value` settings of PostgreSQL.
     pub settings: Vec<&'static str>,
-    /// Whether somebody listens at /dev/log.
-    pub syslog: bool,
+    pub syslog: SyslogDaemon,
+}
+
+/// Who is at /dev/log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SyslogDaemon {
+    Absent,
+    Reads,
+    /// Alive, but does not read.
+    Stuck,
 }
 
 impl Default for Plan {
@@ -46,7 +54,7 @@ impl Default for Plan {
             module: artifacts::module(),
             postgres: true,
             settings: Vec::new(),
-            syslog: true,
+            syslog: SyslogDaemon::Reads,
         }
     }
 }
@@ -98,8 +106,12 @@ impl World {
         let service =
             if plan.encrypted { TokenService::encrypted(&identity) } else { TokenService::plain() };
         let sandbox = Sandbox::new(&plan.module, &authority.pem());
-        let syslog =
-            plan.syslog.then(|| Syslog::start(&sandbox.workdir.path().join("dev").join("log")));
+        let log = sandbox.workdir.path().join("dev/log");
+        let syslog = match plan.syslog {
+            SyslogDaemon::Absent => None,
+            SyslogDaemon::Reads => Some(Syslog::start(&log)),
+            SyslogDaemon::Stuck => Some(Syslog::stuck(&log)),
+        };
         let mut this = Self {
             postgres: None,
             service,

@@ -53,13 +53,15 @@ impl Endpoint {
         if rest.contains('#') {
             return Err(EndpointError::Fragment);
         }
-        let authority = rest.find(['/', '?']).ok_or(EndpointError::HostOnly)?;
-        if rest.get(..authority).is_none_or(|authority| authority.contains('@')) {
-            return Err(EndpointError::Credentials);
+        match rest.find(['/', '?']) {
+            None => return Err(EndpointError::HostOnly),
+            // A parser of URLs passes over further slashes and takes what comes next.
+            Some(0) => return Err(unreadable(&"it names no host")),
+            Some(_) => {}
         }
         let url = Url::parse(text).map_err(|error| unreadable(&error))?;
-        if url.host().is_none() {
-            return Err(unreadable(&"it names no host"));
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(EndpointError::Credentials);
         }
         Ok(Self(url))
     }

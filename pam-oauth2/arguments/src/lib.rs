@@ -145,6 +145,9 @@ impl AuthLine {
                     if word.contains('=') {
                         return Err(Error::NotALoginField((*word).to_owned()));
                     }
+                    if word.is_empty() {
+                        return Err(Error::NoLoginField);
+                    }
                     login_field = Some((*word).to_owned());
                 }
                 Word::Bare(bare) => options.note(bare),

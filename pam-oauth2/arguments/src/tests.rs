@@ -52,6 +52,7 @@ fn the_first_word_behind_the_url_that_is_no_option_is_the_login_field() {
     }
     assert_eq!(parse(&format!("{URL} a=b uid")), Err(Error::NotALoginField("a=b".to_owned())));
     assert_eq!(parse(&format!("{URL} --timeout=1s")), Err(Error::NoLoginField));
+    assert_eq!(AuthLine::parse(&[URL, "", "a=b"]), Err(Error::NoLoginField));
 }
 
 #[test]
@@ -147,6 +148,7 @@ fn a_url_is_https_and_goes_beyond_its_host() {
         ("https://h.example:8443", HostOnly),
         ("https://u:p@h.example/?t=", Credentials),
         ("https://u@h.example/?t=", Credentials),
+        ("https://:p@h.example/?t=", Credentials),
         ("https://h.example/?t=#", Fragment),
         ("https://h.example/#?t=", Fragment),
     ];
@@ -155,6 +157,8 @@ fn a_url_is_https_and_goes_beyond_its_host() {
     }
     let unreadable = [
         "https:///?t=",
+        "https:///u:p@h.example/?t=",
+        "https:///h.example",
         "https://?t=",
         "https://h.example\\x/?t=",
         "https://h .example/?t=",

@@ -5,7 +5,6 @@ use pam_oauth2_arguments::AuthLine;
 
 use crate::claims::{Claim, Claims};
 use crate::error::Refusal;
-use crate::redact::Foreign;
 use crate::role::Role;
 use crate::verify::Verified;
 
@@ -37,14 +36,15 @@ pub(crate) fn authorize(
     if let Some(claim) = login {
         match claim {
             Claim::Text(user) if user.as_str() == role.as_str() => {}
-            claim => return Err(Refusal::differs(&line.login_field, claim, None)),
+            Claim::Text(_) => return Err(Refusal::somebody_else(&line.login_field, claim)),
+            claim => return Err(Refusal::not_a_user(&line.login_field, claim)),
         }
     }
     let mut absent = None;
     for check in &line.checks {
         match claims.find(&check.key) {
             Some(claim) if claim.matches(&check.value) => {}
-            Some(claim) => return Err(Refusal::differs(&check.key, claim, Some(&check.value))),
+            Some(claim) => return Err(Refusal::differs(&check.key, claim, &check.value)),
             None => absent = absent.or(Some(check)),
         }
     }
@@ -59,8 +59,9 @@ pub(crate) fn authorize(
 
 /// A service should not describe a token that has ended, but some do.
 fn refuse_the_expired(claims: &Claims, now: f64, leeway: f64) -> Result<(), Refusal> {
-    if let Some(Claim::Flag(false)) = claims.find("active") {
-        return Err(Refusal::Inactive);
+    match claims.find("active") {
+        None | Some(Claim::Flag(true)) => {}
+        Some(_) => return Err(Refusal::Inactive),
     }
     if let Some(left) = number(claims, "expires_in")?
         && left <= 0.0
@@ -79,7 +80,7 @@ fn number(claims: &Claims, name: &'static str) -> Result<Option<f64>, Refusal> {
     let Some(claim) = claims.find(name) else {
         return Ok(None);
     };
-    let not_a_number = || Refusal::NotANumber { name, found: claim.display().map(Foreign::new) };
+    let not_a_number = || Refusal::NotANumber { name, found: claim.found() };
     claim.number().map(Some).ok_or_else(not_a_number)
 }
 

@@ -64,6 +64,12 @@ fn the_end_of_a_token_is_met_just_before_at_and_just_after() {
         (r#""expires_in":1,"exp":1"#, Err(Failure::AUTH_ERR)),
         (r#""active":false"#, Err(Failure::AUTH_ERR)),
         (r#""active":true"#, Ok(())),
+        (r#""active":"true""#, Err(Failure::AUTH_ERR)),
+        (r#""active":"false""#, Err(Failure::AUTH_ERR)),
+        (r#""active":0"#, Err(Failure::AUTH_ERR)),
+        (r#""active":1"#, Err(Failure::AUTH_ERR)),
+        (r#""active":null"#, Err(Failure::AUTH_ERR)),
+        (r#""active":[]"#, Err(Failure::AUTH_ERR)),
     ];
     for (member, code) in cases {
         assert_eq!(judge(&with(member), &["uid", "--leeway=30s"]), code, "{member}");

@@ -12,6 +12,8 @@ use serde::de::{
 };
 use zeroize::Zeroizing;
 
+use crate::redact::Foreign;
+
 /// Levels of nesting, the document itself being the first.
 pub(crate) const DEPTH_LIMIT: usize = 32;
 
@@ -28,8 +30,8 @@ pub(crate) enum Claim {
     Fraction(f64),
     /// A whole number of up to 64 bits.
     Integer(i128),
-    /// `null`, an array or an object: nothing that a `key=value` check could mean.
-    Other,
+    /// Nothing that a `key=value` check could mean: `null`, an array or an object.
+    Other(&'static str),
     /// A string, unescaped. Wiped when dropped: some services repeat the token.
     Text(Zeroizing<String>),
 }
@@ -67,7 +69,7 @@ impl Claim {
             Self::Text(own) => own.as_str() == text,
             Self::Flag(own) => text == if *own { "true" } else { "false" },
             Self::Integer(own) => own.to_string() == text,
-            Self::Fraction(_) | Self::Other => false,
+            Self::Fraction(_) | Self::Other(_) => false,
         }
     }
 
@@ -83,20 +85,27 @@ impl Claim {
             Self::Text(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
                 text.parse().ok()
             }
-            Self::Flag(_) | Self::Other | Self::Text(_) => None,
+            Self::Flag(_) | Self::Other(_) | Self::Text(_) => None,
         }
     }
 
-    /// For a message: the text of a string, number or truth value.
-    pub(crate) fn display(&self) -> Option<String> {
+    /// For a message.
+    pub(crate) fn found(&self) -> Found {
         match self {
-            Self::Flag(flag) => Some(flag.to_string()),
-            Self::Fraction(number) => Some(number.to_string()),
-            Self::Integer(number) => Some(number.to_string()),
-            Self::Other => None,
-            Self::Text(text) => Some(text.to_string()),
+            Self::Flag(flag) => Found::Value(flag.to_string()),
+            Self::Fraction(number) => Found::Value(format!("the number {number:?}")),
+            Self::Integer(number) => Found::Value(format!("the number {number}")),
+            Self::Other(kind) => Found::Value((*kind).to_owned()),
+            Self::Text(text) => Found::Text(Foreign::new(text.to_string())),
         }
     }
+}
+
+/// What a claim is, in words: a text needs a redactor, the rest cannot hold a secret.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Text(Foreign),
+    Value(String),
 }
 
 /// What a value is, while reading.
@@ -109,7 +118,7 @@ impl From<Node> for Claim {
     fn from(node: Node) -> Self {
         match node {
             Node::Claim(claim) => claim,
-            Node::Object(_) => Self::Other,
+            Node::Object(_) => Self::Other("an object"),
         }
     }
 }
@@ -165,13 +174,13 @@ impl<'de> Visitor<'de> for Value {
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Other))
+        Ok(Node::Claim(Claim::Other("null")))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
         let below = self.below()?;
         while items.next_element_seed(below)?.is_some() {}
-        Ok(Node::Claim(Claim::Other))
+        Ok(Node::Claim(Claim::Other("an array")))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::claims::Claim;
+use crate::claims::{Claim, Found};
 use crate::http::{BODY_LIMIT, HttpFault, Stage};
 use crate::pam::Failure;
 use crate::redact::{Foreign, Redactor, escape, visible};
@@ -22,9 +22,8 @@ pub(crate) enum Refusal {
     Body { service: String, fault: Foreign },
     /// `pam_sm_chauthtok`.
     ChangeOfToken,
-    /// A member is there but is not what it has to be: the role for the login field (where
-    /// `wanted` is absent), else the text of the check.
-    Differs { key: String, found: Option<Foreign>, wanted: Option<String> },
+    /// A member is there but is not the text of the check.
+    Differs { key: String, found: Found, wanted: String },
     /// The token has ended, so many seconds ago.
     Expired { ago: f64 },
     /// There was no answer from the token service.
@@ -35,16 +34,22 @@ pub(crate) enum Refusal {
     Libpam { wanted: &'static str, code: Failure },
     /// The answer does not have the login field.
     NoLoginField { field: String },
+    /// The conversation brought no token.
+    NoToken { code: Failure },
     /// The application names no user.
     NoUser,
     /// The account phase without a verdict of ours.
     NoVerdict,
     /// `exp` or `expires_in` is no number.
-    NotANumber { name: &'static str, found: Option<Foreign> },
+    NotANumber { name: &'static str, found: Found },
+    /// The login field is not a string.
+    NotAUser { field: String, found: Found },
     /// A bug of ours, caught at the edge.
     Panic { place: String },
     /// The user name cannot be used.
     Role(RoleFault),
+    /// The login field is another user.
+    SomebodyElse { field: String, found: Found },
     /// The token service answered, but not with 200.
     Status { service: String, status: u16 },
     /// The token cannot be one.
@@ -52,12 +57,16 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn differs(key: &str, claim: &Claim, wanted: Option<&str>) -> Self {
-        Self::Differs {
-            key: key.to_owned(),
-            found: claim.display().map(Foreign::new),
-            wanted: wanted.map(str::to_owned),
-        }
+    pub(crate) fn differs(key: &str, claim: &Claim, wanted: &str) -> Self {
+        Self::Differs { key: key.to_owned(), found: claim.found(), wanted: wanted.to_owned() }
+    }
+
+    pub(crate) fn not_a_user(field: &str, claim: &Claim) -> Self {
+        Self::NotAUser { field: field.to_owned(), found: claim.found() }
+    }
+
+    pub(crate) fn somebody_else(field: &str, claim: &Claim) -> Self {
+        Self::SomebodyElse { field: field.to_owned(), found: claim.found() }
     }
 
     pub(crate) fn libpam(wanted: &'static str, code: Failure) -> Self {
@@ -78,12 +87,14 @@ impl Refusal {
             | Self::Expired { .. }
             | Self::Inactive
             | Self::NotANumber { .. }
+            | Self::NotAUser { .. }
             | Self::Role(_)
+            | Self::SomebodyElse { .. }
             | Self::Status { .. }
             | Self::Token(_) => Failure::AUTH_ERR,
             Self::ChangeOfToken | Self::NoVerdict => Failure::PERM_DENIED,
             Self::Panic { .. } => Failure::ABORT,
-            Self::Libpam { code, .. } => *code,
+            Self::Libpam { code, .. } | Self::NoToken { code } => *code,
         }
     }
 
@@ -101,33 +112,40 @@ impl Refusal {
                 fault.plain(redactor)
             ),
             Self::ChangeOfToken => "an access token is not changed here; get a new one from its issuer".to_owned(),
-            Self::Differs { key, found, wanted: None } => format!(
-                "the token is somebody else's: its \"{}\" is {}", escape(key), quoted(found.as_ref(), redactor)
-            ),
-            Self::Differs { key, found, wanted: Some(wanted) } => format!(
+            Self::Differs { key, found, wanted } => format!(
                 "\"{}\" of the token is {}, and the PAM line demands \"{}\"",
-                escape(key), quoted(found.as_ref(), redactor), escape(wanted)
+                escape(key), in_words(found, redactor), escape(wanted)
             ),
             Self::Expired { ago } => format!(
                 "the token expired {ago:.0} s ago, says the token service; get a new one (and check the clock)"
             ),
             Self::Http { service, fault } => http_sentence(service, fault, redactor),
             Self::Inactive => "the token service says that the token is not active; get a new one".to_owned(),
-            Self::Libpam { wanted, code } => format!("libpam did not give {wanted}: {code}"),
+            Self::Libpam { wanted, code } => format!("libpam could not {wanted}: {code}"),
+            Self::NoToken { code } => format!(
+                "no token was sent: {code} (psql connects once without, then asks for the password)"
+            ),
             Self::NoLoginField { field } => format!(
                 "the answer of the token service has no \"{}\", which the PAM line names as the login field",
                 escape(field)
             ),
-            Self::NoUser => "no user name".to_owned(),
+            Self::NoUser => "no user name: the application has to name one".to_owned(),
             Self::NoVerdict => {
                 "account: this module has not authenticated this user; where another module may have, \
                  put --always on the account line".to_owned()
             }
-            Self::NotANumber { name, found } => {
-                format!("\"{name}\" of the token is {}, not a number", quoted(found.as_ref(), redactor))
-            }
+            Self::NotANumber { name, found } => format!(
+                "\"{name}\" of the token is {}, which is no number of seconds", in_words(found, redactor)
+            ),
+            Self::NotAUser { field, found } => format!(
+                "\"{}\" of the token is {}, and a login field has to be a string",
+                escape(field), in_words(found, redactor)
+            ),
             Self::Panic { place } => format!("internal error at {}; please report it", visible(place)),
             Self::Role(fault) => fault.to_string(),
+            Self::SomebodyElse { field, found } => format!(
+                "the token is somebody else's: its \"{}\" is {}", escape(field), in_words(found, redactor)
+            ),
             Self::Status { service, status } if is_trouble(*status) => format!(
                 "the token service {service} answered with status {status}: it is in trouble or limits us; \
                  try again later"
@@ -167,14 +185,20 @@ fn is_trouble(status: u16) -> bool {
 fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_>>) -> String {
     match fault {
         HttpFault::Failed { stage, cause } => format!(
-            "the token service {service} cannot be asked: {} {}",
+            "the token service {service} cannot be asked: {}: {}; {}",
             match stage {
-                Stage::Resolving => "looking up its address failed:",
-                Stage::Connecting => "connecting failed (check the network and --ca-file):",
-                Stage::Waiting => "it gave no HTTP answer:",
-                Stage::Reading => "its answer broke off:",
+                Stage::Resolving => "looking up its address failed",
+                Stage::Connecting => "connecting failed",
+                Stage::Waiting => "it gave no HTTP answer",
+                Stage::Reading => "its answer broke off",
             },
-            cause.plain(redactor)
+            cause.plain(redactor),
+            match stage {
+                Stage::Resolving => "check the URL, /etc/hosts and /etc/resolv.conf",
+                Stage::Connecting =>
+                    "check the network, and --ca-file where a certificate is to blame",
+                Stage::Waiting | Stage::Reading => "check the URL and the service",
+            }
         ),
         HttpFault::Late { stage, limit } => format!(
             "the token service {service} was too slow: {} when the {} of --timeout had passed",
@@ -197,9 +221,11 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
     }
 }
 
-/// A claim that may have no text.
-fn quoted(claim: Option<&Foreign>, redactor: Option<&Redactor<'_>>) -> String {
-    claim.map_or_else(|| "not a text".to_owned(), |claim| claim.quoted(redactor))
+fn in_words(found: &Found, redactor: Option<&Redactor<'_>>) -> String {
+    match found {
+        Found::Text(text) => text.quoted(redactor),
+        Found::Value(value) => value.clone(),
+    }
 }
 
 fn seconds(duration: Duration) -> String {

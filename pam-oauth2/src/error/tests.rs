@@ -18,6 +18,7 @@ fn http(fault: HttpFault) -> Refusal {
 /// Every refusal there is, once, with the code that the decision names.
 fn all() -> Vec<(Refusal, Failure)> {
     let foreign = || Foreign::new("\n\"text\" of a stranger".to_owned());
+    let text = || Found::Text(foreign());
     let status = |status| Refusal::Status { service: service(), status };
     let late = |stage| http(HttpFault::Late { stage, limit: Duration::from_millis(1500) });
     let failed = |stage| http(HttpFault::Failed { stage, cause: foreign() });
@@ -29,11 +30,8 @@ fn all() -> Vec<(Refusal, Failure)> {
         (Refusal::Arguments(pam_oauth2_arguments::Error::NotACheck(key())), Failure::SERVICE_ERR),
         (Refusal::Body { service: service(), fault: foreign() }, Failure::AUTHINFO_UNAVAIL),
         (Refusal::ChangeOfToken, Failure::PERM_DENIED),
-        (Refusal::Differs { key: key(), found: None, wanted: None }, Failure::AUTH_ERR),
-        (
-            Refusal::Differs { key: key(), found: Some(foreign()), wanted: Some(key()) },
-            Failure::AUTH_ERR,
-        ),
+        (Refusal::differs("a\nkey", &Claim::Other("null"), "a\nvalue"), Failure::AUTH_ERR),
+        (Refusal::Differs { key: key(), found: text(), wanted: key() }, Failure::AUTH_ERR),
         (Refusal::Expired { ago: 1.5 }, Failure::AUTH_ERR),
         (late(Stage::Resolving), Failure::AUTHINFO_UNAVAIL),
         (late(Stage::Connecting), Failure::AUTHINFO_UNAVAIL),
@@ -57,11 +55,14 @@ fn all() -> Vec<(Refusal, Failure)> {
         (file(FileFault::Unreadable(io::ErrorKind::NotFound.into())), Failure::SERVICE_ERR),
         (file(FileFault::WritableByAll), Failure::SERVICE_ERR),
         (Refusal::Inactive, Failure::AUTH_ERR),
-        (Refusal::libpam("the token", Failure::from_libpam(20)), Failure::from_libpam(20)),
+        (Refusal::libpam("keep the verdict", Failure::from_libpam(5)), Failure::from_libpam(5)),
+        (Refusal::NoToken { code: Failure::from_libpam(20) }, Failure::from_libpam(20)),
         (Refusal::NoLoginField { field: key() }, Failure::USER_UNKNOWN),
         (Refusal::NoUser, Failure::USER_UNKNOWN),
         (Refusal::NoVerdict, Failure::PERM_DENIED),
-        (Refusal::NotANumber { name: "exp", found: Some(foreign()) }, Failure::AUTH_ERR),
+        (Refusal::NotANumber { name: "exp", found: text() }, Failure::AUTH_ERR),
+        (Refusal::NotAUser { field: key(), found: text() }, Failure::AUTH_ERR),
+        (Refusal::SomebodyElse { field: key(), found: text() }, Failure::AUTH_ERR),
         (Refusal::Panic { place: "a.rs:1".to_owned() }, Failure::ABORT),
         (Refusal::Role(RoleFault::Control), Failure::AUTH_ERR),
         (status(204), Failure::AUTH_ERR),
@@ -76,6 +77,7 @@ fn all() -> Vec<(Refusal, Failure)> {
         (status(600), Failure::AUTH_ERR),
         (Refusal::Token(TokenFault::Empty), Failure::AUTH_ERR),
         (Refusal::Token(TokenFault::Malformed), Failure::AUTH_ERR),
+        (Refusal::Token(TokenFault::NotForThisUrl), Failure::AUTH_ERR),
         (Refusal::Token(TokenFault::TooLong), Failure::AUTH_ERR),
     ]
 }

@@ -31,6 +31,8 @@ pub(crate) use tls::TrustFault;
 
 /// A tokeninfo answer is well below 10 KiB.
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
+/// The room that a body gets at first; most need no more.
+const FIRST_ROOM: usize = 8 * 1024;
 /// More header lines than this are an attack or an accident.
 const HEADER_LINES: usize = 100;
 const USER_AGENT: &str = concat!("pam-oauth2/", env!("CARGO_PKG_VERSION"));
@@ -143,7 +145,7 @@ async fn exchange(
         request(url, tls.clone(), address, gate, progress.clone())
     })
     .await
-    .map_err(|error| failed(causes(error)))?;
+    .map_err(|failures| failed(all_causes(failures)))?;
     let status = response.status().as_u16();
     let body = if status == 200 { body(response, progress).await? } else { Zeroizing::default() };
     Ok(Answer { status, body })
@@ -201,15 +203,13 @@ async fn body(
     if announced > BODY_LIMIT as u64 {
         return Err(HttpFault::TooLarge);
     }
-    // All the room at once: growing would leave copies behind that nobody wipes.
-    let mut body =
-        Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or(0).max(4096)));
+    let mut body = Zeroizing::new(Vec::with_capacity(FIRST_ROOM));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if chunk.len() > BODY_LIMIT.saturating_sub(body.len()) => {
                 return Err(HttpFault::TooLarge);
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => append(&mut body, &chunk),
             Ok(None) => return Ok(body),
             Err(error) => {
                 return Err(HttpFault::Failed {
@@ -217,6 +217,36 @@ async fn body(
                     cause: Foreign::new(causes(error)),
                 });
             }
+        }
+    }
+}
+
+/// Appends, and wipes the old room where there has to be a larger one.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let length = body.len().saturating_add(chunk.len());
+    if length > body.capacity() {
+        let room = length.max(body.capacity().saturating_mul(2));
+        let mut larger = Zeroizing::new(Vec::with_capacity(room));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(chunk);
+}
+
+/// One cause, or each with its address where they differ.
+fn all_causes(failures: Vec<race::Failed<reqwest::Error>>) -> String {
+    let mut told: Vec<(SocketAddr, String)> = Vec::new();
+    for race::Failed { address, error, .. } in failures {
+        let cause = causes(error);
+        if told.iter().all(|(_, known)| *known != cause) {
+            told.push((address, cause));
+        }
+    }
+    match told.as_slice() {
+        [(_, cause)] => cause.clone(),
+        several => {
+            let named = several.iter().map(|(address, cause)| format!("{}: {cause}", address.ip()));
+            named.collect::<Vec<_>>().join("; ")
         }
     }
 }

@@ -45,8 +45,8 @@ impl fmt::Display for Failure {
             4 => f.write_str("system error"),
             5 => f.write_str("out of memory"),
             19 => f.write_str("the conversation failed"),
-            20 => f.write_str("nothing usable was sent in its place"),
-            21 => f.write_str("no earlier module has stored it (use_first_pass)"),
+            20 => f.write_str("the client sent nothing usable"),
+            7 | 21 => f.write_str("use_first_pass, and no earlier module has stored one"),
             30 => f.write_str("the conversation is still waiting"),
             code => write!(f, "return code {code}"),
         }

@@ -7,7 +7,7 @@ use std::ptr;
 
 use pam::constants::{PAM_ERROR_MSG, PamResultCode};
 use pam::conv::Conv;
-use pam::items::{RHost, User};
+use pam::items::{RHost, Service, User};
 use pam::module::PamHandle;
 use zeroize::Zeroizing;
 
@@ -15,15 +15,6 @@ use super::{Failure, sys};
 
 /// The handle of the running hook.
 pub(crate) struct Handle<'call>(&'call mut PamHandle);
-
-/// How much a syslog line matters; syslog(3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Priority {
-    Error,
-    Info,
-    Notice,
-    Warning,
-}
 
 /// What a successful authentication leaves for the account phase. Only the address is used
 /// here too: it makes the key of the data our own, so that another build of this module in
@@ -40,8 +31,11 @@ impl<'call> Handle<'call> {
     /// as not there.
     pub(crate) fn user(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         if self.item_user()?.is_none() {
-            // Only for its effect, which is to set the item: it insists on UTF-8.
-            self.0.get_user(None)?;
+            // For its effect, which is to set the item: what it returns has to be UTF-8.
+            let asked = self.0.get_user(None);
+            if self.item_user()?.is_none() {
+                asked?;
+            }
         }
         self.item_user()
     }
@@ -49,6 +43,12 @@ impl<'call> Handle<'call> {
     fn item_user(&self) -> Result<Option<Vec<u8>>, Failure> {
         let user = self.0.get_item::<User<'_>>()?;
         Ok(user.map(|user| user.to_bytes().to_vec()).filter(|user| !user.is_empty()))
+    }
+
+    /// `PAM_SERVICE`, which names the PAM file.
+    pub(crate) fn service(&self) -> Option<Vec<u8>> {
+        let service = self.0.get_item::<Service<'_>>().ok().flatten()?;
+        Some(service.to_bytes().to_vec())
     }
 
     /// `PAM_RHOST`, where the application has set it.
@@ -76,19 +76,6 @@ impl<'call> Handle<'call> {
         // set again, which nobody does before it is copied here.
         let token = unsafe { CStr::from_ptr(token) };
         Ok(Zeroizing::new(token.to_bytes().to_vec()))
-    }
-
-    /// One line to syslog. Bytes behind a NUL are cut, as C would.
-    pub(crate) fn syslog(&self, priority: Priority, line: &str) {
-        let line = c_string(line);
-        let priority = match priority {
-            Priority::Error => libc::LOG_ERR,
-            Priority::Info => libc::LOG_INFO,
-            Priority::Notice => libc::LOG_NOTICE,
-            Priority::Warning => libc::LOG_WARNING,
-        };
-        // SAFETY: the format takes exactly one string, and both outlive the call.
-        unsafe { sys::pam_syslog(self.0, priority, c"%s".as_ptr(), line.as_ptr()) };
     }
 
     /// One line through the conversation. An application that cannot show it is no reason to
@@ -127,9 +114,4 @@ impl fmt::Debug for Handle<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Handle")
     }
-}
-
-fn c_string(line: &str) -> CString {
-    let whole = line.split('\0').next().unwrap_or_default();
-    CString::new(whole).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What `pam-bindings` lacks of libpam. Declarations only.
+//! What `pam-bindings` lacks of libpam. A declaration only.
 #![allow(unsafe_code, reason = "libpam is C")]
 
 use libc::{c_char, c_int};
@@ -17,7 +17,4 @@ unsafe extern "C" {
         authtok: *mut *const c_char,
         prompt: *const c_char,
     ) -> c_int;
-
-    /// pam_syslog(3): syslog(3) at LOG_AUTHPRIV, with the module and service in front.
-    pub(super) fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
 }

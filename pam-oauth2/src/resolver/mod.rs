@@ -7,7 +7,8 @@
 //! does not fit. Not here: other NSS modules, a cache, a server that the file does not name.
 //!
 //! Where it leaves glibc: a server gets no more than its fair share of the time that is left
-//! before the deadline, so that a dead first server does not use up what the second needs.
+//! before the deadline, so that a dead first server does not use up what the second needs; and
+//! the options `rotate`, `use-vc` and `no-aaaa` have no effect.
 
 mod hosts;
 mod message;
@@ -50,11 +51,14 @@ pub(crate) async fn lookup(name: &str, deadline: Instant) -> Result<Vec<IpAddr>,
         return Ok(in_turn(listed));
     }
     let file = files::read(Path::new(RESOLV_CONF), RESOLV_CONF_LIMIT).unwrap_or_default();
-    let conf = ResolvConf::parse(&file);
+    let conf = ResolvConf::parse(&file, &host_name(), interface_index);
     let mut fault = Fault::NotFound;
     for candidate in conf.candidates(name) {
         let Some(candidate) = Name::parse(&candidate) else {
-            fault = Fault::NotAName;
+            // With another suffix it may be one.
+            if matches!(fault, Fault::NotFound) {
+                fault = Fault::NotAName;
+            }
             continue;
         };
         match query::ask(&candidate, &conf, deadline).await {
@@ -65,6 +69,20 @@ pub(crate) async fn lookup(name: &str, deadline: Instant) -> Result<Vec<IpAddr>,
         }
     }
     Err(fault)
+}
+
+/// gethostname(2), as a file of proc(5).
+fn host_name() -> String {
+    let name = files::read(Path::new("/proc/sys/kernel/hostname"), 256).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim().to_owned()
+}
+
+/// if_nametoindex(3), as a file of sysfs(5).
+fn interface_index(name: &str) -> Option<u32> {
+    let plain = !name.contains('/') && name != "..";
+    let path = Path::new("/sys/class/net").join(name).join("ifindex");
+    let index = plain.then(|| files::read(&path, 4096).ok())??;
+    String::from_utf8_lossy(&index).trim().parse().ok()
 }
 
 fn in_turn(addresses: Vec<IpAddr>) -> Vec<IpAddr> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::crypto::ring;
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Fault;
 use super::message::{self, Family, Name, Outcome, Unusable};
@@ -18,47 +18,56 @@ const DATAGRAM: usize = 4096;
 /// Once one family has addresses, how long the other may still take.
 const SECOND_FAMILY: Duration = Duration::from_millis(250);
 
-/// Asks server after server, as often as the configuration says.
+/// Asks server after server. Each is sent the question as often as the configuration says,
+/// always from the same port, so that a late answer to an early question still counts.
 pub(super) async fn ask(
     name: &Name,
     conf: &ResolvConf,
     deadline: Instant,
 ) -> Result<Outcome, Fault> {
     let mut complaints = Vec::new();
-    let tries = conf.servers.len().saturating_mul(conf.attempts as usize);
-    for (index, server) in conf.servers.iter().cycle().take(tries).enumerate() {
-        let patience = patience(conf, deadline, conf.servers.len(), index);
-        match ask_server(*server, name, patience).await {
+    for (index, server) in conf.servers.iter().enumerate() {
+        let followers = conf.servers.len().saturating_sub(index);
+        match ask_server(*server, name, Patience::new(conf, deadline, followers)).await {
             Ok(outcome) => return Ok(outcome),
-            Err(complaint) => {
-                let complaint = format!("{}: {complaint}", server.ip());
-                if !complaints.contains(&complaint) {
-                    complaints.push(complaint);
-                }
-            }
+            Err(complaint) => complaints.push(format!("{}: {complaint}", server.ip())),
         }
     }
     Err(Fault::NoAnswer(complaints.join(", ")))
 }
 
-/// Until when a server may think: what the configuration grants, but no more than a fair
-/// share of what is left, counting the servers that follow in this round and the request
-/// that follows them.
-fn patience(conf: &ResolvConf, deadline: Instant, servers: usize, index: usize) -> Instant {
-    let now = Instant::now();
-    let left = deadline.saturating_duration_since(now);
-    let in_round = index.checked_rem(servers).unwrap_or(0);
-    let parties = servers.saturating_sub(in_round).saturating_add(1);
-    let share = left.checked_div(u32::try_from(parties).unwrap_or(u32::MAX)).unwrap_or(left);
-    now.checked_add(share.min(conf.timeout)).unwrap_or(deadline)
+/// How long one server may take.
+#[derive(Clone, Copy)]
+struct Patience {
+    until: Instant,
+    resend_after: Duration,
+}
+
+impl Patience {
+    /// What the configuration grants, but no more than a fair share of what is left, counting
+    /// this server, those behind it, and the request that follows.
+    fn new(conf: &ResolvConf, deadline: Instant, servers: usize) -> Self {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let parties = u32::try_from(servers.saturating_add(1)).unwrap_or(u32::MAX);
+        let share = left.checked_div(parties).unwrap_or(left);
+        let granted = conf.timeout.saturating_mul(conf.attempts).min(share);
+        let resend_after = granted.checked_div(conf.attempts).unwrap_or(granted);
+        let until = now.checked_add(granted).unwrap_or(deadline);
+        Self { until, resend_after: resend_after.max(Duration::from_millis(50)) }
+    }
 }
 
 /// Both families at once. Addresses of one are enough; an error counts only where the other
 /// family has none either.
-async fn ask_server(server: SocketAddr, name: &Name, until: Instant) -> Result<Outcome, String> {
-    let four = ask_family(server, name, Family::V4, until);
-    let six = ask_family(server, name, Family::V6, until);
-    let [four, six] = both(four, six, until).await;
+async fn ask_server(
+    server: SocketAddr,
+    name: &Name,
+    patience: Patience,
+) -> Result<Outcome, String> {
+    let four = ask_family(server, name, Family::V4, patience);
+    let six = ask_family(server, name, Family::V6, patience);
+    let [four, six] = both(four, six, patience.until).await;
     let mut found = Vec::new();
     let mut complaint = None;
     for result in [four, six] {
@@ -121,12 +130,17 @@ fn shorten(until: std::pin::Pin<&mut tokio::time::Sleep>, reply: &Reply) {
     }
 }
 
-async fn ask_family(server: SocketAddr, name: &Name, family: Family, until: Instant) -> Reply {
+async fn ask_family(
+    server: SocketAddr,
+    name: &Name,
+    family: Family,
+    Patience { until, resend_after }: Patience,
+) -> Reply {
     let id = random_id();
     let question = message::question(id, name, family);
     let usable = |message: &[u8]| message::answer(message, id, name, family);
     let udp = async {
-        match over_udp(server, &question, usable).await? {
+        match over_udp(server, &question, resend_after, usable).await? {
             Err(Unusable::Truncated) => over_tcp(server, &question, usable).await,
             usable => Ok(usable),
         }
@@ -140,11 +154,13 @@ async fn ask_family(server: SocketAddr, name: &Name, family: Family, until: Inst
     }
 }
 
-/// Sends once and waits for a message that answers the question: others are passed over.
+/// Sends, and waits for a message that answers the question: others are passed over, and
+/// after each pause the question is sent again. Ends with an answer or an error alone.
 /// The port is random, and connect(2) makes the kernel drop what other hosts send.
 async fn over_udp<T>(
     server: SocketAddr,
     question: &[u8],
+    resend_after: Duration,
     usable: impl Fn(&[u8]) -> Result<T, Unusable>,
 ) -> io::Result<Result<T, Unusable>> {
     let any = match server {
@@ -156,8 +172,11 @@ async fn over_udp<T>(
     socket.send(question).await?;
     let mut buffer = vec![0; DATAGRAM];
     loop {
-        let length = socket.recv(&mut buffer).await?;
-        match usable(buffer.get(..length).unwrap_or_default()) {
+        let Ok(length) = timeout(resend_after, socket.recv(&mut buffer)).await else {
+            socket.send(question).await?;
+            continue;
+        };
+        match usable(buffer.get(..length?).unwrap_or_default()) {
             Err(Unusable::Foreign) => {}
             answer => return Ok(answer),
         }

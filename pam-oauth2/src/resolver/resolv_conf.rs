@@ -18,10 +18,12 @@ pub(super) struct ResolvConf {
 }
 
 impl ResolvConf {
-    pub(super) fn parse(file: &[u8]) -> Self {
+    /// `host` is the name of this machine: without `search` and `domain` its domain is
+    /// searched. `index_of` knows the index of a network interface.
+    pub(super) fn parse(file: &[u8], host: &str, index_of: impl Fn(&str) -> Option<u32>) -> Self {
         let mut conf = Self {
             servers: Vec::new(),
-            search: Vec::new(),
+            search: host.split_once('.').map(|(_, domain)| domain.to_owned()).into_iter().collect(),
             ndots: 1,
             timeout: Duration::from_secs(5),
             attempts: 2,
@@ -30,7 +32,7 @@ impl ResolvConf {
             let mut words = line.split_ascii_whitespace();
             match words.next() {
                 Some("nameserver") if conf.servers.len() < SERVERS => {
-                    conf.servers.extend(words.next().and_then(server));
+                    conf.servers.extend(words.next().and_then(|word| server(word, &index_of)));
                 }
                 // The last one counts (resolv.conf(5)).
                 Some("search") => conf.search = words.map(str::to_owned).collect(),
@@ -76,10 +78,10 @@ impl ResolvConf {
     }
 }
 
-/// An address, or a link-local IPv6 address with a numeric scope (`fe80::1%2`).
-fn server(text: &str) -> Option<SocketAddr> {
+/// An address, or a link-local IPv6 address with its interface (`fe80::1%eth0`, `fe80::1%2`).
+fn server(text: &str, index_of: impl Fn(&str) -> Option<u32>) -> Option<SocketAddr> {
     let (address, scope) = match text.split_once('%') {
-        Some((address, scope)) => (address, scope.parse().ok()?),
+        Some((address, scope)) => (address, scope.parse().ok().or_else(|| index_of(scope))?),
         None => (text, 0),
     };
     match address.parse::<IpAddr>().ok()? {
@@ -96,9 +98,23 @@ fn scoped(address: Ipv6Addr, scope: u32) -> SocketAddr {
 mod tests {
     use super::*;
 
+    impl ResolvConf {
+        fn of(file: &[u8]) -> Self {
+            Self::parse(file, "db1", |name| (name == "eth0").then_some(7))
+        }
+    }
+
+    #[test]
+    fn without_a_search_list_the_domain_of_the_host_is_searched() {
+        let conf = |file: &[u8]| ResolvConf::parse(file, "db1.corp.example", |_| None);
+        assert_eq!(conf(b"").candidates("info"), ["info.corp.example", "info"]);
+        assert_eq!(conf(b"search example.org").candidates("info"), ["info.example.org", "info"]);
+        assert_eq!(ResolvConf::of(b"").candidates("info"), ["info"]);
+    }
+
     #[test]
     fn a_file_of_kubernetes_is_read() {
-        let conf = ResolvConf::parse(
+        let conf = ResolvConf::of(
             b"search default.svc.cluster.local svc.cluster.local cluster.local\n\
               nameserver 10.96.0.10\noptions ndots:5 timeout:2 attempts:3 edns0\n",
         );
@@ -118,24 +134,24 @@ mod tests {
 
     #[test]
     fn enough_dots_put_the_name_itself_first() {
-        let conf = ResolvConf::parse(b"domain example.org\n");
+        let conf = ResolvConf::of(b"domain example.org\n");
         assert_eq!(conf.candidates("info.corp"), ["info.corp", "info.corp.example.org"]);
         assert_eq!(conf.candidates("info"), ["info.example.org", "info"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_passed_over() {
-        let conf = ResolvConf::parse(
+        let conf = ResolvConf::of(
             b"# comment\n; comment\nnameserver\nnameserver nonsense\noptions ndots:x attempts:99 timeout:0 rotate\n\
-              nameserver 192.0.2.1 trailing\nnameserver fe80::1%2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n\xff\xfe",
+              nameserver 192.0.2.1 trailing\nnameserver fe80::1%2\nnameserver fe80::2%none\nnameserver fe80::1%eth0\nnameserver 192.0.2.4\n\xff\xfe",
         );
-        let expected = ["192.0.2.1:53", "[fe80::1%2]:53", "192.0.2.3:53"];
+        let expected = ["192.0.2.1:53", "[fe80::1%2]:53", "[fe80::1%7]:53"];
         assert_eq!(conf.servers, expected.map(|s| s.parse().unwrap()));
         assert_eq!((conf.ndots, conf.attempts, conf.timeout), (1, 5, Duration::from_secs(1)));
     }
 
     #[test]
     fn without_a_server_the_local_one_is_asked() {
-        assert_eq!(ResolvConf::parse(b"").servers, ["127.0.0.1:53".parse().unwrap()]);
+        assert_eq!(ResolvConf::of(b"").servers, ["127.0.0.1:53".parse().unwrap()]);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn verify(
 
 fn url(line: &AuthLine, token: &AccessToken) -> Result<Url, Refusal> {
     let encoded = percent_encode(token.expose(), RESERVED).to_string();
-    line.endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::Malformed))
+    line.endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::NotForThisUrl))
 }
 
 #[cfg(test)]

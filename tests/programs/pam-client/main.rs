@@ -59,12 +59,13 @@ fn main() {
     let before = resources::Count::now();
     if arguments.thread {
         std::thread::scope(|scope| {
-            scope.spawn(|| cycles(&arguments, &token));
+            // Joined by its handle: the end of a scope does not wait for the thread itself.
+            scope.spawn(|| cycles(&arguments, &token)).join().expect("the cycles end");
         });
     } else {
         cycles(&arguments, &token);
     }
-    let after = resources::Count::now();
+    let after = resources::Count::settled(&before);
     if let Some(storm) = storm {
         storm.stop();
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
+
+use harness::eventually::pause;
 
 pub(crate) struct Count {
     threads: usize,
-    /// Number and target of each descriptor, but for the socket that syslog(3) keeps.
+    /// Number and target of each descriptor.
     descriptors: BTreeSet<String>,
 }
 
@@ -16,12 +19,22 @@ impl Count {
             let target = fs::read_link(entry.path()).ok()?.display().to_string();
             // The folder that is being read has a descriptor of its own.
             let reading = target.starts_with("/proc/");
-            (!reading && !is_syslog(&target))
-                .then(|| format!("{} {target}", entry.file_name().to_string_lossy()))
+            (!reading).then(|| format!("{} {target}", entry.file_name().to_string_lossy()))
         });
         let descriptors = descriptors.collect();
-        let threads = fs::read_dir("/proc/self/task").expect("the threads").count();
-        Self { threads, descriptors }
+        Self { threads: threads(), descriptors }
+    }
+
+    /// As [`Self::now`], once a thread that was joined has left the table of the kernel too,
+    /// which takes it a moment.
+    pub(crate) fn settled(before: &Self) -> Self {
+        for _ in 0..200 {
+            if threads() <= before.threads {
+                break;
+            }
+            pause(Duration::from_millis(1));
+        }
+        Self::now()
     }
 
     pub(crate) fn print_growth(before: &Self, after: &Self) {
@@ -36,17 +49,8 @@ impl Count {
     }
 }
 
-/// Whether it is a datagram socket of the Unix domain: unix(7) in /proc/net/unix, type 0002.
-fn is_syslog(target: &str) -> bool {
-    let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'))
-    else {
-        return false;
-    };
-    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.get(6) == Some(&inode) && fields.get(4) == Some(&"0002")
-    })
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("the threads").count()
 }
 
 /// Resident memory that belongs to the process alone.

@@ -22,7 +22,7 @@ use tower_service::Service;
 const HEAD_START: Duration = Duration::from_millis(250);
 const NOBODY: usize = usize::MAX;
 
-/// Lets the connection of one attempt through, and no other.
+/// Lets one connection through, once.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     winner: Arc<AtomicUsize>,
@@ -31,29 +31,40 @@ pub(super) struct Gate {
 
 impl Gate {
     fn pass(&self) -> bool {
-        let entered = self.winner.compare_exchange(
-            NOBODY,
-            self.attempt,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        entered.is_ok() || entered == Err(self.attempt)
+        let (first, last) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.winner.compare_exchange(NOBODY, self.attempt, first, last).is_ok()
     }
 }
 
-/// Runs `attempt` for each address as described above. With no address at all the first
-/// attempt would never come; that is an error of the caller and pends until its deadline.
+/// An attempt that is under way.
+struct Attempt<F> {
+    number: usize,
+    address: SocketAddr,
+    future: Pin<Box<F>>,
+}
+
+/// An attempt that has failed.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Failed<E> {
+    number: usize,
+    pub(super) address: SocketAddr,
+    pub(super) error: E,
+}
+
+/// Runs `attempt` for each address as described above, which must not be none.
+///
+/// Errors: the failure of the attempt that was connected, or else those of all attempts.
 pub(super) async fn first_to_connect<T, E, F>(
     addresses: Vec<SocketAddr>,
     mut attempt: impl FnMut(SocketAddr, Gate) -> F,
-) -> Result<T, E>
+) -> Result<T, Vec<Failed<E>>>
 where
     F: Future<Output = Result<T, E>>,
 {
     let winner = Arc::new(AtomicUsize::new(NOBODY));
     let mut waiting = addresses.into_iter().enumerate();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    let mut failures: Vec<(usize, E)> = Vec::new();
+    let mut running: Vec<Attempt<F>> = Vec::new();
+    let mut failures: Vec<Failed<E>> = Vec::new();
     let mut next_start: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
     poll_fn(move |context| {
         loop {
@@ -62,12 +73,9 @@ where
             }
             let connected = winner.load(Ordering::Relaxed);
             if connected != NOBODY {
-                running.retain(|(number, _)| *number == connected);
-                let own = failures.iter().position(|(number, _)| *number == connected);
-                return match own {
-                    Some(own) => Poll::Ready(Err(failures.swap_remove(own).1)),
-                    None => Poll::Pending,
-                };
+                running.retain(|attempt| attempt.number == connected);
+                failures.retain(|failed| failed.number == connected);
+                return if failures.is_empty() { Poll::Pending } else { give_up(&mut failures) };
             }
             if !running.is_empty() && next_start.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
@@ -75,14 +83,12 @@ where
             match waiting.next() {
                 Some((number, address)) => {
                     let gate = Gate { winner: Arc::clone(&winner), attempt: number };
-                    running.push((number, Box::pin(attempt(address, gate))));
+                    let future = Box::pin(attempt(address, gate));
+                    running.push(Attempt { number, address, future });
                     let now = Instant::now();
                     next_start.as_mut().reset(now.checked_add(HEAD_START).unwrap_or(now));
                 }
-                None if running.is_empty() && !failures.is_empty() => {
-                    // The preferred address tells best what is wrong.
-                    return Poll::Ready(Err(failures.swap_remove(0).1));
-                }
+                None if running.is_empty() => return give_up(&mut failures),
                 None => return Poll::Pending,
             }
         }
@@ -90,24 +96,32 @@ where
     .await
 }
 
+/// Ends with the failures, in the order of the addresses.
+fn give_up<T, E>(failures: &mut Vec<Failed<E>>) -> Poll<Result<T, Vec<Failed<E>>>> {
+    let mut all = std::mem::take(failures);
+    all.sort_by_key(|failed| failed.number);
+    Poll::Ready(Err(all))
+}
+
 /// Polls every attempt once; drops those that failed, keeping their errors.
 fn poll_all<T, E, F>(
-    running: &mut Vec<(usize, Pin<Box<F>>)>,
+    running: &mut Vec<Attempt<F>>,
     context: &mut Context<'_>,
-    failures: &mut Vec<(usize, E)>,
+    failures: &mut Vec<Failed<E>>,
 ) -> Poll<T>
 where
     F: Future<Output = Result<T, E>>,
 {
     let mut done = None;
-    running.retain_mut(|(number, attempt)| match attempt.as_mut().poll(context) {
+    running.retain_mut(|attempt| match attempt.future.as_mut().poll(context) {
         Poll::Pending => true,
         Poll::Ready(Ok(result)) => {
             done = Some(result);
             false
         }
         Poll::Ready(Err(error)) => {
-            failures.push((*number, error));
+            let Attempt { number, address, future: _ } = *attempt;
+            failures.push(Failed { number, address, error });
             false
         }
     });

@@ -15,9 +15,12 @@ struct Plan {
 const GOOD: Plan = Plan { connects_after: 0, answers_after: 0, connects: true, answers: true };
 const NEVER: u64 = 3_600_000;
 
+/// A result, where there was one in time; the attempts that were started; those that passed.
+type Race = (Option<Result<usize, Vec<usize>>>, Vec<usize>, Vec<usize>);
+
 /// Runs a race on one thread and returns its result with the attempts that were started and
 /// those that got through the gate.
-fn race(plans: &[Plan]) -> (Option<Result<usize, usize>>, Vec<usize>, Vec<usize>) {
+fn race(plans: &[Plan]) -> Race {
     let started = Rc::new(RefCell::new(Vec::new()));
     let passed = Rc::new(RefCell::new(Vec::new()));
     let addresses =
@@ -41,6 +44,8 @@ fn race(plans: &[Plan]) -> (Option<Result<usize, usize>>, Vec<usize>, Vec<usize>
         });
         tokio::time::timeout(Duration::from_secs(2), race).await.ok()
     });
+    let numbers = |failures: Vec<Failed<usize>>| failures.into_iter().map(|f| f.error).collect();
+    let result = result.map(|result| result.map_err(numbers));
     (result, started.take(), passed.take())
 }
 
@@ -73,13 +78,14 @@ fn nobody_else_gets_through_once_somebody_has_even_if_they_never_answer() {
     let mute = Plan { answers_after: NEVER, ..GOOD };
     assert_eq!(race(&[mute, GOOD]), (None, vec![0], vec![0]));
     let failing = Plan { answers_after: 300, answers: false, ..GOOD };
-    assert_eq!(race(&[failing, GOOD]), (Some(Err(0)), vec![0], vec![0]));
+    assert_eq!(race(&[failing, GOOD]), (Some(Err(vec![0])), vec![0], vec![0]));
 }
 
 #[test]
-fn when_all_fail_the_preferred_one_tells_why() {
+fn when_all_fail_each_tells_why_in_the_order_of_the_addresses() {
     let dead = Plan { connects: false, ..GOOD };
     let late = Plan { connects: false, connects_after: 300, ..GOOD };
-    assert_eq!(race(&[dead, dead]), (Some(Err(0)), vec![0, 1], vec![]));
-    assert_eq!(race(&[dead, late]), (Some(Err(0)), vec![0, 1], vec![]));
+    assert_eq!(race(&[dead, dead]), (Some(Err(vec![0, 1])), vec![0, 1], vec![]));
+    assert_eq!(race(&[late, dead]), (Some(Err(vec![0, 1])), vec![0, 1], vec![]));
+    assert_eq!(race(&[]), (Some(Err(vec![])), vec![], vec![]));
 }

@@ -11,6 +11,10 @@ const TYPE_CNAME: u16 = 5;
 const HEADER: usize = 12;
 /// How many aliases are followed within one answer.
 const ALIASES: usize = 16;
+/// How many pointers are followed within one name: as many as labels fit into 255 bytes.
+const JUMPS: usize = 127;
+/// How many addresses are taken from one answer.
+const ADDRESSES: usize = 64;
 
 /// Which addresses are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,10 +92,18 @@ pub(super) fn answer(
 ) -> Result<Outcome, Unusable> {
     let mut reader = Reader { message, at: 0 };
     let header: [u16; 6] = reader.header().ok_or(Unusable::Foreign)?;
-    let [got_id, flags, questions, answers, _, _] = header;
+    let [got_id, flags, questions, answers, _, additional] = header;
     let is_response = flags & 0x8000 != 0;
     let is_query = flags & 0x7800 == 0;
-    if got_id != id || !is_response || !is_query || questions != 1 {
+    if got_id != id || !is_response || !is_query {
+        return Err(Unusable::Foreign);
+    }
+    let [_, rcode] = flags.to_be_bytes().map(|byte| byte & 0x0f);
+    if questions == 0 && !matches!(rcode, 0 | 3) {
+        // Some servers refuse with a bare header.
+        return Err(Unusable::Refused(rcode));
+    }
+    if questions != 1 {
         return Err(Unusable::Foreign);
     }
     let asked = (reader.name(), reader.u16(), reader.u16());
@@ -101,7 +113,10 @@ pub(super) fn answer(
     if flags & 0x0200 != 0 {
         return Err(Unusable::Truncated);
     }
-    match flags.to_be_bytes()[1] & 0x0f {
+    // Neither authoritative nor able to recurse: a server that only points elsewhere.
+    let lame = flags & 0x0480 == 0 && answers == 0 && additional == 0;
+    match rcode {
+        0 if lame => return Err(Unusable::Refused(5)),
         0 => {}
         3 => return Ok(Outcome::Absent),
         rcode => return Err(Unusable::Refused(rcode)),
@@ -164,6 +179,7 @@ fn select(records: Vec<Record>, mut name: Name) -> Outcome {
             Data::Address(address) => Some(address),
             Data::Alias(_) => None,
         })
+        .take(ADDRESSES)
         .collect();
     if addresses.is_empty() { Outcome::Absent } else { Outcome::Addresses(addresses) }
 }
@@ -207,6 +223,7 @@ impl<'a> Reader<'a> {
         let mut part = Reader { message: self.message, at: self.at };
         let mut earliest = self.at;
         let mut after = None;
+        let mut jumps = 0..JUMPS;
         loop {
             let length = *part.take(1)?.first()?;
             match length {
@@ -223,7 +240,7 @@ impl<'a> Reader<'a> {
                     let low = *part.take(1)?.first()?;
                     after.get_or_insert(part.at);
                     let target = usize::from(u16::from_be_bytes([length & 0x3f, low]));
-                    if target >= earliest {
+                    if target >= earliest || jumps.next().is_none() {
                         return None;
                     }
                     earliest = target;

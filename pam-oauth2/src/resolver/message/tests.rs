@@ -78,6 +78,15 @@ fn codes_and_the_truncation_bit_are_heeded() {
     assert_eq!(read(&message(0x8182, 0, &[])), Err(Unusable::Refused(2)));
     assert_eq!(read(&message(0x8185, 0, &[])), Err(Unusable::Refused(5)));
     assert_eq!(read(&message(0x8380, 0, &[])), Err(Unusable::Truncated));
+    // A referral, which is no answer; the same from a server that recurses is one.
+    assert_eq!(read(&message(0x8100, 0, &[])), Err(Unusable::Refused(5)));
+    assert_eq!(read(&message(0x8500, 0, &[])), Ok(Outcome::Absent));
+    // A bare header.
+    let bare = |code: u8| [0xbe, 0xef, 0x81, 0x80 | code, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(read(&bare(5)), Err(Unusable::Refused(5)));
+    assert_eq!(read(&bare(1)), Err(Unusable::Refused(1)));
+    assert_eq!(read(&bare(3)), Err(Unusable::Foreign));
+    assert_eq!(read(&bare(0)), Err(Unusable::Foreign));
 }
 
 #[test]
@@ -105,6 +114,33 @@ fn a_pointer_may_only_point_backwards() {
     for label in [0x40, 0x80] {
         let odd = record(&[label, 1, 0], 1, &[192, 0, 2, 1]);
         assert_eq!(read(&message(0x8180, 1, &odd)), Err(Unusable::Foreign), "{label:#x}");
+    }
+}
+
+#[test]
+fn a_name_follows_a_limited_number_of_pointers() {
+    // A ladder of pointers, each to the one before, behind the question and in a record that
+    // does not matter; then a record whose owner is its end.
+    for (rungs, readable) in [(100, true), (126, true), (200, false)] {
+        let mut ladder = Vec::new();
+        let start = message(0, 0, &[]).len() + 12;
+        for rung in 0..rungs {
+            let target = if rung == 0 { 12 } else { start + 2 * (rung - 1) };
+            ladder.extend((0xc000 | u16::try_from(target).unwrap()).to_be_bytes());
+        }
+        let end = 0xc000 | u16::try_from(start + 2 * (rungs - 1)).unwrap();
+        let records = [record(OWNER, 16, &ladder), record(&end.to_be_bytes(), 1, &[192, 0, 2, 1])];
+        let answer = read(&message(0x8180, 2, &records.concat()));
+        assert_eq!(answer.is_ok(), readable, "{rungs}");
+    }
+}
+
+#[test]
+fn only_so_many_addresses_are_taken() {
+    let records: Vec<u8> = (0..200).flat_map(|n| record(OWNER, 1, &[192, 0, 2, n])).collect();
+    match read(&message(0x8180, 200, &records)) {
+        Ok(Outcome::Addresses(addresses)) => assert_eq!(addresses.len(), ADDRESSES),
+        other => panic!("{other:?}"),
     }
 }
 
