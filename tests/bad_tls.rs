@@ -235,6 +235,9 @@ fn openssl_server(world: &World, request: &[&str], serve: &[&str]) -> (Process, 
             "/CN=weak",
             "-addext",
             "subjectAltName=DNS:localhost",
+            // By default it makes an authority, which may not be a server.
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
         ])
         .args(request)
         .arg("-keyout")
@@ -259,25 +262,42 @@ fn old_versions_and_weak_certificates_are_refused() {
     let world = World::new();
     let token = world.grant("alice");
     let weak = "DEFAULT:@SECLEVEL=0";
-    let cases: [(&[&str], &[&str], &str); 5] = [
-        (&["-newkey", "rsa:2048"], &["-tls1", "-cipher", weak], "ProtocolVersion"),
-        (&["-newkey", "rsa:2048"], &["-tls1_1", "-cipher", weak], "ProtocolVersion"),
-        (&["-newkey", "rsa:1024", "-sha256"], &["-cipher", weak], "invalid peer certificate"),
-        (&["-newkey", "rsa:2048", "-sha1"], &["-cipher", weak], "invalid peer certificate"),
-        (&["-newkey", "rsa:2048"], &["-tls1_2", "-cipher", "AES128-SHA"], "HandshakeFailure"),
-    ];
-    for (request, serve, reason) in cases {
+    let login = |request: &[&str], serve: &[&str]| {
         let (_server, port) = openssl_server(&world, request, serve);
         let ca = world.sandbox.workdir.path().join("weak.pem");
-        let line =
-            format!("https://localhost:{port}/?access_token= uid --ca-file={}", ca.display());
-        world.try_line(&line, "alice", &token).assert_refused(Code::AuthinfoUnavail, reason);
+        let url = format!("https://localhost:{port}/?access_token=");
+        world.try_line(&format!("{url} uid --ca-file={}", ca.display()), "alice", &token)
+    };
+    // The same server with nothing to complain about: TLS stands, and a web page comes back.
+    let sound = ["-newkey", "rsa:2048", "-sha256"];
+    login(&sound, &["-cipher", weak])
+        .assert_refused(Code::AuthinfoUnavail, "not one JSON document");
+    let cases: [(&[&str], &[&str], &str); 5] = [
+        (&sound, &["-tls1", "-cipher", weak], "ProtocolVersion"),
+        (&sound, &["-tls1_1", "-cipher", weak], "ProtocolVersion"),
+        (&["-newkey", "rsa:1024", "-sha256"], &["-cipher", weak], "invalid peer certificate"),
+        (&["-newkey", "rsa:2048", "-sha1"], &["-cipher", weak], "invalid peer certificate"),
+        (&sound, &["-tls1_2", "-cipher", "AES128-SHA"], "HandshakeFailure"),
+    ];
+    for (request, serve, reason) in cases {
+        login(request, serve).assert_refused(Code::AuthinfoUnavail, reason);
     }
 }
 
 #[test]
-fn the_connection_is_verified_even_when_the_server_is_of_the_same_authority_for_another_port() {
-    // A server that presents a good chain but not the key: the handshake cannot be forged.
+fn https_is_not_given_up_by_a_redirect() {
+    let world = World::new();
+    let plain = TokenService::plain();
+    let token = world.grant("alice");
+    plain.know(&token, CLAIMS);
+    let location = format!("302 Found\r\nLocation: {}{token}", plain.url());
+    world.service.answer_raw(wire::http_answer(&location, b""));
+    world.login("alice", &token).assert_reason("status 302");
+    assert_eq!(plain.connections(), 0);
+}
+
+#[test]
+fn a_server_with_a_good_certificate_has_to_have_its_key() {
     let world = World::new();
     let good = world.authority.server();
     let other = world.authority.issue(&["localhost"], |_| {});

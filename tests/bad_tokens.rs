@@ -12,6 +12,7 @@ fn bytes_that_no_token_has_are_refused_before_the_network() {
     let world = World::plain();
     world.strict(&world.rule("--allow-http"));
     let secret = random_token();
+    world.secrets.add(secret.as_bytes());
     let malformed: Vec<Vec<u8>> = vec![
         format!("Bearer {secret}").into(),
         format!("{secret}\n").into(),
@@ -166,10 +167,29 @@ fn a_token_that_comes_back_in_an_answer_is_not_shown() {
             .assert_refused(Code::AuthErr, "[withheld: it repeats the token]");
     }
     // Somebody pastes the token where the user belongs, or into both.
-    let outcome = world.login_to("anyone", &token[..40], &token[..40]);
+    let pasted = random_text(40);
+    let outcome = world.login_to("anyone", &pasted, &pasted);
     outcome.assert_reason("login of [withheld: it repeats the token]");
     // PostgreSQL names the role by itself; that is not ours to prevent.
-    world.secrets.forget(&token.as_bytes()[..40]);
-    world.secrets.forget(token.as_bytes());
-    assert!(!world.syslog().join("\n").contains(&token[..8]));
+    world.secrets.forget(pasted.as_bytes());
+    assert!(!world.syslog().join("\n").contains(&pasted[..8]));
+}
+
+#[test]
+fn a_token_of_digits_that_comes_back_as_a_number_is_not_shown() {
+    let world = World::plain();
+    world.strict(&world.rule("--allow-http"));
+    let token = "12345678901234567890";
+    for claims in [
+        r#"{"uid":12345678901234567890,"realm":"/employees"}"#,
+        r#"{"uid":"alice","realm":12345678901234567890}"#,
+        r#"{"uid":"alice","realm":"/employees","expires_in":-12345678901234567}"#,
+        r#"{"uid":"alice","realm":"/employees","exp":-12345678901234567}"#,
+        r#"{"uid":"alice","realm":"/employees","exp":"x12345678901234567890"}"#,
+    ] {
+        world.service.know(token, claims);
+        let outcome = world.strict_login("alice", token);
+        assert_eq!(outcome.code(), Code::AuthErr, "{outcome:#?}");
+        assert!(!outcome.reason().contains("12345678"), "{outcome:#?}");
+    }
 }

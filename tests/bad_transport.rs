@@ -1,6 +1,6 @@
 //! Everything that can go wrong between the question and the answer.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -124,6 +124,14 @@ fn a_connection_that_nobody_takes_is_an_outage() {
 }
 
 #[test]
+fn a_name_that_cannot_be_looked_up_is_an_outage() {
+    let scene = Scene::new();
+    let line = "https://nowhere.invalid/?access_token= uid --timeout=1s";
+    let outcome = scene.world.try_line(line, "alice", &scene.token);
+    outcome.assert_refused(Code::AuthinfoUnavail, "looking up its address failed");
+}
+
+#[test]
 fn a_connection_that_breaks_is_an_outage() {
     let scene = Scene::new();
     // The end may come while the connection is being made, or after.
@@ -131,6 +139,17 @@ fn a_connection_that_breaks_is_an_outage() {
     scene.login().assert_refused(Code::AuthinfoUnavail, "cannot be asked");
     scene.world.service.on_accept(|stream| drop(stream.shutdown(Shutdown::Both)));
     scene.login().assert_refused(Code::AuthinfoUnavail, "cannot be asked");
+    scene.world.service.behave();
+    // A reset instead of an end: before the answer, and in the middle of the body.
+    for sent in ["", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"uid\":"] {
+        scene.world.service.on_accept(move |mut stream| {
+            let mut request = [0; 4096];
+            let _length = stream.read(&mut request);
+            let _gone = stream.write_all(sent.as_bytes());
+            wire::reset(stream);
+        });
+        scene.login().assert_refused(Code::AuthinfoUnavail, "cannot be asked");
+    }
     scene.world.service.behave();
     scene
         .answered_by(|_, _| Ok(()))

@@ -19,7 +19,7 @@ fn a_line_that_is_not_understood_is_a_configuration_error() {
         (format!("{url} uid =x"), r#""=x" is neither"#),
         (format!("{url} uid --no-such-option"), "unknown option --no-such-option"),
         (format!("{url} uid --no-such-option=1"), "unknown option --no-such-option"),
-        (format!("{url} uid --verify=jwt"), "unknown option --verify"),
+        (format!("{url} uid --verify=jwt"), "there is tokeninfo"),
         (format!("{url} uid --timeout=1s --timeout=1s"), "given twice"),
         (format!("{url} uid --allow-http --allow-http"), "given twice"),
         (format!("{url} uid --timeout"), "needs a value"),

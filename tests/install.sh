@@ -34,12 +34,22 @@ done
 echo "installing:$missing"
 
 # The packages of servers would start one on this machine: postgresql-15 by making a cluster,
-# pgbouncer by its service. Nobody asked for that.
+# pgbouncer by its service (invoke-rc.d and deb-systemd-invoke ask policy-rc.d first). Nobody
+# asked for that.
 no_cluster=/etc/postgresql-common/createcluster.d/blue-elephant-install.conf
-trap 'rm -f "$no_cluster"' EXIT
+no_services=/usr/sbin/policy-rc.d
+ours=
+clean_up() { rm -f "$no_cluster" $ours; }
+trap clean_up EXIT
+trap 'clean_up; exit 130' INT TERM HUP
 mkdir -p "${no_cluster%/*}"
 echo "create_main_cluster = false" >"$no_cluster"
-export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+if [ ! -e "$no_services" ]; then
+    ours=$no_services
+    printf '#!/bin/sh\nexit 101\n' >"$no_services"
+    chmod +x "$no_services"
+fi
+export DEBIAN_FRONTEND=noninteractive
 
 log=$(mktemp)
 if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then

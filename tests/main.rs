@@ -12,6 +12,7 @@ mod bad_tls;
 mod bad_tokens;
 mod bad_transport;
 mod configuration;
+mod demo;
 mod hostile_users;
 mod login;
 mod names;

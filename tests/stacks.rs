@@ -41,8 +41,10 @@ fn every_way_to_weigh_the_module_works() {
 #[test]
 fn the_client_is_asked_once_when_another_module_comes_after() {
     let world = world("auth sufficient OAUTH2\nauth required pam_unix.so try_first_pass nodelay");
-    for token in [world.grant("alice"), world.grant("bob")] {
-        assert_eq!(authenticate(&world, &token).number("asked"), 1);
+    for (user, accepted) in [("alice", true), ("bob", false)] {
+        let report = authenticate(&world, &world.grant(user));
+        assert_eq!(report.number("asked"), 1, "{user}");
+        assert_eq!(report.codes("authenticate") == [Code::Success], accepted, "{user}");
     }
 }
 
@@ -64,8 +66,8 @@ fn use_first_pass_without_a_module_before_is_refused_with_libpams_own_code() {
     let report = authenticate(&world, &world.grant("alice"));
     assert_eq!(report.codes("authenticate"), [Code::AuthErr]);
     assert_eq!(report.number("asked"), 0);
-    let reason = "no token was sent: use_first_pass, and no earlier module has stored one";
-    assert!(world.syslog().iter().any(|line| line.contains(reason)), "{:?}", world.syslog());
+    let reason = "libpam could not give the token: use_first_pass, and no earlier module";
+    assert!(report.value("told-3").contains(reason), "{report:?}");
 }
 
 #[test]
@@ -177,6 +179,19 @@ fn handles_do_not_know_each_other() {
     let report = client.run(&["authenticate", "account", "authenticate", "account"]);
     assert_eq!(report.codes("authenticate"), [Code::Success; 4]);
     assert_eq!(report.codes("account"), [Code::Success; 4]);
+}
+
+#[test]
+fn one_handle_can_be_used_again_and_again() {
+    let world = world("auth required OAUTH2\naccount required pam_oauth2.so");
+    let steps = ["authenticate", "account", "authenticate", "account"];
+    for (user, auth, account) in
+        [("alice", Code::Success, Code::Success), ("bob", Code::AuthErr, Code::PermDenied)]
+    {
+        let report = world.client("stack", "alice").token(world.grant(user)).run(&steps);
+        assert_eq!(report.codes("authenticate"), [auth; 2]);
+        assert_eq!(report.codes("account"), [account; 2]);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pam::constants::PamFlag;
 use pam_oauth2_arguments::AccountLine;
 
+use crate::authenticate::utf8;
 use crate::error::Refusal;
 use crate::pam::{Failure, Handle};
 use crate::report::{Audience, Call, report_failure};
@@ -30,8 +31,7 @@ fn decide(
     words: &[&CStr],
     audience: &mut Audience,
 ) -> Result<(), Refusal> {
-    let words: Result<Vec<_>, _> = words.iter().map(|word| word.to_str()).collect();
-    let line = AccountLine::parse(&words.map_err(|_| Refusal::ArgumentEncoding)?)?;
+    let line = AccountLine::parse(&utf8(words)?)?;
     audience.heed(line.notices);
     if line.always {
         return Ok(());

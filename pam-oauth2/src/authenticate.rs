@@ -23,16 +23,16 @@ pub(crate) fn authenticate(
     handle: &mut Handle<'_>,
     words: &[&CStr],
     flags: PamFlag,
-) -> Result<(), Failure> {
+) -> Result<Authorized, Failure> {
     let mut audience = Audience::of(Call::Auth, flags);
     let login = match receive(handle, words, &mut audience) {
         Ok(login) => login,
         Err(refusal) => return Err(report_failure(handle, &audience, None, &refusal)),
     };
-    match admit(&login).and_then(|authorized| remember(handle, &authorized)) {
-        Ok(()) => {
+    match admit(&login).and_then(|authorized| remember(handle, authorized)) {
+        Ok(authorized) => {
             report_success(handle, &audience, &login);
-            Ok(())
+            Ok(authorized)
         }
         Err(refusal) => Err(report_failure(handle, &audience, Some(&login), &refusal)),
     }
@@ -51,7 +51,7 @@ fn receive(
     audience.heed(line.notices);
     let user = handle.user().map_err(|code| Refusal::libpam("give the user name", code))?;
     let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
-    let token = handle.authtok().map_err(|code| Refusal::NoToken { code })?;
+    let token = handle.authtok().map_err(Refusal::no_token)?;
     Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), line })
 }
 
@@ -65,9 +65,11 @@ fn admit(login: &Login) -> Result<Authorized, Refusal> {
 }
 
 /// For the account phase.
-fn remember(handle: &mut Handle<'_>, authorized: &Authorized) -> Result<(), Refusal> {
-    let role = authorized.role().as_str();
-    handle.remember(role.as_bytes()).map_err(|code| Refusal::libpam("keep the verdict", code))
+fn remember(handle: &mut Handle<'_>, authorized: Authorized) -> Result<Authorized, Refusal> {
+    match handle.remember(authorized.role().as_str().as_bytes()) {
+        Ok(()) => Ok(authorized),
+        Err(code) => Err(Refusal::libpam("keep the verdict", code)),
+    }
 }
 
 /// The clock is read here and nowhere else.
@@ -79,6 +81,7 @@ fn seconds_since_1970() -> f64 {
     since.map_or(f64::INFINITY, |since| since.as_secs_f64())
 }
 
-fn utf8<'a>(words: &[&'a CStr]) -> Result<Vec<&'a str>, Refusal> {
+/// The words of a PAM line as text.
+pub(crate) fn utf8<'a>(words: &[&'a CStr]) -> Result<Vec<&'a str>, Refusal> {
     words.iter().map(|word| word.to_str().map_err(|_| Refusal::ArgumentEncoding)).collect()
 }

@@ -10,6 +10,7 @@ use std::sync::Once;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 
+use crate::authorize::Authorized;
 use crate::pam::{Failure, Handle};
 use crate::report::{Audience, Call, report_failure};
 use crate::{account, authenticate, error::Refusal};
@@ -21,7 +22,7 @@ struct OAuth2;
 impl PamHooks for OAuth2 {
     fn sm_authenticate(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
         guarded(handle, &words, Call::Auth, flags, |handle| {
-            authenticate::authenticate(handle, &words, flags)
+            authenticate::authenticate(handle, &words, flags).map(|_: Authorized| ())
         })
     }
 
@@ -100,10 +101,16 @@ fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|info| {
-            let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
+            let place = info.location().map(|at| format!("{}:{}", short(at.file()), at.line()));
             let _unavailable = PANICKED_AT.try_with(|slot| slot.replace(place));
         }));
     });
+}
+
+/// The last parts of a path: those before them tell of the machine that built this.
+fn short(path: &str) -> &str {
+    let start = path.rmatch_indices('/').nth(2).map_or(0, |(slash, _)| slash.saturating_add(1));
+    path.get(start..).unwrap_or(path)
 }
 
 #[cfg(not(feature = "panic-injection"))]

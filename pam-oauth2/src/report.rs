@@ -20,7 +20,7 @@ pub(crate) struct Login {
     pub(crate) token: AccessToken,
 }
 
-/// The kinds of PAM call that report something, as pam_syslog(3) names them.
+/// The kinds of PAM call that report something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Call {
     Account,

@@ -1,13 +1,16 @@
-//! One line to the syslog daemon, or none: never a wait.
+//! One line to the syslog daemon, or none: never a wait without end.
 //!
 //! syslog(3) and pam_syslog(3) write to a blocking socket. A daemon that is alive but does not
 //! read (stopped, deadlocked, its disk full) fills the queue of the socket after a dozen lines,
 //! and from then on every login of the machine would hang for as long as it pleases, beyond
-//! any deadline. So the datagram is sent without waiting, and lost where nobody takes it; the
-//! line in PostgreSQL's log remains.
+//! any deadline. So the datagram waits for [`PATIENCE`] at most, which a burst of logins needs
+//! and a daemon that reads never exceeds, and is lost where nobody takes it; the line in
+//! PostgreSQL's log remains.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::files;
 
@@ -15,6 +18,11 @@ use crate::files;
 const SOCKET: &str = "/dev/log";
 /// The facility `authpriv` (RFC 3164 section 4.1.1), for what is not for everybody to read.
 const AUTHPRIV: u8 = 10;
+
+/// How long a line waits for room in the queue of the socket.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// A signal ends the wait; PostgreSQL may send some.
+const INTERRUPTIONS: usize = 3;
 
 /// How much a line matters; the values are those of RFC 3164.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,8 +41,17 @@ pub(crate) fn send(severity: Severity, origin: &str, line: &str) {
     let process = std::process::id();
     let message = format!("<{priority}>{}[{process}]: pam_oauth2({origin}): {line}", program());
     let _lost_if_nobody_takes_it = UnixDatagram::unbound().and_then(|socket| {
-        socket.set_nonblocking(true)?;
-        socket.send_to(message.as_bytes(), Path::new(SOCKET))
+        socket.set_write_timeout(Some(PATIENCE))?;
+        let mut sent = socket.send_to(message.as_bytes(), Path::new(SOCKET));
+        for _ in 0..INTERRUPTIONS {
+            match &sent {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    sent = socket.send_to(message.as_bytes(), Path::new(SOCKET));
+                }
+                _ => break,
+            }
+        }
+        sent
     });
 }
 

@@ -1,5 +1,6 @@
 //! What is under test, as cargo builds it for users.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -22,8 +23,8 @@ pub fn module_with_panic_injection() -> PathBuf {
     ONCE.get_or_init(|| {
         let folder = target().join("panic-injection");
         let folder_text = folder.display().to_string();
-        build(&["--features", "panic-injection", "--target-dir", &folder_text]);
-        folder.join("debug").join(MODULE)
+        build(&["--release", "--features", "panic-injection", "--target-dir", &folder_text]);
+        folder.join("release").join(MODULE)
     })
     .clone()
 }
@@ -54,7 +55,9 @@ fn build(arguments: &[&str]) {
         .args(["build", "--quiet", "--locked", "-p", "pam-oauth2"])
         .args(arguments)
         .current_dir(source())
+        // Ctrl-C is for the program that the person started; it cleans up in order.
+        .process_group(0)
         .status()
         .expect("cargo can be started");
-    assert!(status.success(), "the PAM module does not build");
+    assert!(status.success(), "the PAM module does not build: {status}");
 }

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::certificates::Identity;
@@ -107,10 +108,6 @@ impl Postgres {
         self.process.lock().unwrap().id()
     }
 
-    pub fn log_path(&self) -> &Path {
-        &self.log
-    }
-
     /// Everything logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
@@ -157,7 +154,7 @@ pub fn psql() -> Command {
     let mut command = Command::new(bin("psql"));
     command.args(["-X", "-A", "-t", "-q", "-w"]);
     command.env_clear().env("PGPASSFILE", "/dev/null").env("HOME", "/nonexistent");
-    command.env("PGCONNECT_TIMEOUT", "60").stdin(Stdio::null());
+    command.env("PGCONNECT_TIMEOUT", "60").stdin(Stdio::null()).process_group(0);
     command
 }
 
@@ -167,10 +164,18 @@ pub fn bin(program: &str) -> PathBuf {
     PathBuf::from(folder).join(program)
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and below those that the kernel gives to clients (ip_local_port_range
+/// begins at 32768), so that it stays free until its server takes it.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 400).unwrap_or(0) * 25;
+    for _ in 0..10_000 {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port between 20000 and 30000");
 }
 
 fn secret_file(path: &Path, content: &str) {
@@ -184,7 +189,7 @@ fn template() -> PathBuf {
     static LOCK: Mutex<()> = Mutex::new(());
     let _one_at_a_time = LOCK.lock();
     let mut hasher = DefaultHasher::new();
-    SETUP.hash(&mut hasher);
+    (SETUP, bin("postgres")).hash(&mut hasher);
     let kept = artifacts::target().join(format!("e2e/postgres-{:x}", hasher.finish()));
     if !kept.exists() {
         let workdir = Workdir::new();

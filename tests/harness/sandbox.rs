@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -67,11 +68,6 @@ impl Sandbox {
         workdir.file("etc/resolv.conf", "# no server\n");
         workdir.file("pam.d/other", "auth required pam_deny.so\naccount required pam_deny.so\n");
         Self { workdir, modules }
-    }
-
-    /// The folder of the machine whose content programs in the sandbox see replaced.
-    pub fn modules(&self) -> &Path {
-        &self.modules
     }
 
     /// Writes the PAM file of a service.
@@ -145,14 +141,12 @@ fn system_modules() -> PathBuf {
     found.expect("PAM modules of the system (Debian: libpam-modules)").to_owned()
 }
 
-/// Says plainly what is missing, once, before anything fails in an obscure way.
+/// Says plainly what is missing, before anything fails in an obscure way.
 fn require_namespaces() {
-    static ONCE: OnceLock<()> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        if let Err(reason) = namespaces() {
-            panic!("{reason}");
-        }
-    });
+    static ANSWER: OnceLock<Result<(), String>> = OnceLock::new();
+    if let Err(reason) = ANSWER.get_or_init(namespaces) {
+        panic!("{reason}");
+    }
 }
 
 /// Why sandboxes cannot be made here, for people.
@@ -163,8 +157,9 @@ pub fn namespaces() -> Result<(), String> {
                     servers alone. Run it as root, for example in a container."
             .to_owned());
     }
-    let attempt =
-        Command::new("unshare").args(["--mount", "--", "mount", "--make-rprivate", "/"]).output();
+    let mut attempt = Command::new("unshare");
+    attempt.args(["--mount", "--", "mount", "--make-rprivate", "/"]).process_group(0);
+    let attempt = attempt.output();
     match attempt {
         Ok(Output { status, .. }) if status.success() => Ok(()),
         Ok(Output { stderr, .. }) => Err(format!(

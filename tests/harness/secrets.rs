@@ -37,20 +37,24 @@ impl Secrets {
         self.0.lock().unwrap().remove(secret);
     }
 
-    /// Panics where `text` holds [`RUN`] bytes in a row of a random token, or the whole of
-    /// another secret that is long enough to be told from ordinary text.
+    /// Panics where `text` holds a part of any of them.
     #[track_caller]
     pub fn assert_absent(&self, place: &str, text: &[u8]) {
-        let text_runs: HashSet<&[u8]> = text.windows(RUN).collect();
         for secret in self.0.lock().unwrap().iter() {
-            let leaked = if is_random(secret) {
-                secret.windows(RUN).any(|run| text_runs.contains(run))
-            } else {
-                secret.len() >= RUN && text.windows(secret.len()).any(|part| part == secret)
-            };
+            let leaked = holds_part_of(text, secret);
             assert!(!leaked, "{place} holds a token or a part of one: {}", secret.escape_ascii());
         }
     }
+}
+
+/// Whether `text` holds [`RUN`] bytes in a row of a random token, or the whole of another
+/// secret that is long enough to be told from ordinary text.
+pub fn holds_part_of(text: &[u8], secret: &[u8]) -> bool {
+    if is_random(secret) {
+        let runs: HashSet<&[u8]> = secret.windows(RUN).collect();
+        return text.windows(RUN).any(|run| runs.contains(run));
+    }
+    secret.len() >= RUN && text.windows(secret.len()).any(|part| part == secret)
 }
 
 fn is_random(secret: &[u8]) -> bool {

@@ -69,7 +69,8 @@ pub fn listen(address: SocketAddr, backlog: i32) -> TcpListener {
             unsafe { libc::bind(socket, (&raw const raw).cast(), size) }
         }
     };
-    assert_eq!(bound, 0, "bind {address}: {}", io::Error::last_os_error());
+    let error = io::Error::last_os_error();
+    assert_eq!(bound, 0, "bind {address}: {error} (tests need IPv4 and IPv6 on loopback)");
     // SAFETY: listen(2) takes integers only.
     let listening = unsafe { libc::listen(socket, backlog) };
     assert_eq!(listening, 0, "listen: {}", io::Error::last_os_error());

@@ -3,7 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+static KEEP: AtomicBool = AtomicBool::new(true);
+
+/// For a program that cleans up after itself whatever happens.
+pub fn never_keep() {
+    KEEP.store(false, Ordering::Relaxed);
+}
 
 #[derive(Debug)]
 pub struct Workdir(PathBuf);
@@ -56,7 +63,7 @@ impl Default for Workdir {
 impl Drop for Workdir {
     #[allow(clippy::print_stderr, reason = "the evidence of a failure has to be found")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && KEEP.load(Ordering::Relaxed) {
             eprintln!("kept for inspection: {}", self.0.display());
         } else {
             let _best_effort = fs::remove_dir_all(&self.0);

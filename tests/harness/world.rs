@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::certificates::Authority;
@@ -14,6 +15,8 @@ use crate::syslog::Syslog;
 use crate::token_service::TokenService;
 use crate::{artifacts, eventually};
 
+/// What a busy machine may add to a deadline.
+pub const SLACK: Duration = Duration::from_secs(2);
 /// Words that no log of a healthy server holds.
 const DISASTERS: [&str; 5] = [
     "PANIC:",
@@ -67,6 +70,8 @@ pub struct World {
     pub authority: Authority,
     pub secrets: Secrets,
     syslog: Option<Syslog>,
+    /// Within what a login has to end, by the line of the service `strict`.
+    limit: Mutex<Duration>,
     pub sandbox: Sandbox,
 }
 
@@ -118,6 +123,7 @@ impl World {
             authority,
             secrets: Secrets::default(),
             syslog,
+            limit: Mutex::new(pam_oauth2_arguments::DEFAULT_TIMEOUT),
             sandbox,
         };
         let url = this.service.url();
@@ -159,6 +165,10 @@ impl World {
         let file =
             format!("auth required pam_oauth2.so {arguments}\naccount required pam_oauth2.so\n");
         self.sandbox.pam_file("strict", &file);
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let line = pam_oauth2_arguments::AuthLine::parse(&words);
+        let timeout = line.map_or(pam_oauth2_arguments::DEFAULT_TIMEOUT, |line| line.timeout);
+        *self.limit.lock().unwrap() = timeout;
     }
 
     /// A token of an employee that the token service knows.
@@ -227,6 +237,8 @@ impl World {
             .expect("psql can be started");
         let elapsed = start.elapsed();
         let log = self.postgres().log();
+        let limit = *self.limit.lock().unwrap() + SLACK;
+        assert!(elapsed < limit, "a login took {elapsed:?}, and {limit:?} is the limit: {log}");
         Outcome {
             accepted: output.status.success(),
             output: String::from_utf8_lossy(&output.stdout).trim_end().to_owned(),
@@ -245,8 +257,11 @@ impl World {
         self.syslog.as_ref().map(Syslog::lines).unwrap_or_default()
     }
 
-    /// Waits until a backend is being authenticated, and returns it.
+    /// Waits until a backend waits for the token service, and returns it.
     pub fn hanging_backend(&self) -> u32 {
+        eventually("the token service has been asked", || {
+            if self.service.requests().is_empty() { Err(()) } else { Ok(()) }
+        });
         eventually("a backend waits for the module", || {
             self.postgres().authenticating().first().copied().ok_or(())
         })
@@ -337,7 +352,7 @@ impl Outcome {
     /// Within this time and the two seconds that a busy machine may add.
     #[track_caller]
     pub fn assert_within(&self, time: Duration) -> &Self {
-        assert!(self.elapsed < time + Duration::from_secs(2), "took {:?}: {self:#?}", self.elapsed);
+        assert!(self.elapsed < time + SLACK, "took {:?}: {self:#?}", self.elapsed);
         self
     }
 }

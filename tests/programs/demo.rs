@@ -9,49 +9,76 @@
 )]
 
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::postgres::psql;
-use harness::{World, sandbox};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use harness::{World, sandbox, workdir};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const QUERY: &str = "select current_user, pg_has_role('users', 'member') as \"in users\", \
                      (select version from pg_stat_ssl where pid = pg_backend_pid()) as tls";
+
+/// Why the demo ends before its end.
+enum End {
+    Interrupted,
+    /// Somebody was let in or kept out who should not have been.
+    Wrong(&'static str),
+}
 
 fn main() -> ExitCode {
     if let Err(reason) = sandbox::namespaces() {
         eprintln!("demo: {reason}");
         return ExitCode::FAILURE;
     }
-    // Ctrl-C ends the demo after the step that is running; leaving `run` cleans up.
+    // A signal ends the demo after the step that is running; leaving `run` cleans up.
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).expect("a signal handler");
     }
-    match run(&interrupted) {
-        Some(()) => ExitCode::SUCCESS,
-        None => {
-            println!("\nInterrupted; everything is stopped and removed.");
-            ExitCode::from(130)
+    workdir::never_keep();
+    // Ctrl-C may also hit a child that is just being started, whose failure is no news then.
+    let quiet = Arc::clone(&interrupted);
+    let loud = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !quiet.load(Ordering::Relaxed) {
+            loud(info);
         }
+    }));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| run(&interrupted)));
+    if interrupted.load(Ordering::Relaxed) {
+        println!("\nInterrupted; everything is stopped and removed.");
+        return ExitCode::from(130);
+    }
+    match result {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(End::Wrong(what))) => {
+            eprintln!("demo: {what}, which is a bug; everything is stopped and removed");
+            ExitCode::FAILURE
+        }
+        Ok(Err(End::Interrupted)) | Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// The demo; `None` when it was interrupted.
-fn run(interrupted: &AtomicBool) -> Option<()> {
-    let go_on = || (!interrupted.load(Ordering::Relaxed)).then_some(());
+fn run(interrupted: &AtomicBool) -> Result<(), End> {
+    let go_on = || match interrupted.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(End::Interrupted),
+    };
     say("Starting a token service and PostgreSQL 15 with pam_oauth2.so, on loopback, in a private");
     say("mount namespace: /etc/pam.d and PostgreSQL of this machine stay as they are.\n");
     let world = World::new();
     go_on()?;
     show_file(&world, "pam.d/postgresql", "/etc/pam.d/postgresql");
     show_file(&world, "data/pg_hba.conf", "pg_hba.conf (its last line)");
-    say("\nAlice logs in with her access token:\n");
+    say(&format!("\nAlice logs in with her access token. QUERY is\n\n    {QUERY}\n"));
     let good = world.grant("alice");
-    login(&world, "$(ztoken)", &good);
+    if !login(&world, "$(ztoken)", &good) {
+        go_on()?;
+        return Err(End::Wrong("alice did not get in"));
+    }
     go_on()?;
 
     say(
@@ -67,15 +94,19 @@ fn run(interrupted: &AtomicBool) -> Option<()> {
     ];
     for (what, token) in refusals {
         say(&format!("\n{what}:\n"));
-        login(&world, "...", &token);
+        if login(&world, "...", &token) {
+            return Err(End::Wrong("a bad token got in"));
+        }
         go_on()?;
     }
     say("\nA good token, while the token service is stopped:\n");
     world.service.stop();
-    login(&world, "$(ztoken)", &good);
+    if login(&world, "$(ztoken)", &good) {
+        return Err(End::Wrong("a token got in that nobody checked"));
+    }
     go_on()?;
     say("\nDone; everything is stopped and removed.");
-    Some(())
+    Ok(())
 }
 
 fn say(line: &str) {
@@ -92,23 +123,23 @@ fn show_file(world: &World, path: &str, name: &str) {
     }
 }
 
-/// Runs psql as the talk does, and shows what comes out and what the server logs.
-fn login(world: &World, source: &str, token: &str) {
+/// Runs psql as the talk does, and shows what comes out and what the server logs. Returns
+/// whether the login succeeded.
+fn login(world: &World, source: &str, token: &str) -> bool {
     let port = world.postgres().port().to_string();
     println!("    $ export PGPASSWORD={source}");
     println!("    $ export PGSSLMODE=require");
-    println!("    $ psql -h 127.0.0.1 -p {port} -U alice -d postgres");
+    println!("    $ psql -h 127.0.0.1 -p {port} -U alice -d postgres -c \"$QUERY\"");
     let before = world.postgres().log().len();
     let mut command = psql();
     // With its frame, as a person sees it.
     command.args(["-P", "format=aligned", "-P", "tuples_only=off"]);
     command.args(["-h", "127.0.0.1", "-p", &port, "-U", "alice", "-d", "postgres", "-c", QUERY]);
     command.env("PGPASSWORD", token).env("PGSSLMODE", "require");
-    let output = command.process_group(0).output().expect("psql can be started");
-    if output.status.success() {
-        println!("    postgres=> {QUERY};");
-    }
-    for line in String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).lines() {
+    let output = command.output().expect("psql can be started");
+    for line in
+        String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).lines()
+    {
         println!("    {line}");
     }
     let log = world.postgres().log();
@@ -116,4 +147,5 @@ fn login(world: &World, source: &str, token: &str) {
     for line in news.lines().filter(|line| line.contains("pam_oauth2: ")) {
         println!("  server log:\n    {line}");
     }
+    output.status.success()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::{Host, Url};
+use url::Url;
 
 /// A URL prefix. Whatever is appended can only lengthen its path or query: it can change
 /// neither the scheme nor the host, nor what the prefix already says.
@@ -73,21 +73,6 @@ impl Endpoint {
         let wanted = format!("{}{suffix}", self.0.as_str());
         let url = Url::parse(&wanted).ok()?;
         (url.as_str() == wanted).then_some(url)
-    }
-
-    /// Whether the connection is encrypted.
-    pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
-    }
-
-    /// The host as the URL names it.
-    pub fn host(&self) -> Option<Host<&str>> {
-        self.0.host()
-    }
-
-    /// The port, from the URL or by its scheme.
-    pub fn port(&self) -> u16 {
-        self.0.port_or_known_default().unwrap_or(443)
     }
 }
 

@@ -117,6 +117,9 @@ pub enum Error {
     /// An option that does not exist.
     #[error("unknown option {0}")]
     UnknownOption(String),
+    /// `--verify=` with a way that this version does not have.
+    #[error("option --verify: {0:?} is not known; there is tokeninfo, which is the default")]
+    UnknownVerifier(String),
     /// `--allow-http=x`.
     #[error("option {0} takes no value")]
     UnwantedValue(String),

@@ -84,6 +84,7 @@ pub(crate) struct Options {
     pub(crate) leeway: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     no_warn: bool,
+    verify: bool,
 }
 
 impl Options {
@@ -113,6 +114,10 @@ impl Options {
                 let value = within("--timeout", option.required()?, TIMEOUT_RANGE)?;
                 set_once(&mut self.timeout, value).ok_or_else(twice)
             }
+            "--verify" => match option.required()? {
+                "tokeninfo" => set_flag(&mut self.verify).ok_or_else(twice),
+                other => Err(Error::UnknownVerifier(other.to_owned())),
+            },
             unknown => Err(Error::UnknownOption(unknown.to_owned())),
         }
     }

@@ -27,7 +27,7 @@ fn the_line_of_the_postgres_operator_is_read() {
 
 #[test]
 fn options_and_bare_words_may_stand_anywhere_behind_the_url() {
-    let line = "--timeout=1500ms uid --leeway=2m try_first_pass a=b --ca-file=/etc/ca.pem debug no_warn a=c";
+    let line = "--timeout=1500ms --verify=tokeninfo uid --leeway=2m try_first_pass a=b --ca-file=/etc/ca.pem debug no_warn a=c";
     let line = parse(&format!("{URL} {line}")).unwrap();
     assert_eq!(line.timeout, Duration::from_millis(1500));
     assert_eq!(line.leeway, Duration::from_secs(120));
@@ -74,6 +74,8 @@ fn nothing_is_ignored() {
         (&format!("{URL} uid --ca-file=ca.pem"), Error::RelativePath("ca.pem".to_owned())),
         (&format!("{URL} uid --allow-http="), Error::UnwantedValue("--allow-http".to_owned())),
         (&format!("{URL} uid --always"), Error::AlwaysOnAuth),
+        (&format!("{URL} uid --verify=jwt"), Error::UnknownVerifier("jwt".to_owned())),
+        (&format!("{URL} uid --verify"), Error::ValueMissing("--verify".to_owned())),
     ];
     for (line, error) in cases {
         assert_eq!(parse(line), Err(error), "{line}");

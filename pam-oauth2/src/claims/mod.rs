@@ -92,20 +92,22 @@ impl Claim {
     /// For a message.
     pub(crate) fn found(&self) -> Found {
         match self {
-            Self::Flag(flag) => Found::Value(flag.to_string()),
-            Self::Fraction(number) => Found::Value(format!("the number {number:?}")),
-            Self::Integer(number) => Found::Value(format!("the number {number}")),
-            Self::Other(kind) => Found::Value((*kind).to_owned()),
+            Self::Flag(true) => Found::Kind("true"),
+            Self::Flag(false) => Found::Kind("false"),
+            Self::Fraction(number) => Found::Number(Foreign::new(format!("{number:?}"))),
+            Self::Integer(number) => Found::Number(Foreign::new(number.to_string())),
+            Self::Other(kind) => Found::Kind(kind),
             Self::Text(text) => Found::Text(Foreign::new(text.to_string())),
         }
     }
 }
 
-/// What a claim is, in words: a text needs a redactor, the rest cannot hold a secret.
+/// What a claim is, for a message. Digits can repeat a token as well as letters can.
 #[derive(Debug)]
 pub(crate) enum Found {
+    Kind(&'static str),
+    Number(Foreign),
     Text(Foreign),
-    Value(String),
 }
 
 /// What a value is, while reading.

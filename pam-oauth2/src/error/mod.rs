@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
     Libpam { wanted: &'static str, code: Failure },
     /// The answer does not have the login field.
     NoLoginField { field: String },
-    /// The conversation brought no token.
+    /// The client sent no token, or has gone: the conversation failed.
     NoToken { code: Failure },
     /// The application names no user.
     NoUser,
@@ -67,6 +67,16 @@ impl Refusal {
 
     pub(crate) fn somebody_else(field: &str, claim: &Claim) -> Self {
         Self::SomebodyElse { field: field.to_owned(), found: claim.found() }
+    }
+
+    /// `pam_get_authtok(3)` failed.
+    pub(crate) fn no_token(code: Failure) -> Self {
+        match code {
+            Failure::AUTHTOK_ERR | Failure::CONV_AGAIN | Failure::CONV_ERR => {
+                Self::NoToken { code }
+            }
+            _ => Self::Libpam { wanted: "give the token", code },
+        }
     }
 
     pub(crate) fn libpam(wanted: &'static str, code: Failure) -> Self {
@@ -117,7 +127,8 @@ impl Refusal {
                 escape(key), in_words(found, redactor), escape(wanted)
             ),
             Self::Expired { ago } => format!(
-                "the token expired {ago:.0} s ago, says the token service; get a new one (and check the clock)"
+                "the token expired {}, says the token service; get a new one (and check the clock)",
+                past(*ago)
             ),
             Self::Http { service, fault } => http_sentence(service, fault, redactor),
             Self::Inactive => "the token service says that the token is not active; get a new one".to_owned(),
@@ -223,9 +234,16 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
 
 fn in_words(found: &Found, redactor: Option<&Redactor<'_>>) -> String {
     match found {
+        Found::Kind(kind) => (*kind).to_owned(),
+        Found::Number(number) => format!("the number {}", number.plain(redactor)),
         Found::Text(text) => text.quoted(redactor),
-        Found::Value(value) => value.clone(),
     }
+}
+
+/// Exact where that helps, and without digits that a service could choose at will.
+fn past(seconds: f64) -> String {
+    const DAY: f64 = 86_400.0;
+    if seconds < DAY { format!("{seconds:.0} s ago") } else { "more than a day ago".to_owned() }
 }
 
 fn seconds(duration: Duration) -> String {

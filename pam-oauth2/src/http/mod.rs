@@ -2,7 +2,7 @@
 //!
 //! In: a URL, what to trust, a [`Deadline`]. Out: status and body, or why there is none.
 //! Never: a thread, a redirect, a proxy, an environment variable, a body above
-//! [`BODY_LIMIT`], or a return after the deadline.
+//! [`BODY_LIMIT`], or a wait beyond the deadline.
 //!
 //! `reqwest` runs on a current-thread runtime that lives only here. It gets addresses, not
 //! names: its own resolver would start a thread that cannot be stopped in time.

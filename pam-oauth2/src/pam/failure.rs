@@ -13,7 +13,10 @@ pub(crate) struct Failure(NonZero<u8>);
 impl Failure {
     pub(crate) const ABORT: Self = Self::new(26);
     pub(crate) const AUTHINFO_UNAVAIL: Self = Self::new(9);
+    pub(crate) const AUTHTOK_ERR: Self = Self::new(20);
     pub(crate) const AUTH_ERR: Self = Self::new(7);
+    pub(crate) const CONV_AGAIN: Self = Self::new(30);
+    pub(crate) const CONV_ERR: Self = Self::new(19);
     pub(crate) const PERM_DENIED: Self = Self::new(6);
     pub(crate) const SERVICE_ERR: Self = Self::new(3);
     pub(crate) const SYSTEM_ERR: Self = Self::new(4);
@@ -37,8 +40,7 @@ impl Failure {
     }
 }
 
-/// The words of `pam_strerror(3)` for the codes that `pam_get_user` and `pam_get_authtok`
-/// give, else the number.
+/// What a code of `pam_get_user` or `pam_get_authtok` means here, else the number.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.get() {
@@ -84,7 +86,10 @@ mod tests {
         let codes = [
             (Failure::ABORT, PamResultCode::PAM_ABORT),
             (Failure::AUTHINFO_UNAVAIL, PamResultCode::PAM_AUTHINFO_UNAVAIL),
+            (Failure::AUTHTOK_ERR, PamResultCode::PAM_AUTHTOK_ERR),
             (Failure::AUTH_ERR, PamResultCode::PAM_AUTH_ERR),
+            (Failure::CONV_AGAIN, PamResultCode::PAM_CONV_AGAIN),
+            (Failure::CONV_ERR, PamResultCode::PAM_CONV_ERR),
             (Failure::PERM_DENIED, PamResultCode::PAM_PERM_DENIED),
             (Failure::SERVICE_ERR, PamResultCode::PAM_SERVICE_ERR),
             (Failure::SYSTEM_ERR, PamResultCode::PAM_SYSTEM_ERR),

@@ -44,13 +44,14 @@ struct Patience {
 }
 
 impl Patience {
-    /// What the configuration grants, but no more than a fair share of what is left, counting
-    /// this server, those behind it, and the request that follows.
+    /// What the configuration grants, but no more than a fair share of what is left: the same
+    /// for this server, those behind it and the request that follows, and three quarters where
+    /// this is the last server.
     fn new(conf: &ResolvConf, deadline: Instant, servers: usize) -> Self {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
         let parties = u32::try_from(servers.saturating_add(1)).unwrap_or(u32::MAX);
-        let share = left.checked_div(parties).unwrap_or(left);
+        let share = left.mul_f64(if servers > 1 { 1.0 / f64::from(parties) } else { 0.75 });
         let granted = conf.timeout.saturating_mul(conf.attempts).min(share);
         let resend_after = granted.checked_div(conf.attempts).unwrap_or(granted);
         let until = now.checked_add(granted).unwrap_or(deadline);

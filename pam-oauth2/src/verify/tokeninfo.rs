@@ -3,6 +3,7 @@
 use pam_oauth2_arguments::AuthLine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::Verified;
 use crate::claims::Claims;
@@ -35,14 +36,13 @@ pub(crate) fn verify(
 }
 
 fn url(line: &AuthLine, token: &AccessToken) -> Result<Url, Refusal> {
-    let encoded = percent_encode(token.expose(), RESERVED).to_string();
+    let encoded = Zeroizing::new(percent_encode(token.expose(), RESERVED).to_string());
     line.endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::NotForThisUrl))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zeroize::Zeroizing;
 
     use super::*;
 

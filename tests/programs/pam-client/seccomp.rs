@@ -42,11 +42,8 @@ fn number(name: &str) -> u32 {
         "connect" => libc::SYS_connect,
         "epoll_create1" => libc::SYS_epoll_create1,
         "eventfd2" => libc::SYS_eventfd2,
-        "fork" => libc::SYS_fork,
         "getrandom" => libc::SYS_getrandom,
-        "openat" => libc::SYS_openat,
         "socket" => libc::SYS_socket,
-        "vfork" => libc::SYS_vfork,
         other => panic!("unknown system call {other}"),
     };
     u32::try_from(number).expect("a small number")

@@ -31,8 +31,11 @@ pub(super) struct Gate {
 
 impl Gate {
     fn pass(&self) -> bool {
-        let (first, last) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.winner.compare_exchange(NOBODY, self.attempt, first, last).is_ok()
+        // One thread polls all attempts; the atomic is for the bounds of reqwest.
+        self.winner.load(Ordering::Relaxed) == NOBODY && {
+            self.winner.store(self.attempt, Ordering::Relaxed);
+            true
+        }
     }
 }
 

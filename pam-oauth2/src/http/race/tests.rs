@@ -57,7 +57,9 @@ fn the_first_address_answers_and_no_other_is_bothered() {
 #[test]
 fn a_failure_starts_the_next_at_once() {
     let dead = Plan { connects: false, ..GOOD };
+    let start = Instant::now();
     assert_eq!(race(&[dead, dead, GOOD, GOOD]), (Some(Ok(2)), vec![0, 1, 2], vec![2]));
+    assert!(start.elapsed() < HEAD_START);
 }
 
 #[test]
@@ -88,4 +90,14 @@ fn when_all_fail_each_tells_why_in_the_order_of_the_addresses() {
     assert_eq!(race(&[dead, dead]), (Some(Err(vec![0, 1])), vec![0, 1], vec![]));
     assert_eq!(race(&[late, dead]), (Some(Err(vec![0, 1])), vec![0, 1], vec![]));
     assert_eq!(race(&[]), (Some(Err(vec![])), vec![], vec![]));
+}
+
+#[test]
+fn a_gate_lets_one_connection_through_once() {
+    let winner = Arc::new(AtomicUsize::new(NOBODY));
+    let [first, second] = [0, 1].map(|attempt| Gate { winner: Arc::clone(&winner), attempt });
+    assert!(first.pass());
+    assert!(!second.pass());
+    assert!(!first.pass());
+    assert_eq!(winner.load(Ordering::Relaxed), 0);
 }
