@@ -1,7 +1,7 @@
 //! The grammar of the words that follow `pam_oauth2.so` in a PAM service file.
 //!
 //! ```text
-//! auth     sufficient  pam_oauth2.so  https://host/oauth2/tokeninfo?access_token= uid realm=/employees --timeout=3s
+//! auth     sufficient  pam_oauth2.so  https://host/tokeninfo?access_token= uid realm=/employees
 //! account  sufficient  pam_oauth2.so
 //! ```
 //!

@@ -1,11 +1,11 @@
-//! Every way in which a hook refuses, with its return code and its sentence.
+//! Every way in which a hook refuses, with its return code; its words are in [`sentence`].
 
-use std::time::Duration;
+mod sentence;
 
 use crate::claims::{Claim, Found};
-use crate::http::{BODY_LIMIT, HttpFault, Stage};
+use crate::http::HttpFault;
 use crate::pam::Failure;
-use crate::redact::{Foreign, Redactor, escape, visible};
+use crate::redact::Foreign;
 use crate::role::RoleFault;
 use crate::token::TokenFault;
 
@@ -107,67 +107,6 @@ impl Refusal {
             Self::Libpam { code, .. } | Self::NoToken { code } => *code,
         }
     }
-
-    /// What happened, to what, and what to do: one sentence, in visible ASCII.
-    pub(crate) fn sentence(&self, redactor: Option<&Redactor<'_>>) -> String {
-        match self {
-            Self::Absent { key, wanted } => format!(
-                "the answer of the token service has no \"{}\", and the PAM line demands {}={}",
-                escape(key), escape(key), escape(wanted)
-            ),
-            Self::ArgumentEncoding => "PAM line: an argument is not valid UTF-8".to_owned(),
-            Self::Arguments(error) => format!("PAM line: {}", visible(&error.to_string())),
-            Self::Body { service, fault } => format!(
-                "the answer of the token service {service} cannot be used: {}; check the URL of the PAM line",
-                fault.plain(redactor)
-            ),
-            Self::ChangeOfToken => "an access token is not changed here; get a new one from its issuer".to_owned(),
-            Self::Differs { key, found, wanted } => format!(
-                "\"{}\" of the token is {}, and the PAM line demands \"{}\"",
-                escape(key), in_words(found, redactor), escape(wanted)
-            ),
-            Self::Expired { ago } => format!(
-                "the token expired {}, says the token service; get a new one (and check the clock)",
-                past(*ago)
-            ),
-            Self::Http { service, fault } => http_sentence(service, fault, redactor),
-            Self::Inactive => "the token service says that the token is not active; get a new one".to_owned(),
-            Self::Libpam { wanted, code } => format!("libpam could not {wanted}: {code}"),
-            Self::NoToken { code } => format!(
-                "no token was sent: {code} (psql connects once without, then asks for the password)"
-            ),
-            Self::NoLoginField { field } => format!(
-                "the answer of the token service has no \"{}\", which the PAM line names as the login field",
-                escape(field)
-            ),
-            Self::NoUser => "no user name: the application has to name one".to_owned(),
-            Self::NoVerdict => {
-                "account: this module has not authenticated this user; where another module may have, \
-                 put --always on the account line".to_owned()
-            }
-            Self::NotANumber { name, found } => format!(
-                "\"{name}\" of the token is {}, which is no number of seconds", in_words(found, redactor)
-            ),
-            Self::NotAUser { field, found } => format!(
-                "\"{}\" of the token is {}, and a login field has to be a string",
-                escape(field), in_words(found, redactor)
-            ),
-            Self::Panic { place } => format!("internal error at {}; please report it", visible(place)),
-            Self::Role(fault) => fault.to_string(),
-            Self::SomebodyElse { field, found } => format!(
-                "the token is somebody else's: its \"{}\" is {}", escape(field), in_words(found, redactor)
-            ),
-            Self::Status { service, status } if is_trouble(*status) => format!(
-                "the token service {service} answered with status {status}: it is in trouble or limits us; \
-                 try again later"
-            ),
-            Self::Status { service, status } => format!(
-                "the token service {service} answered with status {status}: it does not know the token \
-                 (expired, revoked or mistyped: get a new one) or the URL is wrong"
-            ),
-            Self::Token(fault) => fault.to_string(),
-        }
-    }
 }
 
 impl From<pam_oauth2_arguments::Error> for Refusal {
@@ -191,63 +130,6 @@ impl From<TokenFault> for Refusal {
 /// A status that says nothing about the token: 429 (RFC 6585 section 4) and 5xx.
 fn is_trouble(status: u16) -> bool {
     status == 429 || (500..=599).contains(&status)
-}
-
-fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_>>) -> String {
-    match fault {
-        HttpFault::Failed { stage, cause } => format!(
-            "the token service {service} cannot be asked: {}: {}; {}",
-            match stage {
-                Stage::Resolving => "looking up its address failed",
-                Stage::Connecting => "connecting failed",
-                Stage::Waiting => "it gave no HTTP answer",
-                Stage::Reading => "its answer broke off",
-            },
-            cause.plain(redactor),
-            match stage {
-                Stage::Resolving => "check the URL, /etc/hosts and /etc/resolv.conf",
-                Stage::Connecting =>
-                    "check the network, and --ca-file where a certificate is to blame",
-                Stage::Waiting | Stage::Reading => "check the URL and the service",
-            }
-        ),
-        HttpFault::Late { stage, limit } => format!(
-            "the token service {service} was too slow: {} when the {} of --timeout had passed",
-            match stage {
-                Stage::Resolving => "its address was still being looked up",
-                Stage::Connecting => "the connection did not stand",
-                Stage::Waiting => "it had not begun to answer",
-                Stage::Reading => "its answer was not complete",
-            },
-            seconds(*limit)
-        ),
-        HttpFault::Starved { cause } => format!(
-            "no connection to the token service {service} can be made: {}; raise the limits of the server",
-            visible(cause)
-        ),
-        HttpFault::TooLarge => format!(
-            "the answer of the token service {service} is longer than {BODY_LIMIT} bytes; check the URL of the PAM line"
-        ),
-        HttpFault::Trust(fault) => visible(&fault.to_string()),
-    }
-}
-
-fn in_words(found: &Found, redactor: Option<&Redactor<'_>>) -> String {
-    match found {
-        Found::Kind(kind) => (*kind).to_owned(),
-        Found::Number(number) => format!("the number {}", number.plain(redactor)),
-        Found::Text(text) => text.quoted(redactor),
-    }
-}
-
-/// Exact where that helps, and without digits that a service could choose at will.
-fn past(seconds: f64) -> String {
-    const DAY: f64 = 86_400.0;
-    if seconds < DAY { format!("{seconds:.0} s ago") } else { "more than a day ago".to_owned() }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]

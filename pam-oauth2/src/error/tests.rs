@@ -1,10 +1,13 @@
 use std::io;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::claims::Claim;
 use crate::files::FileFault;
-use crate::http::TrustFault;
+use crate::http::{Stage, TrustFault};
+use crate::redact::Redactor;
 use crate::token::AccessToken;
 
 fn service() -> String {
