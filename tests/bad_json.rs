@@ -119,7 +119,7 @@ fn the_login_field_is_a_string_that_equals_the_role() {
         (
             r#"{"uid":7,"realm":"/employees"}"#,
             Code::AuthErr,
-            r#""uid" of the token is the number 7, and a login field has to be a string"#,
+            r#""uid" of the token is the number "7", and a login field has to be a string"#,
         ),
         (
             r#"{"uid":true,"realm":"/employees"}"#,

@@ -57,27 +57,28 @@ impl<'a> Redactor<'a> {
     /// the token, as when somebody pastes the token in its place: with a token of a few
     /// characters, a stranger could otherwise blank the name in our line at will.
     pub(crate) fn role(&self, role: &Role) -> String {
-        if self.token.len() < SECRET_RUN {
-            return format!("\"{}\"", escape(role.as_str()));
-        }
-        self.quote(role.as_str())
+        quoted(self.present(role.as_str(), VALUE_SHOWN, SECRET_RUN))
     }
 
-    /// In double quotes, as visible ASCII. What is between the quotes cannot end them.
-    pub(crate) fn quote(&self, foreign: &str) -> String {
-        self.present(foreign, VALUE_SHOWN)
-            .map_or_else(|| WITHHELD.to_owned(), |text| format!("\"{text}\""))
+    /// A value, in double quotes, as visible ASCII. What is between the quotes cannot end
+    /// them. A token shorter than [`SECRET_RUN`] is withheld too.
+    pub(crate) fn quote(&self, value: &str) -> String {
+        quoted(self.present(value, VALUE_SHOWN, SECRET_RUN.min(self.token.len())))
     }
 
-    /// Without quotes, for a text that ends a line. A quotation mark is escaped all the same.
-    pub(crate) fn plain(&self, foreign: &str) -> String {
-        self.present(foreign, EXPLANATION_SHOWN).unwrap_or_else(|| WITHHELD.to_owned())
+    /// An explanation, without quotes; a quotation mark in it is escaped all the same. As
+    /// with a role, a token of a few characters cannot blank it.
+    pub(crate) fn plain(&self, explanation: &str) -> String {
+        let shown = self.present(explanation, EXPLANATION_SHOWN, SECRET_RUN);
+        shown.unwrap_or_else(|| WITHHELD.to_owned())
     }
 
-    fn present(&self, foreign: &str, most: usize) -> Option<String> {
+    /// The first `most` characters, escaped; none where they and the token have `run`
+    /// characters in a row in common.
+    fn present(&self, foreign: &str, most: usize, run: usize) -> Option<String> {
         let end = foreign.char_indices().nth(most).map_or(foreign.len(), |(index, _)| index);
         let shown = foreign.get(..end).unwrap_or_default();
-        if self.shares_a_run(shown.as_bytes()) {
+        if self.shares(run, shown.as_bytes()) {
             return None;
         }
         let mut text = escape(shown);
@@ -87,13 +88,17 @@ impl<'a> Redactor<'a> {
         Some(text)
     }
 
-    /// Whether `text` and the token have [`SECRET_RUN`] characters in a row in common, or all
-    /// of a shorter token. Upper and lower case count as equal.
-    fn shares_a_run(&self, text: &[u8]) -> bool {
-        let run = SECRET_RUN.min(self.token.len()).max(1);
+    /// Whether `text` and the token have `run` characters in a row in common. Upper and lower
+    /// case count as equal.
+    fn shares(&self, run: usize, text: &[u8]) -> bool {
+        let run = run.max(1);
         text.windows(run)
             .any(|piece| self.token.windows(run).any(|part| part.eq_ignore_ascii_case(piece)))
     }
+}
+
+fn quoted(text: Option<String>) -> String {
+    text.map_or_else(|| WITHHELD.to_owned(), |text| format!("\"{text}\""))
 }
 
 /// For between double quotes: visible ASCII and blanks. What could move a cursor, end a line
@@ -177,6 +182,10 @@ mod tests {
         let redactor = Redactor::new(&token);
         assert_eq!(redactor.quote("xabcx"), WITHHELD);
         assert_eq!(redactor.quote("xabx"), "\"xabx\"");
+        // But it blanks neither the role nor an explanation.
+        let role = Role::parse(b"abc".to_vec()).unwrap();
+        assert_eq!(redactor.role(&role), "\"abc\"");
+        assert_eq!(redactor.plain("abc refused"), "abc refused");
     }
 
     proptest! {

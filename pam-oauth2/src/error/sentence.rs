@@ -135,7 +135,7 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
 fn in_words(found: &Found, redactor: Option<&Redactor<'_>>) -> String {
     match found {
         Found::Kind(kind) => (*kind).to_owned(),
-        Found::Number(number) => format!("the number {}", number.plain(redactor)),
+        Found::Number(number) => format!("the number {}", number.quoted(redactor)),
         Found::Text(text) => text.quoted(redactor),
     }
 }
