@@ -44,19 +44,22 @@ struct Patience {
 }
 
 impl Patience {
-    /// What the configuration grants, but no more than a fair share of what is left: the same
-    /// for this server, those behind it and the request that follows, and three quarters where
-    /// this is the last server.
+    /// What the configuration grants, but no more than a fair share of what is left.
     fn new(conf: &ResolvConf, deadline: Instant, servers: usize) -> Self {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
-        let parties = u32::try_from(servers.saturating_add(1)).unwrap_or(u32::MAX);
-        let share = left.mul_f64(if servers > 1 { 1.0 / f64::from(parties) } else { 0.75 });
-        let granted = conf.timeout.saturating_mul(conf.attempts).min(share);
+        let granted = conf.timeout.saturating_mul(conf.attempts).min(share(left, servers));
         let resend_after = granted.checked_div(conf.attempts).unwrap_or(granted);
         let until = now.checked_add(granted).unwrap_or(deadline);
         Self { until, resend_after: resend_after.max(Duration::from_millis(50)) }
     }
+}
+
+/// The same for this server, the others behind it and the request that follows; three quarters
+/// where this is the last of the `servers`.
+fn share(left: Duration, servers: usize) -> Duration {
+    let parties = u32::try_from(servers.saturating_add(1)).unwrap_or(u32::MAX);
+    left.mul_f64(if servers > 1 { 1.0 / f64::from(parties) } else { 0.75 })
 }
 
 /// Both families at once. Addresses of one are enough; an error counts only where the other
@@ -239,5 +242,18 @@ fn rcode_text(rcode: u8) -> String {
         4 => "NOTIMP".to_owned(),
         5 => "REFUSED".to_owned(),
         other => format!("RCODE {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_gets_its_share_and_something_is_left_for_the_request() {
+        let left = Duration::from_secs(12);
+        let shares = [1, 2, 3].map(|servers| share(left, servers).as_secs());
+        assert_eq!(shares, [9, 4, 3]);
+        assert_eq!(share(Duration::ZERO, 1), Duration::ZERO);
     }
 }
