@@ -1,6 +1,7 @@
 //! From the name of the token service to its addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::dns::{Dns, Question, Reply};
@@ -174,6 +175,38 @@ fn a_dead_first_server_leaves_time_for_the_second() {
 }
 
 #[test]
+fn a_server_that_fails_once_is_asked_again() {
+    let world = world("5s");
+    let failures = AtomicUsize::new(0);
+    let dns = Dns::start(move |question| {
+        // Both questions of the first round.
+        if failures.fetch_add(1, Ordering::Relaxed) < 2 {
+            Reply::Code(2)
+        } else {
+            localhost(question)
+        }
+    });
+    resolv_conf(&world, &only_a_server(&dns));
+    assert_accepted(&world);
+}
+
+#[test]
+fn a_dead_server_costs_its_share_once_however_long_the_search_list_is() {
+    let world = world("4s");
+    let dead = Dns::start(|_| Reply::Silence);
+    let good = Dns::start(|question| match question.name.as_str() {
+        NAME => localhost(question),
+        _ => Reply::Code(3),
+    });
+    let search = "search a.example b.example c.example d.example e.example\noptions ndots:5\n";
+    let servers = format!("nameserver {}\nnameserver {}\n", dead.address(), good.address());
+    resolv_conf(&world, &format!("{search}{servers}"));
+    let start = Instant::now();
+    assert_accepted(&world);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
 fn one_family_that_stays_silent_does_not_hold_up_the_other() {
     let world = world("6s");
     let dns = Dns::start(
@@ -217,6 +250,19 @@ fn a_dead_address_is_overtaken_after_a_quarter_of_a_second() {
     assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
     // The token went out once.
     assert_eq!(world.service.requests().len(), 1);
+}
+
+#[test]
+fn what_failed_at_one_address_is_told_when_another_hangs() {
+    let world = world("1s");
+    let port = world.service.port();
+    world.service.stop();
+    let hole = BlackHole::at(SocketAddr::from((Ipv4Addr::new(127, 63, 4, 1), port)));
+    let addresses = vec![Ipv4Addr::LOCALHOST.into(), hole.address().ip()];
+    let dns = Dns::start(move |_| Reply::Addresses(addresses.clone()));
+    resolv_conf(&world, &only_a_server(&dns));
+    let reason = "had passed (tcp connect error: Connection refused (os error 111))";
+    assert_unavailable(&world, reason, Duration::from_secs(1));
 }
 
 #[test]

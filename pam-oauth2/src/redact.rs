@@ -13,6 +13,9 @@ const VALUE_SHOWN: usize = 64;
 const EXPLANATION_SHOWN: usize = 400;
 /// The longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 255;
+/// Behind what was cut. It begins with a blank, which no token has, so that it cannot complete a
+/// run of the token that was cut just short.
+const CUT: &str = " ...";
 const NOT_SHOWN: &str = "[not shown]";
 const WITHHELD: &str = "[withheld: it repeats the token]";
 
@@ -53,9 +56,9 @@ impl<'a> Redactor<'a> {
         Self { token: token.expose() }
     }
 
-    /// The name of the role, in quotes. It is withheld only where it shares a whole run with
-    /// the token, as when somebody pastes the token in its place: with a token of a few
-    /// characters, a stranger could otherwise blank the name in our line at will.
+    /// The name of the role, in quotes. It is withheld where it shares a whole run with the
+    /// token, as when somebody pastes the token in its place; PostgreSQL's own line names it.
+    /// A shorter token blanks nothing.
     pub(crate) fn role(&self, role: &Role) -> String {
         quoted(self.present(role.as_str(), VALUE_SHOWN, SECRET_RUN))
     }
@@ -66,35 +69,60 @@ impl<'a> Redactor<'a> {
         quoted(self.present(value, VALUE_SHOWN, SECRET_RUN.min(self.token.len())))
     }
 
-    /// An explanation, without quotes; a quotation mark in it is escaped all the same. As
-    /// with a role, a token of a few characters cannot blank it.
+    /// An explanation, without quotes; a quotation mark in it is escaped all the same. Only the
+    /// runs that it shares with the token are left out, because most of it is our own words.
     pub(crate) fn plain(&self, explanation: &str) -> String {
-        let shown = self.present(explanation, EXPLANATION_SHOWN, SECRET_RUN);
-        shown.unwrap_or_else(|| WITHHELD.to_owned())
+        let end = end_of(explanation, EXPLANATION_SHOWN);
+        let mut rest = explanation.get(..end).unwrap_or_default();
+        let mut text = String::new();
+        while let Some(first) = rest.chars().next() {
+            let mut shared = 0;
+            for length in SECRET_RUN..=rest.len() {
+                match rest.get(..length) {
+                    Some(start) if self.holds(start.as_bytes()) => shared = length,
+                    _ => break,
+                }
+            }
+            let taken = if shared > 0 { shared } else { first.len_utf8() };
+            let (piece, behind) = rest.split_at(taken);
+            text.push_str(&if shared > 0 { "[withheld]".to_owned() } else { escape(piece) });
+            rest = behind;
+        }
+        if end < explanation.len() {
+            text.push_str(CUT);
+        }
+        text
     }
 
     /// The first `most` characters, escaped; none where they and the token have `run`
     /// characters in a row in common.
     fn present(&self, foreign: &str, most: usize, run: usize) -> Option<String> {
-        let end = foreign.char_indices().nth(most).map_or(foreign.len(), |(index, _)| index);
+        let end = end_of(foreign, most);
         let shown = foreign.get(..end).unwrap_or_default();
         if self.shares(run, shown.as_bytes()) {
             return None;
         }
         let mut text = escape(shown);
         if end < foreign.len() {
-            text.push_str("...");
+            text.push_str(CUT);
         }
         Some(text)
     }
 
-    /// Whether `text` and the token have `run` characters in a row in common. Upper and lower
-    /// case count as equal.
+    /// Whether `text` and the token have `run` characters in a row in common.
     fn shares(&self, run: usize, text: &[u8]) -> bool {
-        let run = run.max(1);
-        text.windows(run)
-            .any(|piece| self.token.windows(run).any(|part| part.eq_ignore_ascii_case(piece)))
+        text.windows(run.max(1)).any(|piece| self.holds(piece))
     }
+
+    /// Whether `piece` occurs in the token. Upper and lower case count as equal.
+    fn holds(&self, piece: &[u8]) -> bool {
+        self.token.windows(piece.len().max(1)).any(|part| part.eq_ignore_ascii_case(piece))
+    }
+}
+
+/// Where the first `most` characters end.
+fn end_of(text: &str, most: usize) -> usize {
+    text.char_indices().nth(most).map_or(text.len(), |(index, _)| index)
 }
 
 fn quoted(text: Option<String>) -> String {
@@ -114,8 +142,8 @@ pub(crate) fn name(host: &str) -> String {
     if !host.is_empty() && host.len() <= MAX_HOST && host.chars().all(plain) {
         return host.to_owned();
     }
-    let end = host.char_indices().nth(VALUE_SHOWN).map_or(host.len(), |(index, _)| index);
-    format!("\"{}\"", escape(host.get(..end).unwrap_or_default()))
+    let shown = host.get(..end_of(host, VALUE_SHOWN)).unwrap_or_default();
+    format!("\"{}\"", escape(shown))
 }
 
 /// For a whole sentence, whose quotation marks are its own.
@@ -164,7 +192,15 @@ mod tests {
     fn a_foreign_text_is_cut() {
         let token = token("unrelated-secret");
         let quoted = Redactor::new(&token).quote(&"\u{f6}".repeat(1000));
-        assert_eq!(quoted, format!("\"{}...\"", r"\u{f6}".repeat(VALUE_SHOWN)));
+        assert_eq!(quoted, format!("\"{}{CUT}\"", r"\u{f6}".repeat(VALUE_SHOWN)));
+    }
+
+    #[test]
+    fn the_mark_of_a_cut_does_not_complete_a_run() {
+        let token = token("abcdefg.");
+        let value = format!("{}abcdefg and more", "x".repeat(VALUE_SHOWN - 7));
+        let shown = Redactor::new(&token).quote(&value);
+        assert!(shown.contains("abcdefg") && !shown.contains("abcdefg."), "{shown}");
     }
 
     #[test]
@@ -172,7 +208,9 @@ mod tests {
         let token = token("abcdefghijklmnop");
         let redactor = Redactor::new(&token);
         assert_eq!(redactor.quote("xx defghijk xx"), WITHHELD);
-        assert_eq!(redactor.plain("xx DEFGHIJK xx"), WITHHELD);
+        assert_eq!(redactor.plain("xx DEFGHIJK xx"), "xx [withheld] xx");
+        assert_eq!(redactor.plain("abcdefghijklmnop, bcdefghi"), "[withheld], [withheld]");
+        assert_eq!(redactor.plain("xx defghij \u{f6}\n"), r"xx defghij \u{f6}\n");
         assert_eq!(redactor.quote("xx defghij xx"), "\"xx defghij xx\"");
     }
 
@@ -202,6 +240,9 @@ mod tests {
             let shown = Redactor::new(&known).quote(&format!("{before}{part}{after}"));
             prop_assert!(shown == WITHHELD || !shown.contains(part));
             prop_assert!(shown.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
+            let explained = Redactor::new(&known).plain(&format!("{before}{part}{after}"));
+            prop_assert!(!explained.contains(part));
+            prop_assert!(explained.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
         }
     }
 }

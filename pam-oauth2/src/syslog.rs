@@ -7,10 +7,10 @@
 //! and a daemon that reads never exceeds, and is lost where nobody takes it; the line in
 //! PostgreSQL's log remains.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::files;
 
@@ -21,8 +21,6 @@ const AUTHPRIV: u8 = 10;
 
 /// How long a line waits for room in the queue of the socket.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// A signal ends the wait; PostgreSQL may send some.
-const INTERRUPTIONS: usize = 3;
 
 /// How much a line matters; the values are those of RFC 3164.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,19 +38,22 @@ pub(crate) fn send(severity: Severity, origin: &str, line: &str) {
     let priority = AUTHPRIV << 3 | severity as u8;
     let process = std::process::id();
     let message = format!("<{priority}>{}[{process}]: pam_oauth2({origin}): {line}", program());
-    let _lost_if_nobody_takes_it = UnixDatagram::unbound().and_then(|socket| {
-        socket.set_write_timeout(Some(PATIENCE))?;
-        let mut sent = socket.send_to(message.as_bytes(), Path::new(SOCKET));
-        for _ in 0..INTERRUPTIONS {
-            match &sent {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {
-                    sent = socket.send_to(message.as_bytes(), Path::new(SOCKET));
-                }
-                _ => break,
-            }
+    let _lost_if_nobody_takes_it = send_within(PATIENCE, message.as_bytes());
+}
+
+fn send_within(patience: Duration, message: &[u8]) -> io::Result<usize> {
+    let socket = UnixDatagram::unbound()?;
+    let start = Instant::now();
+    loop {
+        // Never zero, which would mean without end (socket(7), SO_SNDTIMEO).
+        let left = patience.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
+        socket.set_write_timeout(Some(left))?;
+        match socket.send_to(message, Path::new(SOCKET)) {
+            // PostgreSQL may be sent signals.
+            Err(error) if error.kind() == ErrorKind::Interrupted && start.elapsed() < patience => {}
+            sent => return sent,
         }
-        sent
-    });
+    }
 }
 
 /// The name of the program that loaded us, such as `postgres`; proc(5).

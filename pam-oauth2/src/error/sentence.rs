@@ -106,7 +106,7 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
             let cause = cause.plain(redactor);
             format!("the token service {service} cannot be asked: {what}: {cause}; {advice}")
         }
-        HttpFault::Late { stage, limit } => {
+        HttpFault::Late { stage, limit, earlier } => {
             let state = match stage {
                 Stage::Resolving => "its address was still being looked up",
                 Stage::Connecting => "the connection did not stand",
@@ -114,9 +114,11 @@ fn http_sentence(service: &str, fault: &HttpFault, redactor: Option<&Redactor<'_
                 Stage::Reading => "its answer was not complete",
             };
             let limit = seconds(*limit);
+            let earlier = earlier.as_ref().map(|cause| format!(" ({})", cause.plain(redactor)));
+            let earlier = earlier.unwrap_or_default();
             format!(
-                "the token service {service} was too slow: \
-                 {state} when the {limit} of --timeout had passed; check the network and the service"
+                "the token service {service} was too slow: {state} when the {limit} of --timeout \
+                 had passed{earlier}; check the network and the service"
             )
         }
         HttpFault::Starved { cause } => format!(

@@ -23,7 +23,13 @@ fn all() -> Vec<(Refusal, Failure)> {
     let foreign = || Foreign::new("\n\"text\" of a stranger".to_owned());
     let text = || Found::Text(foreign());
     let status = |status| Refusal::Status { service: service(), status };
-    let late = |stage| http(HttpFault::Late { stage, limit: Duration::from_millis(1500) });
+    let late = |stage| {
+        http(HttpFault::Late {
+            stage,
+            limit: Duration::from_millis(1500),
+            earlier: Some(foreign()),
+        })
+    };
     let failed = |stage| http(HttpFault::Failed { stage, cause: foreign() });
     let file = |fault| http(HttpFault::Trust(TrustFault::File { path: "/ca\n.pem".into(), fault }));
     let key = || "a\nkey".to_owned();

@@ -10,6 +10,7 @@
 mod race;
 mod tls;
 
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -77,8 +78,8 @@ pub(crate) enum Stage {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum HttpFault {
-    /// The deadline passed.
-    Late { stage: Stage, limit: Duration },
+    /// The deadline passed. What had failed by then, at other addresses, may be the reason.
+    Late { stage: Stage, limit: Duration, earlier: Option<Foreign> },
     /// Something on the way failed.
     Failed { stage: Stage, cause: Foreign },
     /// The process lacks what a connection needs (file descriptors, memory).
@@ -125,27 +126,37 @@ pub(crate) fn get(
         .build()
         .map_err(|error| HttpFault::Starved { cause: error.to_string() })?;
     let progress = Progress::new();
-    let exchange = exchange(url, &tls, deadline, &progress);
-    runtime
-        .block_on(async { tokio::time::timeout_at(deadline.at, exchange).await })
-        .unwrap_or_else(|_| Err(HttpFault::Late { stage: progress.stage(), limit: deadline.total }))
+    let failures = RefCell::new(Vec::new());
+    let exchange = exchange(url, &tls, deadline, &progress, &failures);
+    let answer = runtime.block_on(async { tokio::time::timeout_at(deadline.at, exchange).await });
+    answer.unwrap_or_else(|_| {
+        let earlier = all_causes(failures.take());
+        Err(HttpFault::Late {
+            stage: progress.stage(),
+            limit: deadline.total,
+            earlier: (!earlier.is_empty()).then(|| Foreign::new(earlier)),
+        })
+    })
 }
+
+type Failures = RefCell<Vec<race::Failed<reqwest::Error>>>;
 
 async fn exchange(
     url: &Url,
     tls: &ClientConfig,
     deadline: Deadline,
     progress: &Progress,
+    failures: &Failures,
 ) -> Result<Answer, HttpFault> {
     let failed =
         |cause: String| HttpFault::Failed { stage: progress.stage(), cause: Foreign::new(cause) };
     let addresses = addresses(url, deadline).await.map_err(|error| failed(error.to_string()))?;
     progress.reach(Stage::Connecting);
-    let response = race::first_to_connect(addresses, |address, gate| {
+    let response = race::first_to_connect(addresses, failures, |address, gate| {
         request(url, tls.clone(), address, gate, progress.clone())
     })
     .await
-    .map_err(|failures| failed(all_causes(failures)))?;
+    .map_err(|race::NobodyLeft| failed(all_causes(failures.take())))?;
     let status = response.status().as_u16();
     let body = if status == 200 { body(response, progress).await? } else { Zeroizing::default() };
     Ok(Answer { status, body })
@@ -234,7 +245,8 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 /// One cause, or each with its address where they differ.
-fn all_causes(failures: Vec<race::Failed<reqwest::Error>>) -> String {
+fn all_causes(mut failures: Vec<race::Failed<reqwest::Error>>) -> String {
+    failures.sort_by_key(|failed| failed.number);
     let mut told: Vec<(SocketAddr, String)> = Vec::new();
     for race::Failed { address, error, .. } in failures {
         let cause = causes(error);

@@ -28,6 +28,8 @@ const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Some people block advertisements with /etc/hosts.
 const HOSTS_LIMIT: usize = 4 * 1024 * 1024;
+/// A file of sysfs has the size of a page, whatever is in it.
+const SYSFS_LIMIT: usize = 256 * 1024;
 const RESOLV_CONF_LIMIT: usize = 64 * 1024;
 
 /// Why there are no addresses.
@@ -52,6 +54,7 @@ pub(crate) async fn lookup(name: &str, deadline: Instant) -> Result<Vec<IpAddr>,
     }
     let file = files::read(Path::new(RESOLV_CONF), RESOLV_CONF_LIMIT).unwrap_or_default();
     let conf = ResolvConf::parse(&file, &host_name(), interface_index);
+    let mut servers = conf.servers.clone();
     let mut fault = Fault::NotFound;
     for candidate in conf.candidates(name) {
         let Some(candidate) = Name::parse(&candidate) else {
@@ -61,7 +64,7 @@ pub(crate) async fn lookup(name: &str, deadline: Instant) -> Result<Vec<IpAddr>,
             }
             continue;
         };
-        match query::ask(&candidate, &conf, deadline).await {
+        match query::ask(&candidate, &conf, &mut servers, deadline).await {
             Ok(Outcome::Addresses(found)) => return Ok(in_turn(found)),
             Ok(Outcome::Absent) => {}
             // Another suffix may still be answered, but this is what is wrong.
@@ -81,7 +84,7 @@ fn host_name() -> String {
 fn interface_index(name: &str) -> Option<u32> {
     let plain = !name.contains('/') && name != "..";
     let path = Path::new("/sys/class/net").join(name).join("ifindex");
-    let index = plain.then(|| files::read(&path, 4096).ok())??;
+    let index = plain.then(|| files::read(&path, SYSFS_LIMIT).ok())??;
     String::from_utf8_lossy(&index).trim().parse().ok()
 }
 

@@ -18,19 +18,43 @@ const DATAGRAM: usize = 4096;
 /// Once one family has addresses, how long the other may still take.
 const SECOND_FAMILY: Duration = Duration::from_millis(250);
 
-/// Asks server after server. Each is sent the question as often as the configuration says,
-/// always from the same port, so that a late answer to an early question still counts.
+/// Why a server is of no use.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+enum Complaint {
+    #[error("{0}")]
+    Said(String),
+    #[error("no answer in time")]
+    Silent,
+}
+
+/// Asks server after server, in as many rounds as the configuration says. A server that has
+/// been silent for its share is not asked again for this name, and comes last in `servers` for
+/// the next one: a dead server costs its share once, however long the search list is.
 pub(super) async fn ask(
     name: &Name,
     conf: &ResolvConf,
+    servers: &mut Vec<SocketAddr>,
     deadline: Instant,
 ) -> Result<Outcome, Fault> {
+    let mut round = servers.clone();
     let mut complaints = Vec::new();
-    for (index, server) in conf.servers.iter().enumerate() {
-        let followers = conf.servers.len().saturating_sub(index);
-        match ask_server(*server, name, Patience::new(conf, deadline, followers)).await {
-            Ok(outcome) => return Ok(outcome),
-            Err(complaint) => complaints.push(format!("{}: {complaint}", server.ip())),
+    for _ in 0..conf.attempts {
+        for (index, server) in round.clone().into_iter().enumerate() {
+            let followers = round.len().saturating_sub(index).max(1);
+            let patience = Patience::new(conf, deadline, followers);
+            let complaint = match ask_server(server, name, patience).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(complaint) => complaint,
+            };
+            if complaint == Complaint::Silent {
+                round.retain(|other| *other != server);
+                servers.retain(|other| *other != server);
+                servers.push(server);
+            }
+            let complaint = format!("{}: {complaint}", server.ip());
+            if !complaints.contains(&complaint) {
+                complaints.push(complaint);
+            }
         }
     }
     Err(Fault::NoAnswer(complaints.join(", ")))
@@ -64,11 +88,7 @@ fn share(left: Duration, servers: usize) -> Duration {
 
 /// Both families at once. Addresses of one are enough; an error counts only where the other
 /// family has none either.
-async fn ask_server(
-    server: SocketAddr,
-    name: &Name,
-    patience: Patience,
-) -> Result<Outcome, String> {
+async fn ask_server(server: SocketAddr, name: &Name, patience: Patience) -> Reply {
     let four = ask_family(server, name, Family::V4, patience);
     let six = ask_family(server, name, Family::V6, patience);
     let [four, six] = both(four, six, patience.until).await;
@@ -88,7 +108,7 @@ async fn ask_server(
     }
 }
 
-type Reply = Result<Outcome, String>;
+type Reply = Result<Outcome, Complaint>;
 
 /// Waits for both, but not long for the second once the first has brought addresses.
 async fn both(
@@ -98,7 +118,6 @@ async fn both(
 ) -> [Reply; 2] {
     let (mut four, mut six) = (std::pin::pin!(four), std::pin::pin!(six));
     let mut replies = [None, None];
-    let late = || Err("no answer in time".to_owned());
     let mut until = std::pin::pin!(tokio::time::sleep_until(until));
     std::future::poll_fn(|context| {
         use std::task::Poll;
@@ -122,7 +141,7 @@ async fn both(
         }
     })
     .await;
-    replies.map(|reply| reply.unwrap_or_else(late))
+    replies.map(|reply| reply.unwrap_or(Err(Complaint::Silent)))
 }
 
 fn shorten(until: std::pin::Pin<&mut tokio::time::Sleep>, reply: &Reply) {
@@ -150,10 +169,12 @@ async fn ask_family(
         }
     };
     match timeout_at(until, udp).await {
-        Err(_) => Err("no answer in time".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(Err(Unusable::Refused(rcode)))) => Err(rcode_text(rcode)),
-        Ok(Ok(Err(Unusable::Foreign | Unusable::Truncated))) => Err("a garbled answer".to_owned()),
+        Err(_) => Err(Complaint::Silent),
+        Ok(Err(error)) => Err(Complaint::Said(error.to_string())),
+        Ok(Ok(Err(Unusable::Refused(rcode)))) => Err(Complaint::Said(rcode_text(rcode))),
+        Ok(Ok(Err(Unusable::Foreign | Unusable::Truncated))) => {
+            Err(Complaint::Said("a garbled answer".to_owned()))
+        }
         Ok(Ok(Ok(outcome))) => Ok(outcome),
     }
 }

@@ -5,6 +5,7 @@
 //! connection stands, TLS included, passes the [`Gate`]; all others end there. So the token
 //! is sent once, however many addresses a host has.
 
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -49,28 +50,31 @@ struct Attempt<F> {
 /// An attempt that has failed.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Failed<E> {
-    number: usize,
+    pub(super) number: usize,
     pub(super) address: SocketAddr,
     pub(super) error: E,
 }
 
 /// Runs `attempt` for each address as described above, which must not be none.
 ///
-/// Errors: the failure of the attempt that was connected, or else those of all attempts.
+/// Errors: nothing but that there is no result. Why is in `failures`, which outlives the race
+/// if that is dropped: of the attempt that was connected, or else of all so far.
 pub(super) async fn first_to_connect<T, E, F>(
     addresses: Vec<SocketAddr>,
+    failures: &RefCell<Vec<Failed<E>>>,
     mut attempt: impl FnMut(SocketAddr, Gate) -> F,
-) -> Result<T, Vec<Failed<E>>>
+) -> Result<T, NobodyLeft>
 where
     F: Future<Output = Result<T, E>>,
 {
     let winner = Arc::new(AtomicUsize::new(NOBODY));
     let mut waiting = addresses.into_iter().enumerate();
     let mut running: Vec<Attempt<F>> = Vec::new();
-    let mut failures: Vec<Failed<E>> = Vec::new();
+    let mut latest = NOBODY;
     let mut next_start: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
     poll_fn(move |context| {
         loop {
+            let mut failures = failures.borrow_mut();
             if let Poll::Ready(result) = poll_all(&mut running, context, &mut failures) {
                 return Poll::Ready(Ok(result));
             }
@@ -78,32 +82,33 @@ where
             if connected != NOBODY {
                 running.retain(|attempt| attempt.number == connected);
                 failures.retain(|failed| failed.number == connected);
-                return if failures.is_empty() { Poll::Pending } else { give_up(&mut failures) };
+                return end_if_idle(&running);
             }
-            if !running.is_empty() && next_start.as_mut().poll(context).is_pending() {
+            let latest_failed = failures.iter().any(|failed| failed.number == latest);
+            let must_wait = !running.is_empty() && !latest_failed;
+            if must_wait && next_start.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            match waiting.next() {
-                Some((number, address)) => {
-                    let gate = Gate { winner: Arc::clone(&winner), attempt: number };
-                    let future = Box::pin(attempt(address, gate));
-                    running.push(Attempt { number, address, future });
-                    let now = Instant::now();
-                    next_start.as_mut().reset(now.checked_add(HEAD_START).unwrap_or(now));
-                }
-                None if running.is_empty() => return give_up(&mut failures),
-                None => return Poll::Pending,
-            }
+            let Some((number, address)) = waiting.next() else {
+                return end_if_idle(&running);
+            };
+            let gate = Gate { winner: Arc::clone(&winner), attempt: number };
+            let future = Box::pin(attempt(address, gate));
+            running.push(Attempt { number, address, future });
+            latest = number;
+            let now = Instant::now();
+            next_start.as_mut().reset(now.checked_add(HEAD_START).unwrap_or(now));
         }
     })
     .await
 }
 
-/// Ends with the failures, in the order of the addresses.
-fn give_up<T, E>(failures: &mut Vec<Failed<E>>) -> Poll<Result<T, Vec<Failed<E>>>> {
-    let mut all = std::mem::take(failures);
-    all.sort_by_key(|failed| failed.number);
-    Poll::Ready(Err(all))
+/// Every attempt has failed.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct NobodyLeft;
+
+fn end_if_idle<T, F>(running: &[Attempt<F>]) -> Poll<Result<T, NobodyLeft>> {
+    if running.is_empty() { Poll::Ready(Err(NobodyLeft)) } else { Poll::Pending }
 }
 
 /// Polls every attempt once; drops those that failed, keeping their errors.
