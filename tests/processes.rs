@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::thread;
 use std::time::Duration;
 
 use harness::eventually::pause;
 use harness::process::send_signal;
+use harness::token_service::Connection;
 use harness::wire::{self, http_answer};
 use harness::world::{Plan, SLACK};
 use harness::{Code, PamClient, World, eventually};
@@ -14,23 +16,30 @@ use harness::{Code, PamClient, World, eventually};
 use crate::protocol::RawClient;
 
 const CLAIMS: &[u8] = br#"{"uid":"alice","realm":"/employees"}"#;
-/// A world whose token service takes requests and never answers.
-fn silent(timeout: &str, settings: Vec<&'static str>) -> World {
+
+/// A world whose token service does this with every request.
+fn conducted(
+    timeout: &str,
+    settings: Vec<&'static str>,
+    conduct: impl Fn(&mut dyn Connection) -> io::Result<()> + Send + Sync + 'static,
+) -> World {
     let world = World::with(Plan { encrypted: false, settings, ..Plan::default() });
     world.strict(&world.rule(&format!("--allow-http --timeout={timeout}")));
-    world.service.on_request(|connection, _| wire::hold(connection));
+    world.service.on_request(move |connection, _| conduct(connection));
     world
+}
+
+/// A world whose token service never answers.
+fn silent(timeout: &str, settings: Vec<&'static str>) -> World {
+    conducted(timeout, settings, |connection| wire::hold(connection))
 }
 
 /// A world whose token service says yes, after two seconds.
 fn hesitant(settings: Vec<&'static str>) -> World {
-    let world = World::with(Plan { encrypted: false, settings, ..Plan::default() });
-    world.strict(&world.rule("--allow-http --timeout=4s"));
-    world.service.on_request(|connection, _| {
+    conducted("4s", settings, |connection| {
         pause(Duration::from_secs(2));
         connection.write_all(&http_answer("200 OK", CLAIMS))
-    });
-    world
+    })
 }
 
 #[test]

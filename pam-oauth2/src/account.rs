@@ -2,13 +2,12 @@
 
 use std::ffi::CStr;
 
-use pam::constants::PamFlag;
 use pam_oauth2_arguments::AccountLine;
 
 use crate::authenticate::utf8;
 use crate::error::Refusal;
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, Call, report_failure};
+use crate::report::{Audience, report_failure};
 
 /// `pam_sm_acct_mgmt(3)`.
 ///
@@ -19,9 +18,8 @@ use crate::report::{Audience, Call, report_failure};
 pub(crate) fn account(
     handle: &mut Handle<'_>,
     words: &[&CStr],
-    flags: PamFlag,
+    mut audience: Audience,
 ) -> Result<(), Failure> {
-    let mut audience = Audience::of(Call::Account, flags);
     decide(handle, words, &mut audience)
         .map_err(|refusal| report_failure(handle, &audience, None, &refusal))
 }

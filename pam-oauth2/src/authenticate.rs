@@ -3,14 +3,13 @@
 use std::ffi::CStr;
 use std::time::SystemTime;
 
-use pam::constants::PamFlag;
 use pam_oauth2_arguments::AuthLine;
 
 use crate::authorize::{Authorized, authorize};
 use crate::error::Refusal;
 use crate::http::Deadline;
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, Call, Login, report_failure, report_success};
+use crate::report::{Audience, Login, report_failure, report_success};
 use crate::role::Role;
 use crate::token::AccessToken;
 use crate::verify;
@@ -22,9 +21,8 @@ use crate::verify;
 pub(crate) fn authenticate(
     handle: &mut Handle<'_>,
     words: &[&CStr],
-    flags: PamFlag,
+    mut audience: Audience,
 ) -> Result<Authorized, Failure> {
-    let mut audience = Audience::of(Call::Auth, flags);
     let login = match receive(handle, words, &mut audience) {
         Ok(login) => login,
         Err(refusal) => return Err(report_failure(handle, &audience, None, &refusal)),

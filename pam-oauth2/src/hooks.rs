@@ -21,25 +21,25 @@ struct OAuth2;
 
 impl PamHooks for OAuth2 {
     fn sm_authenticate(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, Call::Auth, flags, |handle| {
-            authenticate::authenticate(handle, &words, flags).map(|_: Authorized| ())
+        guarded(handle, &words, Audience::of(Call::Auth, flags), |handle, audience| {
+            authenticate::authenticate(handle, &words, audience).map(|_: Authorized| ())
         })
     }
 
     fn acct_mgmt(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, Call::Account, flags, |handle| {
-            account::account(handle, &words, flags)
+        guarded(handle, &words, Audience::of(Call::Account, flags), |handle, audience| {
+            account::account(handle, &words, audience)
         })
     }
 
     // A token gives nothing that a process could carry, and there is nothing to open or to
     // close: succeed, or `login`, `su` and `sshd` break on us.
     fn sm_setcred(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
+        guarded(handle, &words, Audience::of(Call::Session, flags), |_, _| Ok(()))
     }
 
     fn sm_open_session(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
+        guarded(handle, &words, Audience::of(Call::Session, flags), |_, _| Ok(()))
     }
 
     fn sm_close_session(
@@ -47,13 +47,12 @@ impl PamHooks for OAuth2 {
         words: Vec<&CStr>,
         flags: PamFlag,
     ) -> PamResultCode {
-        guarded(handle, &words, Call::Session, flags, |_| Ok(()))
+        guarded(handle, &words, Audience::of(Call::Session, flags), |_, _| Ok(()))
     }
 
     fn sm_chauthtok(handle: &mut PamHandle, words: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guarded(handle, &words, Call::Password, flags, |handle| {
-            let refusal = Refusal::ChangeOfToken;
-            Err(report_failure(handle, &Audience::of(Call::Password, flags), None, &refusal))
+        guarded(handle, &words, Audience::of(Call::Password, flags), |handle, audience| {
+            Err(report_failure(handle, &audience, None, &Refusal::ChangeOfToken))
         })
     }
 }
@@ -68,15 +67,14 @@ thread_local! {
 fn guarded(
     handle: &mut PamHandle,
     words: &[&CStr],
-    call: Call,
-    flags: PamFlag,
-    hook: impl FnOnce(&mut Handle<'_>) -> Result<(), Failure>,
+    audience: Audience,
+    hook: impl FnOnce(&mut Handle<'_>, Audience) -> Result<(), Failure>,
 ) -> PamResultCode {
     keep_panics_quiet();
     let mut handle = Handle::new(handle);
     match panic::catch_unwind(AssertUnwindSafe(|| {
         inject_panic(words);
-        hook(&mut handle)
+        hook(&mut handle, audience)
     })) {
         Ok(Ok(())) => PamResultCode::PAM_SUCCESS,
         Ok(Err(failure)) => failure.into(),
@@ -87,7 +85,7 @@ fn guarded(
             // The report is the last thing that could panic, so it gets a barrier too.
             let reported = panic::catch_unwind(AssertUnwindSafe(|| {
                 let refusal = Refusal::Panic { place };
-                report_failure(&handle, &Audience::of(call, flags), None, &refusal)
+                report_failure(&handle, &audience, None, &refusal)
             }));
             reported.map_err(mem::forget).unwrap_or(Failure::ABORT).into()
         }

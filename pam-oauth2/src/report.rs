@@ -30,7 +30,7 @@ pub(crate) enum Call {
 }
 
 /// Who gets to hear something, and what it is about.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Audience {
     call: Call,
     conversation: bool,

@@ -126,18 +126,18 @@ impl World {
             limit: Mutex::new(pam_oauth2_arguments::DEFAULT_TIMEOUT),
             sandbox,
         };
-        let url = this.service.url();
-        let http = if plan.encrypted { "" } else { " --allow-http" };
+        let rule = this.rule(if plan.encrypted { "" } else { "--allow-http" });
+        let rule = rule.trim_end();
         this.sandbox.pam_file(
             "postgresql",
             &format!(
-                "auth sufficient pam_oauth2.so {url} uid realm=/employees{http}\n\
+                "auth sufficient pam_oauth2.so {rule}\n\
                  account sufficient pam_oauth2.so\n"
             ),
         );
         this.sandbox
             .pam_file("permit", "auth required pam_permit.so\naccount required pam_permit.so\n");
-        this.strict(&this.rule(http.trim_start()));
+        this.strict(rule);
         if plan.postgres {
             this.postgres = Some(Postgres::start(&this.sandbox, &identity, &plan));
         }

@@ -24,7 +24,8 @@ const BUNDLE_LIMIT: usize = 4 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrustFault {
     #[error(
-        "the CA file {path} holds no certificate that can be used: it needs PEM blocks of certificate authorities"
+        "the CA file {path} holds no certificate that can be used: \
+         it needs PEM blocks of certificate authorities"
     )]
     Empty { path: PathBuf },
     #[error("the CA file {path} {fault}")]
@@ -60,7 +61,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn system_roots() -> Result<RootCertStore, TrustFault> {
     let [debian, others] = SYSTEM_BUNDLES.map(Path::new);
-    roots_of(if others.exists() && !debian.exists() { others } else { debian })
+    roots_of(if debian.exists() || !others.exists() { debian } else { others })
 }
 
 fn roots_of(path: &Path) -> Result<RootCertStore, TrustFault> {

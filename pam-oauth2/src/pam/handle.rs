@@ -30,14 +30,16 @@ impl<'call> Handle<'call> {
     /// `PAM_USER` as bytes; asks the application for it where it is not set. Empty counts
     /// as not there.
     pub(crate) fn user(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        if self.item_user()?.is_none() {
-            // For its effect, which is to set the item: what it returns has to be UTF-8.
-            let asked = self.0.get_user(None);
-            if self.item_user()?.is_none() {
-                asked?;
-            }
+        if let Some(user) = self.item_user()? {
+            return Ok(Some(user));
         }
-        self.item_user()
+        // For its effect, which is to set the item: what it returns has to be UTF-8.
+        let asked = self.0.get_user(None);
+        let user = self.item_user()?;
+        if user.is_none() {
+            asked?;
+        }
+        Ok(user)
     }
 
     fn item_user(&self) -> Result<Option<Vec<u8>>, Failure> {

@@ -32,11 +32,8 @@ pub(super) struct Gate {
 
 impl Gate {
     fn pass(&self) -> bool {
-        // One thread polls all attempts; the atomic is for the bounds of reqwest.
-        self.winner.load(Ordering::Relaxed) == NOBODY && {
-            self.winner.store(self.attempt, Ordering::Relaxed);
-            true
-        }
+        let Self { winner, attempt } = self;
+        winner.compare_exchange(NOBODY, *attempt, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
