@@ -3,6 +3,15 @@
 
 use std::time::Duration;
 
+/// What `--timeout` can be. The most is below `authentication_timeout` of PostgreSQL.
+pub const TIMEOUT_RANGE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(55)];
+/// What `--leeway` can be.
+pub const LEEWAY_RANGE: [Duration; 2] = [Duration::ZERO, Duration::from_secs(300)];
+/// What `--cache-ttl` can be: for so long a revoked token may still be accepted.
+pub const CACHE_TTL_RANGE: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3600)];
+/// What `--on-outage=stale:` can be.
+pub const STALE_RANGE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(7 * 86_400)];
+
 /// Why a duration is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DurationError {
@@ -21,7 +30,17 @@ pub enum DurationError {
     },
 }
 
-pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+/// Reads a duration that has to lie within `range`.
+pub fn duration_within(text: &str, range: [Duration; 2]) -> Result<Duration, DurationError> {
+    let value = parse(text)?;
+    let [least, most] = range;
+    if value < least || value > most {
+        return Err(DurationError::OutOfRange { value, least, most });
+    }
+    Ok(value)
+}
+
+fn parse(text: &str) -> Result<Duration, DurationError> {
     let unreadable = || DurationError::Unreadable(text.to_owned());
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);

@@ -10,52 +10,56 @@
 //! whoever *writes* such a line can refuse a broken one before a login ever sees it.
 //!
 //! Nothing is ignored. The C module of the same name dropped a check without `=`, which
-//! opened the database to everybody; here it is an error, and an error denies.
+//! opened the database to everybody; here it is an error, and so is an option that has no
+//! effect beside the others. An error denies.
 
 #![forbid(unsafe_code)]
 
 mod duration;
 mod endpoint;
+mod error;
 mod options;
+mod rule;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use duration::DurationError;
-pub use endpoint::{Endpoint, EndpointError};
-use options::{Options, Word};
+pub use duration::{
+    CACHE_TTL_RANGE, DurationError, LEEWAY_RANGE, STALE_RANGE, TIMEOUT_RANGE, duration_within,
+};
+pub use endpoint::{Endpoint, EndpointError, Issuer, ServiceUrl};
+pub use error::Error;
+use options::{Mode, Options, Word};
+pub use rule::{
+    Audit, Check, DEFAULT_LEEWAY, DEFAULT_TIMEOUT, Introspection, JwtIssuer, KeySource, Limits,
+    OnOutage, Rule, Typ, Verify,
+};
 
-/// The default of `--timeout`.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The default of `--leeway`.
-pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
-
-/// An `auth` line: where to ask, which field names the user, what else must hold.
+/// An `auth` line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthLine {
-    /// The token service: a URL to which the token is appended.
-    pub endpoint: Endpoint,
-    /// The member of the answer that must equal the PAM user.
-    pub login_field: String,
-    /// All of these must hold; a key may occur more than once.
-    pub checks: Vec<Check>,
-    /// Time for everything between having the token and having the answer.
-    pub timeout: Duration,
-    /// By how much `exp` may be past, for clocks that disagree.
-    pub leeway: Duration,
-    /// The only certificate authorities to trust; the system's bundle where absent.
-    pub ca_file: Option<PathBuf>,
+    /// What has to hold.
+    pub rules: Rules,
     /// Where the reason of a refusal is told.
     pub notices: Notices,
 }
 
-/// One `key=value` word: a member of the answer and the text that it must have.
+/// Where it is written what has to hold.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Check {
-    /// The name of a top-level member, after JSON unescaping.
-    pub key: String,
-    /// The text to compare with. May be empty, may contain `=`.
-    pub value: String,
+pub enum Rules {
+    /// On the line.
+    Here(Box<Rule>),
+    /// In a configuration file.
+    InFile(ConfigFile),
+}
+
+/// A configuration file and which part of it counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigFile {
+    /// The file. Absolute.
+    pub path: PathBuf,
+    /// Which section; that with the name of the PAM service where absent.
+    pub section: Option<String>,
 }
 
 /// An `account` line.
@@ -75,68 +79,54 @@ pub struct Notices {
     pub conversation: bool,
 }
 
-/// Why a line is refused. The message is for the administrator who wrote it.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Error {
-    /// `--always` on an auth line.
-    #[error("--always belongs on the account line, not on the auth line")]
-    AlwaysOnAuth,
-    /// Two answers to one question.
-    #[error("option {0} is given twice")]
-    Duplicate(String),
-    /// `--timeout=` or `--leeway=` cannot be read.
-    #[error("option {option}: {fault}")]
-    Duration {
-        /// Which option.
-        option: &'static str,
-        /// What is wrong with its value.
-        fault: DurationError,
-    },
-    /// The URL cannot be used.
-    #[error("the URL of the token service {0}")]
-    Endpoint(EndpointError),
-    /// No words at all, on a line that needs them.
-    #[error(
-        "no arguments: write the URL of the token service, the login field and key=value checks"
-    )]
-    Missing,
-    /// The URL stands alone.
-    #[error(
-        "no login field after the URL: name the member of the answer that holds the user, such as uid"
-    )]
-    NoLoginField,
-    /// A login field that looks like a check.
-    #[error("the login field {0:?} contains '=': the login field comes before the checks")]
-    NotALoginField(String),
-    /// A check without key or without `=`.
-    #[error("{0:?} is neither a key=value check nor a known word; nothing is ignored here")]
-    NotACheck(String),
-    /// A path that depends on the working directory.
-    #[error("option --ca-file: {0:?} is not an absolute path")]
-    RelativePath(String),
-    /// An option that does not exist.
-    #[error("unknown option {0}")]
-    UnknownOption(String),
-    /// `--verify=` with a way that this version does not have.
-    #[error("option --verify: {0:?} is not known; there is tokeninfo, which is the default")]
-    UnknownVerifier(String),
-    /// `--allow-http=x`.
-    #[error("option {0} takes no value")]
-    UnwantedValue(String),
-    /// `--timeout` without value.
-    #[error("option {0} needs a value: {0}=...")]
-    ValueMissing(String),
-}
-
 impl AuthLine {
-    /// Reads the words of an `auth` line. The first is the URL, always: whoever generates
-    /// PAM files looks for it there.
+    /// Reads the words of an `auth` line. The first is the URL, always, because whoever
+    /// generates PAM files looks for it there; or the line names a configuration file.
     pub fn parse(words: &[&str]) -> Result<Self, Error> {
-        let (url, rest) = words.split_first().ok_or(Error::Missing)?;
-        if !url.contains("://") {
-            // Before a later word is blamed.
+        match words.first() {
+            None => Err(Error::Missing),
+            Some(url) if url.contains("://") && !url.starts_with("--") => Self::with_url(words),
+            Some(_) => Self::with_file(words),
+        }
+    }
+
+    /// The total deadline of the line, where the line itself says it.
+    pub fn timeout(&self) -> Option<Duration> {
+        match &self.rules {
+            Rules::Here(rule) => Some(rule.limits.timeout),
+            Rules::InFile(_) => None,
+        }
+    }
+
+    /// `--config=FILE`, with nothing beside it but `--section` and bare words.
+    fn with_file(words: &[&str]) -> Result<Self, Error> {
+        // Before a later word is blamed.
+        if !words.iter().any(|word| word.starts_with("--config")) {
             return Err(Error::Endpoint(EndpointError::Scheme));
         }
+        let mut options = Options::default();
+        for word in words {
+            match Word::read(word)? {
+                Word::Option(option) => options.set(option)?,
+                Word::Bare(bare) => options.note(bare),
+                Word::Check(_) | Word::Other => {
+                    return Err(Error::BesideConfig((*word).to_owned()));
+                }
+            }
+        }
+        if let Some(other) =
+            options.given.iter().find(|o| !["--config", "--section"].contains(&o.as_str()))
+        {
+            return Err(Error::BesideConfig(other.clone()));
+        }
+        let notices = options.notices();
+        let path = options.config.ok_or(Error::Missing)?;
+        let file = ConfigFile { path, section: options.section };
+        Ok(Self { rules: Rules::InFile(file), notices })
+    }
+
+    fn with_url(words: &[&str]) -> Result<Self, Error> {
+        let (url, rest) = words.split_first().ok_or(Error::Missing)?;
         let mut options = Options::default();
         let mut login_field = None;
         let mut checks = Vec::new();
@@ -161,15 +151,108 @@ impl AuthLine {
         if options.always {
             return Err(Error::AlwaysOnAuth);
         }
-        Ok(Self {
-            endpoint: Endpoint::parse(url, options.allow_http).map_err(Error::Endpoint)?,
-            login_field: login_field.ok_or(Error::NoLoginField)?,
-            checks,
-            timeout: options.timeout.unwrap_or(DEFAULT_TIMEOUT),
-            leeway: options.leeway.unwrap_or(DEFAULT_LEEWAY),
-            notices: options.notices(),
-            ca_file: options.ca_file,
-        })
+        if options.config.is_some() {
+            return Err(Error::BesideConfig("a URL".to_owned()));
+        }
+        let verify = verify(url, &options)?;
+        let notices = options.notices();
+        let login_field = login_field.ok_or(Error::NoLoginField)?;
+        let limits = limits(options)?;
+        let rule = Rule { verify, login_field, checks, limits };
+        Ok(Self { rules: Rules::Here(Box::new(rule)), notices })
+    }
+}
+
+/// The options that make sense for one way to verify alone.
+const SPECIAL: [(&str, &[Mode]); 7] = [
+    ("--audience", &[Mode::Introspection, Mode::Jwt, Mode::JwtElseTokeninfo]),
+    ("--client-id", &[Mode::Introspection]),
+    ("--client-secret-file", &[Mode::Introspection]),
+    ("--issuer", &[Mode::Introspection, Mode::JwtElseTokeninfo]),
+    ("--jwks", &[Mode::Jwt, Mode::JwtElseTokeninfo]),
+    ("--section", &[]),
+    ("--typ", &[Mode::Jwt, Mode::JwtElseTokeninfo]),
+];
+
+fn verify(url: &str, options: &Options) -> Result<Verify, Error> {
+    let mode = options.verify.unwrap_or_default();
+    for (option, modes) in SPECIAL {
+        if options.given.iter().any(|given| given == option) && !modes.contains(&mode) {
+            return Err(Error::NoEffect(option));
+        }
+    }
+    let endpoint = || Endpoint::parse(url, options.allow_http).map_err(Error::Endpoint);
+    let needed = |option| Error::Needed { option, by: "--verify" };
+    match mode {
+        Mode::Tokeninfo => Ok(Verify::Tokeninfo(endpoint()?)),
+        Mode::Jwt => Ok(Verify::Jwt(jwt_issuer(url, options)?)),
+        Mode::JwtElseTokeninfo => {
+            let issuer = options.issuer.as_deref().ok_or_else(|| needed("--issuer"))?;
+            Ok(Verify::JwtElseTokeninfo(jwt_issuer(issuer, options)?, endpoint()?))
+        }
+        Mode::Introspection => Ok(Verify::Introspection(Introspection {
+            url: ServiceUrl::parse(url, options.allow_http).map_err(Error::Endpoint)?,
+            client_id: options.client_id.clone().ok_or_else(|| needed("--client-id"))?,
+            client_secret_file: options
+                .client_secret_file
+                .clone()
+                .ok_or_else(|| needed("--client-secret-file"))?,
+            audience: options.audience.clone(),
+            issuer: options.issuer.clone(),
+        })),
+    }
+}
+
+fn jwt_issuer(issuer: &str, options: &Options) -> Result<JwtIssuer, Error> {
+    if options.audience.is_empty() {
+        return Err(Error::Needed { option: "--audience", by: "--verify" });
+    }
+    let keys = options.jwks.as_deref();
+    Ok(JwtIssuer {
+        issuer: Issuer::parse(issuer, options.allow_http).map_err(Error::Issuer)?,
+        keys: keys
+            .map_or(Ok(KeySource::Discovery), |text| KeySource::parse(text, options.allow_http))?,
+        audience: options.audience.clone(),
+        typ: options.typ.unwrap_or_default(),
+    })
+}
+
+impl KeySource {
+    /// Reads the value of `--jwks`: an absolute path or a URL.
+    pub fn parse(text: &str, allow_http: bool) -> Result<Self, Error> {
+        if text.starts_with('/') {
+            return Ok(Self::File(text.into()));
+        }
+        ServiceUrl::parse(text, allow_http).map(Self::Url).map_err(Error::KeySet)
+    }
+}
+
+fn limits(options: Options) -> Result<Limits, Error> {
+    Limits {
+        timeout: options.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        leeway: options.leeway.unwrap_or(DEFAULT_LEEWAY),
+        ca_file: options.ca_file,
+        cache_dir: options.cache_dir,
+        cache_ttl: options.cache_ttl.unwrap_or_default(),
+        on_outage: options.on_outage.unwrap_or_default(),
+        audit: options.audit.unwrap_or_default(),
+        allow_http: options.allow_http,
+    }
+    .checked()
+}
+
+impl Limits {
+    /// Refuses what has no effect: nothing can be kept without a place for it.
+    pub fn checked(self) -> Result<Self, Error> {
+        if self.cache_dir.is_none() {
+            if !self.cache_ttl.is_zero() {
+                return Err(Error::Needed { option: "--cache-dir", by: "--cache-ttl" });
+            }
+            if self.on_outage != OnOutage::Deny {
+                return Err(Error::Needed { option: "--cache-dir", by: "--on-outage=stale" });
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Check, DurationError, Error, Notices, duration};
-
-const TIMEOUT_RANGE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(55)];
-const LEEWAY_RANGE: [Duration; 2] = [Duration::ZERO, Duration::from_secs(300)];
+use crate::duration::{CACHE_TTL_RANGE, LEEWAY_RANGE, STALE_RANGE, TIMEOUT_RANGE, duration_within};
+use crate::rule::{Audit, Check, OnOutage, Typ};
+use crate::{Error, Notices};
 
 /// What a word is, by its shape alone.
 pub(crate) enum Word<'a> {
@@ -32,6 +31,16 @@ pub(crate) enum Bare {
 pub(crate) struct RawOption<'a> {
     pub(crate) name: &'a str,
     value: Option<&'a str>,
+}
+
+/// The values of `--verify`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Introspection,
+    Jwt,
+    JwtElseTokeninfo,
+    #[default]
+    Tokeninfo,
 }
 
 impl<'a> Word<'a> {
@@ -74,52 +83,119 @@ impl<'a> RawOption<'a> {
             Some(_) => Err(Error::UnwantedValue(self.name.to_owned())),
         }
     }
+
+    fn path(&self) -> Result<PathBuf, Error> {
+        let path = PathBuf::from(self.required()?);
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        Err(Error::RelativePath { option: self.name.to_owned(), path: path.display().to_string() })
+    }
+
+    fn within(&self, text: &str, range: [Duration; 2]) -> Result<Duration, Error> {
+        let fault = |fault| Error::Duration { option: self.name.to_owned(), fault };
+        duration_within(text, range).map_err(fault)
+    }
+
+    /// One of a few words.
+    fn one_of<T: Copy>(&self, words: &[(&'static str, T)]) -> Result<T, Error> {
+        let given = self.required()?;
+        let found = words.iter().find(|(word, _)| *word == given);
+        found.map(|(_, value)| *value).ok_or_else(|| Error::UnknownValue {
+            option: self.name.to_owned(),
+            value: given.to_owned(),
+            known: words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "),
+        })
+    }
 }
 
+/// Every option, as given.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) allow_http: bool,
     pub(crate) always: bool,
+    pub(crate) audience: Vec<String>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) cache_ttl: Option<Duration>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret_file: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) jwks: Option<String>,
     pub(crate) leeway: Option<Duration>,
+    pub(crate) on_outage: Option<OnOutage>,
+    pub(crate) section: Option<String>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) typ: Option<Typ>,
+    pub(crate) verify: Option<Mode>,
+    /// The names of all that were given, in order.
+    pub(crate) given: Vec<String>,
     no_warn: bool,
-    verify: bool,
 }
 
 impl Options {
     pub(crate) fn set(&mut self, option: RawOption<'_>) -> Result<(), Error> {
-        let twice = || Error::Duplicate(option.name.to_owned());
-        match option.name {
-            "--allow-http" => {
-                option.absent()?;
-                set_flag(&mut self.allow_http).ok_or_else(twice)
+        let fresh = match option.name {
+            "--allow-http" => option.absent().map(|()| set_flag(&mut self.allow_http)),
+            "--always" => option.absent().map(|()| set_flag(&mut self.always)),
+            // Any of several: the one option that may repeat.
+            "--audience" => option.required().map(|value| {
+                let new = !self.audience.iter().any(|known| known == value);
+                self.audience.push(value.to_owned());
+                new
+            }),
+            "--audit" => option
+                .one_of(&[("syslog", Audit::Syslog), ("log", Audit::Log)])
+                .map(|value| set_once(&mut self.audit, value)),
+            "--ca-file" => option.path().map(|value| set_once(&mut self.ca_file, value)),
+            "--cache-dir" => option.path().map(|value| set_once(&mut self.cache_dir, value)),
+            "--cache-ttl" => option
+                .required()
+                .and_then(|text| option.within(text, CACHE_TTL_RANGE))
+                .map(|value| set_once(&mut self.cache_ttl, value)),
+            "--client-id" => {
+                option.required().map(|value| set_once(&mut self.client_id, value.to_owned()))
             }
-            "--always" => {
-                option.absent()?;
-                set_flag(&mut self.always).ok_or_else(twice)
+            "--client-secret-file" => {
+                option.path().map(|value| set_once(&mut self.client_secret_file, value))
             }
-            "--ca-file" => {
-                let path = PathBuf::from(option.required()?);
-                if !path.is_absolute() {
-                    return Err(Error::RelativePath(path.display().to_string()));
-                }
-                set_once(&mut self.ca_file, path).ok_or_else(twice)
+            "--config" => option.path().map(|value| set_once(&mut self.config, value)),
+            "--issuer" => {
+                option.required().map(|value| set_once(&mut self.issuer, value.to_owned()))
             }
-            "--leeway" => {
-                let value = within("--leeway", option.required()?, LEEWAY_RANGE)?;
-                set_once(&mut self.leeway, value).ok_or_else(twice)
+            "--jwks" => option.required().map(|value| set_once(&mut self.jwks, value.to_owned())),
+            "--leeway" => option
+                .required()
+                .and_then(|text| option.within(text, LEEWAY_RANGE))
+                .map(|value| set_once(&mut self.leeway, value)),
+            "--on-outage" => outage(&option).map(|value| set_once(&mut self.on_outage, value)),
+            "--section" => {
+                option.required().map(|value| set_once(&mut self.section, value.to_owned()))
             }
-            "--timeout" => {
-                let value = within("--timeout", option.required()?, TIMEOUT_RANGE)?;
-                set_once(&mut self.timeout, value).ok_or_else(twice)
-            }
-            "--verify" => match option.required()? {
-                "tokeninfo" => set_flag(&mut self.verify).ok_or_else(twice),
-                other => Err(Error::UnknownVerifier(other.to_owned())),
-            },
+            "--timeout" => option
+                .required()
+                .and_then(|text| option.within(text, TIMEOUT_RANGE))
+                .map(|value| set_once(&mut self.timeout, value)),
+            "--typ" => option
+                .one_of(&[("at+jwt", Typ::AccessToken), ("any", Typ::Any)])
+                .map(|value| set_once(&mut self.typ, value)),
+            "--verify" => option
+                .one_of(&[
+                    ("tokeninfo", Mode::Tokeninfo),
+                    ("jwt", Mode::Jwt),
+                    ("jwt,tokeninfo", Mode::JwtElseTokeninfo),
+                    ("introspection", Mode::Introspection),
+                ])
+                .map(|value| set_once(&mut self.verify, value)),
             unknown => Err(Error::UnknownOption(unknown.to_owned())),
+        }?;
+        if !fresh {
+            return Err(Error::Duplicate(option.name.to_owned()));
         }
+        self.given.push(option.name.to_owned());
+        Ok(())
     }
 
     pub(crate) fn note(&mut self, bare: Bare) {
@@ -134,23 +210,24 @@ impl Options {
     }
 }
 
-fn within(
-    option: &'static str,
-    text: &str,
-    [least, most]: [Duration; 2],
-) -> Result<Duration, Error> {
-    let value = duration::parse(text).map_err(|fault| Error::Duration { option, fault })?;
-    if value < least || value > most {
-        let fault = DurationError::OutOfRange { value, least, most };
-        return Err(Error::Duration { option, fault });
+fn outage(option: &RawOption<'_>) -> Result<OnOutage, Error> {
+    match option.required()? {
+        "deny" => Ok(OnOutage::Deny),
+        text => match text.strip_prefix("stale:") {
+            Some(duration) => Ok(OnOutage::Stale(option.within(duration, STALE_RANGE)?)),
+            None => Err(Error::UnknownValue {
+                option: option.name.to_owned(),
+                value: text.to_owned(),
+                known: "deny, stale:<duration>".to_owned(),
+            }),
+        },
     }
-    Ok(value)
 }
 
-fn set_flag(flag: &mut bool) -> Option<()> {
-    (!std::mem::replace(flag, true)).then_some(())
+fn set_flag(flag: &mut bool) -> bool {
+    !std::mem::replace(flag, true)
 }
 
-fn set_once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
-    slot.replace(value).is_none().then_some(())
+fn set_once<T>(slot: &mut Option<T>, value: T) -> bool {
+    slot.replace(value).is_none()
 }
