@@ -1,14 +1,18 @@
 #!/bin/sh
-# Installs the Debian packages that `make demo` or `make test` needs and that are missing.
-# Quick and silent when nothing is. Usage: tests/install.sh demo|test
+# Installs the Debian packages that a recipe of the Makefile needs and that are missing.
+# Quick and silent when nothing is. Usage: tests/install.sh demo|test|fuzz|bench
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
+# libFuzzer is C++.
+fuzz="g++"
 servers="libpam-modules postgresql-15 postgresql-client-15 util-linux mount ca-certificates"
 case "${1-}" in
 demo) wanted="$build $servers" ;;
-test) wanted="$build $servers openssl pgbouncer valgrind" ;;
-*) echo "usage: $0 demo|test" >&2; exit 64 ;;
+test) wanted="$build $servers libfaketime openssl pgbouncer valgrind $fuzz" ;;
+fuzz) wanted="$build $fuzz" ;;
+bench) wanted="$build $servers libcurl4-openssl-dev" ;;
+*) echo "usage: $0 demo|test|fuzz|bench" >&2; exit 64 ;;
 esac
 
 fail() {

@@ -1,23 +1,26 @@
 //! The story of a login: user, token, verify, authorize.
 
 use std::ffi::CStr;
-use std::time::SystemTime;
 
-use pam_oauth2_arguments::AuthLine;
+use pam_oauth2_arguments::{AuthLine, Rules};
 
-use crate::authorize::{Authorized, authorize};
+use crate::admit::{Admission, Login, Surroundings, admit, counted};
+use crate::authorize::Authorized;
+use crate::cache::{Access, Directory};
+use crate::clock::Clock;
 use crate::error::Refusal;
-use crate::http::Deadline;
+use crate::http::{Deadline, Network};
+use crate::journal::{Journal, Text};
 use crate::pam::{Failure, Handle};
-use crate::report::{Audience, Login, report_failure, report_success};
+use crate::policy::{Policy, file};
+use crate::report::{Audience, report_failure, report_success, report_warnings};
 use crate::role::Role;
 use crate::token::AccessToken;
-use crate::verify;
 
 /// Authentication management: `pam_sm_authenticate(3)`.
 ///
-/// Guarantees: success only after [`authorize`] on claims that [`verify`] vouched for; the
-/// verdict of an earlier call on this handle is gone, whatever happens here.
+/// Guarantees: success only with an [`Authorized`], which exists only for claims that a verifier
+/// vouched for; the verdict of an earlier call on this handle is gone, whatever happens here.
 pub(crate) fn authenticate(
     handle: &mut Handle<'_>,
     words: &[&CStr],
@@ -27,10 +30,16 @@ pub(crate) fn authenticate(
         Ok(login) => login,
         Err(refusal) => return Err(report_failure(handle, &audience, None, &refusal)),
     };
-    match admit(&login).and_then(|authorized| remember(handle, authorized)) {
-        Ok(authorized) => {
-            report_success(handle, &audience, &login);
-            Ok(authorized)
+    // The clock starts here, behind the conversation: a person may take longer to type than a
+    // service may take to answer.
+    let journal = Journal::new(Clock::start(), false);
+    let decided = decide(&login, &journal);
+    // Nothing is held any more: whoever is told something below may end this process.
+    report_warnings(handle, &audience, &login, &journal);
+    match decided.and_then(|admission| remember(handle, admission)) {
+        Ok(admission) => {
+            report_success(handle, &audience, &login, &admission);
+            Ok(admission.authorized)
         }
         Err(refusal) => Err(report_failure(handle, &audience, Some(&login), &refusal)),
     }
@@ -47,36 +56,78 @@ fn receive(
     let words = utf8(words)?;
     let line = AuthLine::parse(&words)?;
     audience.heed(line.notices);
+    let policy = policy(&line.rules, &words, handle)?;
+    audience.heed_audit(policy.limits.audit);
     let user = handle.user().map_err(|code| Refusal::libpam("give the user name", code))?;
     let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
     let token = handle.authtok().map_err(Refusal::no_token)?;
-    Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), line })
+    Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), policy })
 }
 
-/// Whether the token may log in as the role. The deadline begins here, behind the
-/// conversation: a person may take longer to type than a service may take to answer.
-fn admit(login: &Login) -> Result<Authorized, Refusal> {
-    let line = &login.line;
-    let deadline = Deadline::after(line.timeout);
-    let claims = verify::tokeninfo::verify(line, &login.token, deadline)?;
-    authorize(&claims, &login.role, line, seconds_since_1970())
-}
-
-/// For the account phase.
-fn remember(handle: &mut Handle<'_>, authorized: Authorized) -> Result<Authorized, Refusal> {
-    match handle.remember(authorized.role().as_str().as_bytes()) {
-        Ok(()) => Ok(authorized),
-        Err(code) => Err(Refusal::libpam("keep the verdict", code)),
+/// From the line itself, or from the section of the file that has the name of the PAM service.
+fn policy(rules: &Rules, words: &[&str], handle: &Handle<'_>) -> Result<Policy, Refusal> {
+    match rules {
+        Rules::Here(rule) => Ok(Policy::of_line(rule, words)),
+        Rules::InFile(config) => {
+            let service = || String::from_utf8_lossy(&handle.service().unwrap_or_default()).into();
+            let section = config.section.clone().unwrap_or_else(service);
+            Ok(file::read(&config.path, &section)?)
+        }
     }
 }
 
-/// The clock is read here and nowhere else.
-#[allow(clippy::disallowed_methods, reason = "this is the edge")]
-fn seconds_since_1970() -> f64 {
-    // A clock before 1970 is wrong in the direction that keeps tokens alive; infinity ends
-    // them all, and the message tells to check the clock.
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(f64::INFINITY, |since| since.as_secs_f64())
+/// Whether the token may log in as the role, on the real network and with the real cache.
+fn decide(login: &Login, journal: &Journal) -> Result<Admission, Refusal> {
+    let limits = &login.policy.limits;
+    let deadline = Deadline::after(limits.timeout);
+    let cache = open_cache(login, journal, Access::ReadWrite);
+    let around = Surroundings {
+        carrier: &Network { ca_file: limits.ca_file.clone() },
+        cache: cache.as_ref(),
+        clock: journal.clock(),
+        deadline,
+        journal,
+    };
+    let decided = admit(login, &around);
+    if let Some(directory) = &cache {
+        warn_of_damage(directory, journal);
+        journal.leave(directory, counted(&decided));
+    }
+    decided
+}
+
+/// Without a cache everything works as well, only with more calls; so a directory that is not
+/// safe is worth a line and not a login.
+pub(crate) fn open_cache(login: &Login, journal: &Journal, access: Access) -> Option<Directory> {
+    let path = login.policy.limits.cache_dir.as_deref()?;
+    match Directory::open(path, access) {
+        Ok(directory) => Some(directory),
+        Err(fault) => {
+            journal.warn(Text::ours(fault.to_string()));
+            None
+        }
+    }
+}
+
+/// What is wrong with files of the cache costs calls and no login, so it would go unnoticed.
+fn warn_of_damage(directory: &Directory, journal: &Journal) {
+    if directory.unwritten() {
+        journal.warn(Text::ours(
+            "the cache directory cannot be written to; check its disk and its permissions",
+        ));
+    } else if directory.unusable() > 0 {
+        journal.warn(Text::ours(
+            "files of the cache directory are damaged or not safe, and are made anew",
+        ));
+    }
+}
+
+/// For the account phase.
+fn remember(handle: &mut Handle<'_>, admission: Admission) -> Result<Admission, Refusal> {
+    match handle.remember(admission.authorized.role().as_str().as_bytes()) {
+        Ok(()) => Ok(admission),
+        Err(code) => Err(Refusal::libpam("keep the verdict", code)),
+    }
 }
 
 /// The words of a PAM line as text.

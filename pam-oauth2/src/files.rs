@@ -1,7 +1,7 @@
 //! Small files of the system, read without a chance to hang: a FIFO or a device at the path
 //! would block a backend beyond any deadline.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -15,37 +15,47 @@ pub(crate) enum FileFault {
     TooLarge(usize),
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
+    #[error("can be read by everybody: take all permissions of others away (chmod o= FILE)")]
+    OpenToAll,
     #[error("can be changed by everybody: take the write permission of others away")]
     WritableByAll,
 }
 
 /// A file whose content decides nothing by itself.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileFault> {
-    let (file, _mode) = open(path)?;
-    read_up_to(file, limit)
+    let (file, metadata) = open(path)?;
+    read_up_to(file, metadata.len(), limit)
 }
 
 /// A file that decides whom we trust: also refused where others may write to it.
 pub(crate) fn read_trusted(path: &Path, limit: usize) -> Result<Vec<u8>, FileFault> {
-    let (file, mode) = open(path)?;
-    if mode & 0o002 != 0 {
+    let (file, metadata) = open(path)?;
+    if metadata.mode() & 0o002 != 0 {
         return Err(FileFault::WritableByAll);
     }
-    read_up_to(file, limit)
+    read_up_to(file, metadata.len(), limit)
 }
 
-fn open(path: &Path) -> Result<(File, u32), FileFault> {
+/// A file with a secret: also refused where others may do anything with it.
+pub(crate) fn read_secret(path: &Path, limit: usize) -> Result<Vec<u8>, FileFault> {
+    let (file, metadata) = open(path)?;
+    if metadata.mode() & 0o007 != 0 {
+        return Err(FileFault::OpenToAll);
+    }
+    read_up_to(file, metadata.len(), limit)
+}
+
+fn open(path: &Path) -> Result<(File, Metadata), FileFault> {
     // O_NONBLOCK: open(2) of a FIFO does not wait for a writer.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(FileFault::Irregular);
     }
-    Ok((file, metadata.mode()))
+    Ok((file, metadata))
 }
 
-fn read_up_to(file: File, limit: usize) -> Result<Vec<u8>, FileFault> {
-    let size = file.metadata()?.len();
+fn read_up_to(file: File, size: u64, limit: usize) -> Result<Vec<u8>, FileFault> {
     if size > limit as u64 {
         return Err(FileFault::TooLarge(limit));
     }

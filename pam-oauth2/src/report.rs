@@ -1,24 +1,17 @@
-//! The only outputs of the module: one line per decision, to syslog and, for refusals,
-//! through the conversation (which PostgreSQL writes to its log and never to the client).
+//! The only outputs of the module: why a login was refused, what an administrator should know,
+//! and the audit line of every login; to syslog and through the conversation (which PostgreSQL
+//! writes to its log and never to the client).
 
 use pam::constants::{PAM_SILENT, PamFlag};
-use pam_oauth2_arguments::{AuthLine, Notices};
+use pam_oauth2_arguments::{Audit, Notices};
 
+use crate::admit::{Admission, Login};
+use crate::audit;
 use crate::error::Refusal;
+use crate::journal::Journal;
 use crate::pam::{Failure, Handle};
 use crate::redact::{Redactor, escape, name};
-use crate::role::Role;
 use crate::syslog::{self, Severity};
-use crate::token::AccessToken;
-
-/// One attempt to log in, once everything that the host tells is known and well formed.
-#[derive(Debug)]
-pub(crate) struct Login {
-    pub(crate) line: AuthLine,
-    pub(crate) role: Role,
-    pub(crate) remote_host: Option<Vec<u8>>,
-    pub(crate) token: AccessToken,
-}
 
 /// The kinds of PAM call that report something.
 #[derive(Clone, Copy, Debug)]
@@ -34,17 +27,31 @@ pub(crate) enum Call {
 pub(crate) struct Audience {
     call: Call,
     conversation: bool,
+    audit: Audit,
 }
 
 impl Audience {
     /// Before the PAM line is read: everybody whom the application's flags allow.
     pub(crate) fn of(call: Call, flags: PamFlag) -> Self {
-        Self { call, conversation: flags & PAM_SILENT == 0 }
+        Self { call, conversation: flags & PAM_SILENT == 0, audit: Audit::Syslog }
     }
 
     /// Adds what the PAM line says.
     pub(crate) fn heed(&mut self, notices: Notices) {
         self.conversation &= notices.conversation;
+    }
+
+    /// Who hears about every login.
+    pub(crate) fn heed_audit(&mut self, audit: Audit) {
+        self.audit = audit;
+    }
+
+    /// The line of an attempt that is over.
+    fn audit(&self, handle: &Handle<'_>, severity: Severity, line: &str) {
+        self.syslog(handle, severity, line);
+        if self.conversation && self.audit == Audit::Log {
+            handle.error_message(&format!("pam_oauth2: {line}"));
+        }
     }
 
     fn syslog(&self, handle: &Handle<'_>, severity: Severity, line: &str) {
@@ -83,13 +90,46 @@ pub(crate) fn report_failure(
     if audience.conversation && !matches!(refusal, Refusal::NoToken { .. }) {
         handle.error_message(&format!("pam_oauth2: {line}"));
     }
+    let audit = match (login, &redactor, audience.call) {
+        (Some(login), Some(redactor), _) => Some(audit::refused(login, code, redactor)),
+        (_, _, Call::Auth) if !matches!(refusal, Refusal::NoToken { .. }) => {
+            Some(audit::refused_early(handle.remote_host().as_deref(), code))
+        }
+        _ => None,
+    };
+    if let Some(line) = audit {
+        audience.audit(handle, Severity::Notice, &line);
+    }
     code
 }
 
-/// Leaves one line in syslog; PostgreSQL writes its own (`log_connections`).
-pub(crate) fn report_success(handle: &Handle<'_>, audience: &Audience, login: &Login) {
+/// Leaves the audit line.
+pub(crate) fn report_success(
+    handle: &Handle<'_>,
+    audience: &Audience,
+    login: &Login,
+    admission: &Admission,
+) {
+    let line = audit::accepted(login, admission, &Redactor::new(&login.token));
+    audience.audit(handle, Severity::Info, &line);
+}
+
+/// Says what an administrator should know although it decided nothing: to syslog, and to the log
+/// of the application, because a Spilo pod has no other.
+pub(crate) fn report_warnings(
+    handle: &Handle<'_>,
+    audience: &Audience,
+    login: &Login,
+    journal: &Journal,
+) {
     let redactor = Redactor::new(&login.token);
-    audience.syslog(handle, Severity::Info, &format!("{} accepted", subject(login, &redactor)));
+    for warning in journal.take_warnings() {
+        let line = warning.shown(Some(&redactor));
+        audience.syslog(handle, Severity::Warning, &line);
+        if audience.conversation {
+            handle.error_message(&format!("pam_oauth2: {line}"));
+        }
+    }
 }
 
 fn subject(login: &Login, redactor: &Redactor<'_>) -> String {

@@ -10,9 +10,10 @@
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::files;
+use crate::system;
 
 /// `_PATH_LOG` of <paths.h>.
 const SOCKET: &str = "/dev/log";
@@ -38,8 +39,14 @@ pub(crate) fn send(severity: Severity, origin: &str, line: &str) {
     let priority = AUTHPRIV << 3 | severity as u8;
     let process = std::process::id();
     let message = format!("<{priority}>{}[{process}]: pam_oauth2({origin}): {line}", program());
-    let _lost_if_nobody_takes_it = send_within(PATIENCE, message.as_bytes());
+    let patience = if LOST.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let lost = send_within(patience, message.as_bytes()).is_err();
+    LOST.store(lost, Ordering::Relaxed);
 }
+
+/// Whether the latest line was lost: then the next does not wait, so that a login with several
+/// lines waits once.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 fn send_within(patience: Duration, message: &[u8]) -> io::Result<usize> {
     let socket = UnixDatagram::unbound()?;
@@ -56,9 +63,9 @@ fn send_within(patience: Duration, message: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// The name of the program that loaded us, such as `postgres`; proc(5).
+/// The name of the program that loaded us, such as `postgres`.
 fn program() -> String {
-    let name = files::read(Path::new("/proc/self/comm"), 64).unwrap_or_default();
+    let name = system::program_name();
     let name = String::from_utf8_lossy(&name);
     let plain = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
     let name: String = name.chars().filter(plain).collect();

@@ -65,6 +65,7 @@ mod tests {
 
     #[test]
     fn visible_ascii_up_to_the_limit_is_a_token() {
+        assert_eq!(MAX_LENGTH, 16_384);
         assert_eq!(parse(b"x"), Ok(()));
         assert_eq!(parse(b"!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~"), Ok(()));
         assert_eq!(parse(&vec![b'a'; MAX_LENGTH]), Ok(()));

@@ -21,7 +21,7 @@ pub(crate) const DEPTH_LIMIT: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Claims(BTreeMap<String, Claim>);
 
-/// The value of a member, as far as a check can use it.
+/// A value of the document.
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// `true` or `false`.
@@ -30,8 +30,12 @@ pub(crate) enum Claim {
     Fraction(f64),
     /// A whole number of up to 64 bits.
     Integer(i128),
-    /// Nothing that a `key=value` check could mean: `null`, an array or an object.
-    Other(&'static str),
+    /// An array.
+    List(Vec<Self>),
+    /// `null`.
+    Null,
+    /// An object.
+    Object(Claims),
     /// A string, unescaped. Wiped when dropped: some services repeat the token.
     Text(Zeroizing<String>),
 }
@@ -51,14 +55,39 @@ impl Claims {
         let value = Value { depth: 1 }.deserialize(&mut json)?;
         json.end()?;
         match value {
-            Node::Object(members) => Ok(Self(members)),
-            Node::Claim(_) => Err(ClaimsFault::NotAnObject),
+            Claim::Object(claims) => Ok(claims),
+            _ => Err(ClaimsFault::NotAnObject),
         }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Claim> {
         self.0.get(name)
     }
+
+    /// The value at a JSON pointer (RFC 6901), given by its unescaped reference tokens. An index
+    /// has no leading zero, and `-` names no element.
+    pub(crate) fn at(&self, tokens: &[String]) -> Option<&Claim> {
+        let (first, rest) = tokens.split_first()?;
+        rest.iter().try_fold(self.find(first)?, |claim, token| match claim {
+            Claim::Object(claims) => claims.find(token),
+            Claim::List(items) => items.get(index(token)?),
+            _ => None,
+        })
+    }
+
+    /// A member that is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.find(name)? {
+            Claim::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn index(token: &str) -> Option<usize> {
+    let plain = token == "0" || !token.starts_with('0');
+    let digits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
+    (plain && digits).then(|| token.parse().ok())?
 }
 
 impl Claim {
@@ -69,7 +98,7 @@ impl Claim {
             Self::Text(own) => own.as_str() == text,
             Self::Flag(own) => text == if *own { "true" } else { "false" },
             Self::Integer(own) => own.to_string() == text,
-            Self::Fraction(_) | Self::Other(_) => false,
+            Self::Fraction(_) | Self::List(_) | Self::Null | Self::Object(_) => false,
         }
     }
 
@@ -85,7 +114,7 @@ impl Claim {
             Self::Text(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
                 text.parse().ok()
             }
-            Self::Flag(_) | Self::Other(_) | Self::Text(_) => None,
+            Self::Flag(_) | Self::List(_) | Self::Null | Self::Object(_) | Self::Text(_) => None,
         }
     }
 
@@ -96,7 +125,9 @@ impl Claim {
             Self::Flag(false) => Found::Kind("false"),
             Self::Fraction(number) => Found::Number(Foreign::new(format!("{number:?}"))),
             Self::Integer(number) => Found::Number(Foreign::new(number.to_string())),
-            Self::Other(kind) => Found::Kind(kind),
+            Self::List(_) => Found::Kind("an array"),
+            Self::Null => Found::Kind("null"),
+            Self::Object(_) => Found::Kind("an object"),
             Self::Text(text) => Found::Text(Foreign::new(text.to_string())),
         }
     }
@@ -108,21 +139,6 @@ pub(crate) enum Found {
     Kind(&'static str),
     Number(Foreign),
     Text(Foreign),
-}
-
-/// What a value is, while reading.
-enum Node {
-    Claim(Claim),
-    Object(BTreeMap<String, Claim>),
-}
-
-impl From<Node> for Claim {
-    fn from(node: Node) -> Self {
-        match node {
-            Node::Claim(claim) => claim,
-            Node::Object(_) => Self::Other("an object"),
-        }
-    }
 }
 
 /// Reads one value that stands at `depth`.
@@ -141,51 +157,54 @@ impl Value {
 }
 
 impl<'de> DeserializeSeed<'de> for Value {
-    type Value = Node;
+    type Value = Claim;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Claim, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Value {
-    type Value = Node;
+    type Value = Claim;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Flag(flag)))
+    fn visit_bool<E>(self, flag: bool) -> Result<Claim, E> {
+        Ok(Claim::Flag(flag))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Fraction(number)))
+    fn visit_f64<E>(self, number: f64) -> Result<Claim, E> {
+        Ok(Claim::Fraction(number))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Integer(number.into())))
+    fn visit_i64<E>(self, number: i64) -> Result<Claim, E> {
+        Ok(Claim::Integer(number.into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Integer(number.into())))
+    fn visit_u64<E>(self, number: u64) -> Result<Claim, E> {
+        Ok(Claim::Integer(number.into()))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Text(Zeroizing::new(text.to_owned()))))
+    fn visit_str<E>(self, text: &str) -> Result<Claim, E> {
+        Ok(Claim::Text(Zeroizing::new(text.to_owned())))
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Claim(Claim::Other("null")))
+    fn visit_unit<E>(self) -> Result<Claim, E> {
+        Ok(Claim::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Claim, A::Error> {
         let below = self.below()?;
-        while items.next_element_seed(below)?.is_some() {}
-        Ok(Node::Claim(Claim::Other("an array")))
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element_seed(below)? {
+            read.push(item);
+        }
+        Ok(Claim::List(read))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Claim, A::Error> {
         let below = self.below()?;
         let mut read = BTreeMap::new();
         while let Some(name) = members.next_key::<String>()? {
@@ -195,9 +214,9 @@ impl<'de> Visitor<'de> for Value {
                 return Err(A::Error::custom("a member occurs twice in one object"));
             }
             let value = members.next_value_seed(below)?;
-            read.insert(name, value.into());
+            read.insert(name, value);
         }
-        Ok(Node::Object(read))
+        Ok(Claim::Object(Claims(read)))
     }
 }
 

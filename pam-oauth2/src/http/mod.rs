@@ -1,6 +1,6 @@
-//! One GET request on the calling thread, with one deadline over everything.
+//! One request on the calling thread, with one deadline over everything.
 //!
-//! In: a URL, what to trust, a [`Deadline`]. Out: status and body, or why there is none.
+//! In: a [`Request`], what to trust, a [`Deadline`]. Out: an [`Answer`], or why there is none.
 //! Never: a thread, a redirect, a proxy, an environment variable, a body above
 //! [`BODY_LIMIT`], or a wait beyond the deadline.
 //!
@@ -13,12 +13,15 @@ mod tls;
 use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONNECTION, CONTENT_LENGTH};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, IF_NONE_MATCH,
+};
 use reqwest::{Response, redirect, retry};
 use rustls::ClientConfig;
 use tokio::time::Instant;
@@ -36,6 +39,8 @@ pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
 const FIRST_ROOM: usize = 8 * 1024;
 /// More header lines than this are an attack or an accident.
 const HEADER_LINES: usize = 100;
+/// A longer entity tag is not sent back.
+const LONGEST_TAG: usize = 256;
 const USER_AGENT: &str = concat!("pam-oauth2/", env!("CARGO_PKG_VERSION"));
 
 /// When everything must be over, and how long that was in all.
@@ -50,6 +55,44 @@ impl Deadline {
         let now = Instant::now();
         Self { at: now.checked_add(total).unwrap_or(now), total }
     }
+
+    /// The first half of what is left: for an attempt that something can still follow.
+    pub(crate) fn half(self) -> Self {
+        Self::after(self.left().checked_div(2).unwrap_or_default())
+    }
+
+    /// Most of what is left: for an attempt whose end others wait for, because they have to answer
+    /// before their own deadlines.
+    pub(crate) fn early(self) -> Self {
+        let left = self.left();
+        Self::after(left.saturating_sub(left.checked_div(16).unwrap_or_default()))
+    }
+
+    pub(crate) fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// For waits that know nothing of the runtime.
+    pub(crate) fn instant(self) -> std::time::Instant {
+        self.at.into_std()
+    }
+}
+
+/// What is asked. Nothing in it prints: URL, form and credentials may hold secrets.
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a Url,
+    /// Posted as `application/x-www-form-urlencoded`; without it this is a GET request.
+    pub(crate) form: Option<Zeroizing<String>>,
+    /// The value of the header `Authorization`.
+    pub(crate) authorization: Option<Zeroizing<String>>,
+    /// The entity tag of what is known already (RFC 9110 section 13.1.2).
+    pub(crate) known: Option<String>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn get(url: &'a Url) -> Self {
+        Self { url, form: None, authorization: None, known: None }
+    }
 }
 
 /// A complete answer.
@@ -59,6 +102,28 @@ pub(crate) struct Answer {
     /// Empty unless the status is 200: no other body is read. Wiped when dropped, because
     /// some services repeat the token in it.
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// The header `ETag`, where it is visible ASCII of a sane length.
+    pub(crate) tag: Option<String>,
+    /// For how long the answer may be kept (RFC 9111 section 5.2.2): `max-age`, or zero for
+    /// `no-store` and `no-cache`.
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Who carries requests: [`Network`], or a test.
+pub(crate) trait Carrier {
+    fn send(&self, request: &Request<'_>, deadline: Deadline) -> Result<Answer, HttpFault>;
+}
+
+/// The real network, with what is trusted there: one CA file, or the system's bundle.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Carrier for Network {
+    fn send(&self, request: &Request<'_>, deadline: Deadline) -> Result<Answer, HttpFault> {
+        send(request, self.ca_file.as_deref(), deadline)
+    }
 }
 
 /// How far a request has come, for the message about a deadline.
@@ -113,13 +178,14 @@ impl Progress {
     }
 }
 
-/// Gets `url`. Everything that was opened is closed when this returns.
-pub(crate) fn get(
-    url: &Url,
+/// Everything that was opened is closed when this returns.
+fn send(
+    request: &Request<'_>,
     ca_file: Option<&Path>,
     deadline: Deadline,
 ) -> Result<Answer, HttpFault> {
-    let tls = tls::client_config(url.scheme() == "https", ca_file).map_err(HttpFault::Trust)?;
+    let tls =
+        tls::client_config(request.url.scheme() == "https", ca_file).map_err(HttpFault::Trust)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -127,7 +193,7 @@ pub(crate) fn get(
         .map_err(|error| HttpFault::Starved { cause: error.to_string() })?;
     let progress = Progress::new();
     let failures = RefCell::new(Vec::new());
-    let exchange = exchange(url, &tls, deadline, &progress, &failures);
+    let exchange = exchange(request, &tls, deadline, &progress, &failures);
     let answer = runtime.block_on(async { tokio::time::timeout_at(deadline.at, exchange).await });
     answer.unwrap_or_else(|_| {
         let earlier = all_causes(failures.take());
@@ -142,7 +208,7 @@ pub(crate) fn get(
 type Failures = RefCell<Vec<race::Failed<reqwest::Error>>>;
 
 async fn exchange(
-    url: &Url,
+    asked: &Request<'_>,
     tls: &ClientConfig,
     deadline: Deadline,
     progress: &Progress,
@@ -150,16 +216,19 @@ async fn exchange(
 ) -> Result<Answer, HttpFault> {
     let failed =
         |cause: String| HttpFault::Failed { stage: progress.stage(), cause: Foreign::new(cause) };
-    let addresses = addresses(url, deadline).await.map_err(|error| failed(error.to_string()))?;
+    let addresses =
+        addresses(asked.url, deadline).await.map_err(|error| failed(error.to_string()))?;
     progress.reach(Stage::Connecting);
     let response = race::first_to_connect(addresses, failures, |address, gate| {
-        request(url, tls.clone(), address, gate, progress.clone())
+        attempt(asked, tls.clone(), address, gate, progress.clone())
     })
     .await
     .map_err(|race::NobodyLeft| failed(all_causes(failures.take())))?;
     let status = response.status().as_u16();
+    let tag = text_of(&response, &ETAG).filter(|tag| tag.len() <= LONGEST_TAG);
+    let max_age = text_of(&response, &CACHE_CONTROL).and_then(|text| max_age(&text));
     let body = if status == 200 { body(response, progress).await? } else { Zeroizing::default() };
-    Ok(Answer { status, body })
+    Ok(Answer { status, body, tag, max_age })
 }
 
 async fn addresses(url: &Url, deadline: Deadline) -> Result<Vec<SocketAddr>, resolver::Fault> {
@@ -174,8 +243,8 @@ async fn addresses(url: &Url, deadline: Deadline) -> Result<Vec<SocketAddr>, res
 }
 
 /// One attempt, to one address.
-async fn request(
-    url: &Url,
+async fn attempt(
+    asked: &Request<'_>,
     tls: ClientConfig,
     address: SocketAddr,
     gate: race::Gate,
@@ -184,7 +253,7 @@ async fn request(
     let mut client = reqwest::Client::builder()
         .connector_layer(race::GateLayer::new(gate, move || progress.reach(Stage::Waiting)))
         .http1_max_headers(HEADER_LINES)
-        .https_only(url.scheme() == "https")
+        .https_only(asked.url.scheme() == "https")
         .no_proxy()
         .pool_max_idle_per_host(0)
         .redirect(redirect::Policy::none())
@@ -192,16 +261,46 @@ async fn request(
         .retry(retry::never())
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT);
-    if let Some(Host::Domain(name)) = url.host() {
+    if let Some(Host::Domain(name)) = asked.url.host() {
         client = client.resolve(name, address);
     }
-    client
-        .build()?
-        .get(url.clone())
-        .header(ACCEPT, "application/json")
-        .header(CONNECTION, "close")
-        .send()
-        .await
+    let client = client.build()?;
+    let mut request = match &asked.form {
+        Some(form) => client
+            .post(asked.url.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.as_bytes().to_vec()),
+        None => client.get(asked.url.clone()),
+    };
+    request = request.header(ACCEPT, "application/json").header(CONNECTION, "close");
+    if let Some(credentials) = &asked.authorization {
+        let mut value = HeaderValue::from_str(credentials).unwrap_or(HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
+    }
+    if let Some(known) = &asked.known {
+        request = request.header(IF_NONE_MATCH, known);
+    }
+    request.send().await
+}
+
+fn text_of(response: &Response, name: &HeaderName) -> Option<String> {
+    let text = response.headers().get(name)?.to_str().ok()?;
+    Some(text.to_owned())
+}
+
+/// The directives that matter to a private cache.
+pub(crate) fn max_age(directives: &str) -> Option<Duration> {
+    let mut found = None;
+    for directive in directives.split(',').map(str::trim) {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        match name.to_ascii_lowercase().as_str() {
+            "no-cache" | "no-store" => return Some(Duration::ZERO),
+            "max-age" => found = value.trim_matches('"').parse().ok().map(Duration::from_secs),
+            _ => {}
+        }
+    }
+    found
 }
 
 async fn body(

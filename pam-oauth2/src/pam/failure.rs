@@ -40,6 +40,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The value of <security/_pam_types.h>.
+    pub(crate) fn number(self) -> u8 {
+        self.0.get()
+    }
+}
+
 /// What a code of `pam_get_user` or `pam_get_authtok` means here, else the number.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

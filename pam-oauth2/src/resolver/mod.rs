@@ -10,6 +10,8 @@
 //! before the deadline, so that a dead first server does not use up what the second needs; and
 //! the options `rotate`, `use-vc` and `no-aaaa` have no effect.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hosts;
 mod message;
 mod query;

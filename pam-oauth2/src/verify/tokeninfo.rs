@@ -1,43 +1,44 @@
 //! A tokeninfo endpoint: `GET <url><token>`, and status 200 with the claims means genuine.
 
-use pam_oauth2_arguments::AuthLine;
+use std::time::Duration;
+
+use pam_oauth2_arguments::Endpoint;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::Verified;
+use super::{Verified, alive, described};
 use crate::claims::Claims;
+use crate::clock::Timestamp;
 use crate::error::Refusal;
-use crate::http::{self, Deadline};
-use crate::redact::Foreign;
+use crate::http::{Carrier, Deadline, Request};
 use crate::token::{AccessToken, TokenFault};
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Asks the token service of `line` about `token`.
-pub(crate) fn verify(
-    line: &AuthLine,
+/// Asks the token service about `token`.
+pub(super) fn verify(
+    endpoint: &Endpoint,
     token: &AccessToken,
+    leeway: Duration,
+    now: Timestamp,
+    carrier: &dyn Carrier,
     deadline: Deadline,
 ) -> Result<Verified<Claims>, Refusal> {
-    let url = url(line, token)?;
-    let service = || line.endpoint.to_string();
-    let answer = http::get(&url, line.ca_file.as_deref(), deadline)
-        .map_err(|fault| Refusal::Http { service: service(), fault })?;
-    if answer.status != 200 {
-        return Err(Refusal::Status { service: service(), status: answer.status });
-    }
-    let claims = Claims::parse(&answer.body).map_err(|fault| Refusal::Body {
-        service: service(),
-        fault: Foreign::new(fault.to_string()),
-    })?;
+    let url = url(endpoint, token)?;
+    let name = endpoint.to_string();
+    let answer = carrier
+        .send(&Request::get(&url), deadline)
+        .map_err(|fault| Refusal::Http { service: name.clone(), fault })?;
+    let claims = described(&answer, name)?;
+    alive::check(&claims, leeway, now)?;
     Ok(Verified(claims))
 }
 
-fn url(line: &AuthLine, token: &AccessToken) -> Result<Url, Refusal> {
+fn url(endpoint: &Endpoint, token: &AccessToken) -> Result<Url, Refusal> {
     let encoded = Zeroizing::new(percent_encode(token.expose(), RESERVED).to_string());
-    line.endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::NotForThisUrl))
+    endpoint.with(&encoded).ok_or(Refusal::Token(TokenFault::NotForThisUrl))
 }
 
 #[cfg(test)]
@@ -49,9 +50,9 @@ mod tests {
     const PREFIX: &str = "https://info.example.com/oauth2/tokeninfo?access_token=";
 
     fn asked(prefix: &str, token: &str) -> Option<String> {
-        let line = AuthLine::parse(&[prefix, "uid"]).unwrap();
+        let endpoint = Endpoint::parse(prefix, false).unwrap();
         let token = AccessToken::parse(Zeroizing::new(token.into())).unwrap();
-        url(&line, &token).ok().map(Into::into)
+        url(&endpoint, &token).ok().map(Into::into)
     }
 
     #[test]
