@@ -151,7 +151,7 @@ fn every_check_has_to_hold() {
         (
             r#"{"uid":"alice"}"#,
             Code::AuthErr,
-            r#"has no "realm", and the PAM line demands realm=/employees"#,
+            r#"has no "realm", and the rules demand "/employees""#,
         ),
         (r#"{"uid":"alice","realm":"/employees/"}"#, Code::AuthErr, r#"is "/employees/""#),
         (r#"{"uid":"alice","realm":"/EMPLOYEES"}"#, Code::AuthErr, r#"is "/EMPLOYEES""#),

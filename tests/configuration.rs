@@ -19,7 +19,8 @@ fn a_line_that_is_not_understood_is_a_configuration_error() {
         (format!("{url} uid =x"), r#""=x" is neither"#),
         (format!("{url} uid --no-such-option"), "unknown option --no-such-option"),
         (format!("{url} uid --no-such-option=1"), "unknown option --no-such-option"),
-        (format!("{url} uid --verify=jwt"), "there is tokeninfo"),
+        (format!("{url} uid --verify=jwt"), "--verify needs --audience"),
+        (format!("{url} uid --verify=oidc"), "there is: tokeninfo, jwt"),
         (format!("{url} uid --timeout=1s --timeout=1s"), "given twice"),
         (format!("{url} uid --allow-http --allow-http"), "given twice"),
         (format!("{url} uid --timeout"), "needs a value"),
@@ -132,7 +133,7 @@ fn no_warn_keeps_the_reason_for_syslog() {
 }
 
 #[test]
-fn a_refusal_and_a_success_leave_one_line_each_in_syslog() {
+fn a_login_leaves_its_audit_line_in_syslog_and_a_refusal_its_reason_before_it() {
     let world = World::plain();
     world.strict(&world.rule("--allow-http"));
     world.strict_login("alice", world.grant("alice")).assert_accepted();
@@ -146,15 +147,20 @@ fn a_refusal_and_a_success_leave_one_line_each_in_syslog() {
     let lines = world.syslog();
     // Facility 10 is authpriv; severities 6, 5 and 3 are info, notice and error (RFC 5424).
     let expected = [
-        ("<86>", r#"pam_oauth2(strict:auth): login of "alice" from 127.0.0.1 accepted"#),
+        ("<86>", "rhost=127.0.0.1 via=tokeninfo"),
         (
             "<85>",
             r#"pam_oauth2(strict:auth): login of "bob" from 127.0.0.1 refused: the token is somebody else's: its "uid" is "alice""#,
         ),
         (
+            "<85>",
+            r#"pam_oauth2(strict:auth): audit: login=refused role="bob" code=7 rhost=127.0.0.1"#,
+        ),
+        (
             "<83>",
             "pam_oauth2(strict:auth): PAM line: no arguments: write the URL of the token service, the login field and key=value checks",
         ),
+        ("<85>", "pam_oauth2(strict:auth): audit: login=refused role=- code=3 rhost=127.0.0.1"),
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, (priority, text)) in lines.iter().zip(expected) {

@@ -43,7 +43,7 @@ fn the_demo_shows_a_login_and_the_reason_of_every_refusal() {
         "$ export PGPASSWORD=",
         "$ export PGSSLMODE=require",
         "alice        | t        | TLSv1.3",
-        r#""realm" of the token is "/customers", and the PAM line demands "/employees""#,
+        r#""realm" of the token is "/customers", and the rules demand "/employees""#,
         "the token expired 60 s ago",
         r#"the token is somebody else's: its "uid" is "bob""#,
         "cannot be asked: connecting failed: tcp connect error: Connection refused",

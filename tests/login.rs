@@ -16,7 +16,7 @@ fn a_token_of_another_realm_is_refused() {
     let world = World::new();
     let token = world.grant_in("alice", "/customers");
     world.login("alice", &token).assert_reason(
-        r#""realm" of the token is "/customers", and the PAM line demands "/employees""#,
+        r#""realm" of the token is "/customers", and the rules demand "/employees""#,
     );
     world.strict_login("alice", &token).assert_refused(Code::AuthErr, "/customers");
 }

@@ -7,17 +7,34 @@
     reason = "the lint's exception for tests leaves out their helper functions"
 )]
 
+mod audit;
 mod bad_json;
 mod bad_tls;
 mod bad_tokens;
 mod bad_transport;
+mod cache_dir;
+mod cache_sharing;
+mod check_command;
+mod check_config;
+mod config_file;
 mod configuration;
+mod crowd;
 mod demo;
 mod hostile_users;
+mod introspection;
+mod jwt;
+mod jwt_claims;
+mod jwt_keys;
+mod jwt_signatures;
+mod key_sets;
 mod login;
 mod names;
+mod outages;
 mod pgbouncer;
 mod processes;
 mod protocol;
+mod revocation;
 mod stacks;
 mod tidy;
+mod user_mapping;
+mod verdicts;

@@ -73,7 +73,8 @@ fn no_file_is_too_long() {
 #[test]
 fn unsafe_code_of_the_module_lies_behind_the_fence() {
     for (path, text) in sources("pam-oauth2") {
-        let fenced = path.starts_with("pam-oauth2/src/pam") || path.ends_with("src/hooks.rs");
+        let fenced = path.starts_with("pam-oauth2/src/pam")
+            || ["src/hooks.rs", "src/system.rs"].iter().any(|file| path.ends_with(file));
         let has = text.contains("unsafe {")
             || text.contains("unsafe extern")
             || text.contains("unsafe fn");
@@ -84,9 +85,25 @@ fn unsafe_code_of_the_module_lies_behind_the_fence() {
 #[test]
 fn the_middle_of_the_module_is_pure() {
     let pure = [
+        "authorize/mapping/mod.rs",
         "authorize/mod.rs",
         "claims/mod.rs",
+        "policy/expression.rs",
+        "policy/fault.rs",
+        "policy/file/mod.rs",
+        "policy/file/rules.rs",
+        "policy/file/section.rs",
+        "policy/file/source.rs",
+        "policy/file/tables.rs",
+        "policy/file/trust.rs",
+        "policy/file/user.rs",
+        "policy/file/values.rs",
+        "policy/line.rs",
+        "policy/map_file/mod.rs",
+        "policy/mod.rs",
         "redact.rs",
+        "revocation/mod.rs",
+        "revocation/time.rs",
         "role.rs",
         "token.rs",
         "resolver/message/mod.rs",
@@ -231,6 +248,27 @@ fn the_module_exports_its_hooks_alone_and_stays_mapped() {
     let dynamic = readelf("--dynamic");
     assert!(dynamic.contains("NODELETE"), "{dynamic}");
     assert!(dynamic.contains("[libpam.so.0]"), "{dynamic}");
+}
+
+/// `idna` takes them from whichever version of its adapter Cargo.lock names; the one without is
+/// 1.0, and `cargo update` goes to the newest. Then: `cargo update -p idna_adapter --precise 1.0.0`.
+#[test]
+fn the_module_carries_no_tables_of_unicode() {
+    let tree = module_tree("{p}");
+    assert!(tree.lines().any(|line| line.starts_with("idna_adapter v1.0.")), "{tree}");
+}
+
+/// Cargo drops `lto` without a word where the same target is built as an rlib, too.
+#[test]
+fn the_module_is_optimized_as_a_whole() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["name"] == "pam-oauth2").unwrap();
+    let target = |target: &&Value| target["name"] == "pam_oauth2";
+    let module = package["targets"].as_array().unwrap().iter().find(target).unwrap();
+    assert_eq!(module["crate_types"], serde_json::json!(["cdylib"]));
+    let manifest = fs::read_to_string(source().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\nlto = \"fat\"\n"));
 }
 
 #[test]

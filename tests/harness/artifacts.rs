@@ -11,8 +11,18 @@ const MODULE: &str = "libpam_oauth2.so";
 pub fn module() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     ONCE.get_or_init(|| {
-        build(&["--release"]);
+        build(&["-p", "pam-oauth2", "--release"]);
         target().join("release").join(MODULE)
+    })
+    .clone()
+}
+
+/// The release build of `pam-oauth2-check`, freshly built.
+pub fn check() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "pam-oauth2-check", "--release"]);
+        target().join("release").join("pam-oauth2-check")
     })
     .clone()
 }
@@ -23,7 +33,15 @@ pub fn module_with_panic_injection() -> PathBuf {
     ONCE.get_or_init(|| {
         let folder = target().join("panic-injection");
         let folder_text = folder.display().to_string();
-        build(&["--release", "--features", "panic-injection", "--target-dir", &folder_text]);
+        build(&[
+            "-p",
+            "pam-oauth2",
+            "--release",
+            "--features",
+            "panic-injection",
+            "--target-dir",
+            &folder_text,
+        ]);
         folder.join("release").join(MODULE)
     })
     .clone()
@@ -52,12 +70,12 @@ pub fn target() -> PathBuf {
 
 fn build(arguments: &[&str]) {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "-p", "pam-oauth2"])
+        .args(["build", "--quiet", "--locked"])
         .args(arguments)
         .current_dir(source())
         // Ctrl-C is for the program that the person started; it cleans up in order.
         .process_group(0)
         .status()
         .expect("cargo can be started");
-    assert!(status.success(), "the PAM module does not build: {status}");
+    assert!(status.success(), "what is under test does not build: {status}");
 }

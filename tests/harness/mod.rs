@@ -1,5 +1,6 @@
 //! Real servers for tests: PostgreSQL with the PAM module, and around it what a user would
-//! have elsewhere (a token service, a DNS server, a syslog daemon), which can misbehave.
+//! have elsewhere (a token service, an issuer of JWTs, a DNS server, a syslog daemon), which
+//! can misbehave.
 //!
 //! Everything listens on loopback. PostgreSQL and every PAM client run as `nobody` in a
 //! [`Sandbox`]: a mount namespace of their own, with its own /etc/pam.d, so that nothing of
@@ -13,9 +14,13 @@
 )]
 
 pub mod artifacts;
+pub mod canary;
 pub mod certificates;
+pub mod crowd;
 pub mod dns;
 pub mod eventually;
+pub mod http_server;
+pub mod identity_provider;
 pub mod pam;
 pub mod postgres;
 pub mod process;
@@ -27,7 +32,9 @@ pub mod wire;
 pub mod workdir;
 pub mod world;
 
+pub use canary::Canary;
 pub use eventually::eventually;
+pub use identity_provider::{IdentityProvider, Route};
 pub use pam::{Code, PamClient};
 pub use sandbox::Sandbox;
 pub use token_service::{Request, TokenService};

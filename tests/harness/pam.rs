@@ -4,9 +4,9 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, with_clock_off_by};
 
 /// The return codes that tests speak of; <security/_pam_types.h>.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,8 +75,23 @@ const LIMIT: &str = "600";
 
 impl PamClient {
     pub fn new(sandbox: &Sandbox, service: &str, user: impl AsRef<OsStr>) -> Self {
+        Self::behind(&[], sandbox, service, user)
+    }
+
+    /// One whose clock is wrong by so many seconds.
+    pub fn with_clock_off_by(
+        seconds: i64,
+        sandbox: &Sandbox,
+        service: &str,
+        user: impl AsRef<OsStr>,
+    ) -> Self {
+        Self::behind(&with_clock_off_by(seconds), sandbox, service, user)
+    }
+
+    /// Started by these words, with the client behind them.
+    fn behind(words: &[String], sandbox: &Sandbox, service: &str, user: impl AsRef<OsStr>) -> Self {
         let mut command = sandbox.command("timeout");
-        command.args(["--signal=KILL", LIMIT]).arg(sandbox.program("pam-client"));
+        command.args(["--signal=KILL", LIMIT]).args(words).arg(sandbox.program("pam-client"));
         command.args(["--service", service]).arg("--user").arg(user);
         Self { command, token: Vec::new() }
     }
@@ -119,7 +134,26 @@ impl PamClient {
 
     /// Runs the steps.
     #[track_caller]
-    pub fn run(mut self, steps: &[&str]) -> Report {
+    pub fn run(self, steps: &[&str]) -> Report {
+        let (output, text) = self.finish(steps);
+        let error = OsStr::from_bytes(&output.stderr).to_string_lossy().into_owned();
+        assert!(output.status.success(), "pam-client: {}\n{text}\n{error}", output.status);
+        let lines = text.lines().map(|line| match line.split_once(' ') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (line.to_owned(), String::new()),
+        });
+        Report { lines: lines.collect() }
+    }
+
+    /// Begins the steps, and comes back when somebody has killed it.
+    #[track_caller]
+    pub fn run_until_killed(self, steps: &[&str]) {
+        let (output, text) = self.finish(steps);
+        assert!(!output.status.success(), "nobody killed it:\n{text}");
+    }
+
+    #[track_caller]
+    fn finish(mut self, steps: &[&str]) -> (Output, String) {
         self.command.arg("--").args(steps);
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the client can be started");
@@ -130,13 +164,7 @@ impl PamClient {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let leaked = crate::secrets::holds_part_of(text.as_bytes(), &self.token);
         assert!(!leaked, "the conversation was told a part of the token: {text}");
-        let error = OsStr::from_bytes(&output.stderr).to_string_lossy().into_owned();
-        assert!(output.status.success(), "pam-client: {}\n{text}\n{error}", output.status);
-        let lines = text.lines().map(|line| match line.split_once(' ') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (line.to_owned(), String::new()),
-        });
-        Report { lines: lines.collect() }
+        (output, text)
     }
 }
 

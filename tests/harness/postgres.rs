@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::certificates::Identity;
 use crate::process::Process;
-use crate::sandbox::{Sandbox, own, unprivileged};
+use crate::sandbox::{CLOCK_LIBRARY, Sandbox, own, unprivileged};
 use crate::workdir::Workdir;
 use crate::world::Plan;
 use crate::{artifacts, eventually};
@@ -27,6 +27,11 @@ hostssl anyone   all     127.0.0.1/32  pam
 hostnossl raw    all     127.0.0.1/32  pam pamservice=strict
 hostssl all      +users  all           pam
 ";
+
+/// Holds by how much, in the folder of a world.
+pub(crate) const CLOCK_FILE: &str = "clock";
+/// The library looks into it once a second, and a backend may begin with what the server knew.
+pub(crate) const CLOCK_LAG: Duration = Duration::from_millis(2500);
 
 const SETUP: &str = "\
 create role users;
@@ -54,10 +59,14 @@ impl Postgres {
         let socket = sandbox.writable_folder("socket");
         secret_file(&data.join("server.key"), &identity.key_pem);
         secret_file(&data.join("server.crt"), &identity.certificate_pem);
-        secret_file(&data.join("pg_hba.conf"), HBA);
+        let hba = [&plan.hba.join("\n"), "\n", HBA].concat();
+        secret_file(&data.join("pg_hba.conf"), &hba);
         let log = workdir.path().join("postgres.log");
         let port = free_port();
-        let mut command = sandbox.command(bin("postgres"));
+        let mut command = match plan.movable_clock {
+            false => sandbox.command(bin("postgres")),
+            true => with_movable_clock(sandbox),
+        };
         command.arg("-D").arg(&data);
         let own_settings = [
             format!("port={port}"),
@@ -147,6 +156,19 @@ impl Postgres {
 fn children(parent: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     list.unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// PostgreSQL that gets the time from [`CLOCK_LIBRARY`]. The library is loaded behind the change
+/// of user, because it shares memory under the user who loads it first.
+fn with_movable_clock(sandbox: &Sandbox) -> Command {
+    let offset = sandbox.workdir.file(CLOCK_FILE, "+0s");
+    let mut command = sandbox.command("env");
+    command.arg(format!("LD_PRELOAD={CLOCK_LIBRARY}"));
+    command.arg(format!("FAKETIME_TIMESTAMP_FILE={}", offset.display()));
+    command.args(["FAKETIME_CACHE_DURATION=1", "NO_FAKE_STAT=1"]);
+    // Deadlines are about time that passes.
+    command.arg("FAKETIME_DONT_FAKE_MONOTONIC=1").arg(bin("postgres"));
+    command
 }
 
 /// psql that reads nothing of the machine's and prints bare values.

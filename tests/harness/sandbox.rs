@@ -7,17 +7,22 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use crate::secrets::random_text;
 use crate::workdir::Workdir;
 
 /// `nobody` and `nogroup` of Debian.
 const UNPRIVILEGED: u32 = 65534;
+/// Moves the clock of a process; Debian's package `libfaketime`.
+pub(crate) const CLOCK_LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+/// More commands for [`ENTER`].
+const MOUNTS: &str = "mounts";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Binds the files of the sandbox over those of the machine, for this process and its
 /// children only, and gives up root. `$1` is the folder, `$2` that of the PAM modules.
+/// The file `mounts` there holds what a test wants beside that.
 const ENTER: &str = r#"
 set -e
 own=$1 modules=$2
@@ -29,12 +34,13 @@ for file in /etc/ssl/certs/ca-certificates.crt /etc/hosts /etc/resolv.conf; do
     mount --bind "$own/etc/${file##*/}" "$file"
 done
 for node in full null random tty urandom zero; do
-    touch "$own/dev/$node"
+    [ -e "$own/dev/$node" ] || touch "$own/dev/$node"
     mount --bind "/dev/$node" "$own/dev/$node"
 done
 mkdir -p "$own/dev/shm"
 mount -t tmpfs -o mode=1777 tmpfs "$own/dev/shm"
 mount --rbind "$own/dev" /dev
+. "$own/mounts"
 cd /
 exec setpriv --reuid=65534 --regid=65534 --clear-groups --pdeathsig INT "$@"
 "#;
@@ -66,6 +72,7 @@ impl Sandbox {
         workdir.file("etc/ca-certificates.crt", format!("{bundle}\n{authority}"));
         workdir.file("etc/hosts", "127.0.0.1 localhost info.example.com\n");
         workdir.file("etc/resolv.conf", "# no server\n");
+        workdir.file(MOUNTS, "");
         workdir.file("pam.d/other", "auth required pam_deny.so\naccount required pam_deny.so\n");
         Self { workdir, modules }
     }
@@ -82,6 +89,30 @@ impl Sandbox {
         path
     }
 
+    /// From now on every process that enters finds a disk of its own at `folder`, empty and
+    /// `nobody`'s, with so many pages and files. One more file is the folder itself.
+    pub fn tiny_disk(&self, folder: &Path, pages: u32, files: u32) {
+        let options = format!(
+            "nr_blocks={pages},nr_inodes={},uid={UNPRIVILEGED},gid={UNPRIVILEGED},mode=0700",
+            files + 1
+        );
+        self.workdir
+            .file(MOUNTS, format!("mount -t tmpfs -o {options} tmpfs '{}'\n", folder.display()));
+    }
+
+    /// From now on every process that enters can read what is in `folder`, and change nothing.
+    pub fn read_only(&self, folder: &Path) {
+        let folder = folder.display();
+        let mounts =
+            format!("mount --bind '{folder}' '{folder}'\nmount -o remount,bind,ro '{folder}'\n");
+        self.workdir.file(MOUNTS, mounts);
+    }
+
+    /// Processes that enter from now on find nothing of the kind.
+    pub fn no_mounts(&self) {
+        self.workdir.file(MOUNTS, "");
+    }
+
     /// Installs one more PAM module, under this name.
     pub fn install_module(&self, module: &Path, name: &str) {
         install(module, &self.workdir.path().join("security").join(name));
@@ -89,9 +120,22 @@ impl Sandbox {
 
     /// A program of ours, where `nobody` can read it.
     pub fn program(&self, name: &str) -> PathBuf {
+        self.installed(name, || crate::artifacts::program(name))
+    }
+
+    /// The same for `pam-oauth2-check`.
+    pub fn check(&self) -> PathBuf {
+        self.installed("pam-oauth2-check", crate::artifacts::check)
+    }
+
+    /// Once, although many threads may ask at a time: a program that is still being written
+    /// somewhere cannot be started.
+    fn installed(&self, name: &str, from: impl FnOnce() -> PathBuf) -> PathBuf {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _lock = ONE_AT_A_TIME.lock();
         let installed = self.workdir.folder("bin").join(name);
         if !installed.exists() {
-            install(&crate::artifacts::program(name), &installed);
+            install(&from(), &installed);
         }
         installed
     }
@@ -119,6 +163,18 @@ pub fn unprivileged(program: impl AsRef<Path>) -> Command {
         .arg(program.as_ref())
         .current_dir("/");
     command
+}
+
+/// Makes the clock of a program that runs inside go wrong by so many seconds. Deadlines are about time that passes, so the monotonic clock is left alone, and
+/// so are the times of files, which the kernel writes.
+pub fn with_clock_off_by(seconds: i64) -> [String; 5] {
+    [
+        "env".to_owned(),
+        format!("LD_PRELOAD={CLOCK_LIBRARY}"),
+        format!("FAKETIME={seconds:+}s"),
+        "NO_FAKE_STAT=1".to_owned(),
+        "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
+    ]
 }
 
 /// Gives a path to `nobody`.

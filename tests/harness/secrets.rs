@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A run of this many bytes of a random token does not occur by chance.
 const RUN: usize = 8;
@@ -23,9 +23,9 @@ pub fn random_text(length: usize) -> String {
     bytes.iter().map(|byte| char::from(alphabet[usize::from(byte % 64)])).collect()
 }
 
-/// Everything that was sent as a password.
-#[derive(Debug, Default)]
-pub struct Secrets(Mutex<HashSet<Vec<u8>>>);
+/// Everything that was sent as a password. A copy knows of the same.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(Arc<Mutex<HashSet<Vec<u8>>>>);
 
 impl Secrets {
     pub fn add(&self, secret: &[u8]) {
@@ -40,26 +40,37 @@ impl Secrets {
     /// Panics where `text` holds a part of any of them.
     #[track_caller]
     pub fn assert_absent(&self, place: &str, text: &[u8]) {
-        for secret in self.0.lock().unwrap().iter() {
-            let leaked = holds_part_of(text, secret);
-            assert!(!leaked, "{place} holds a token or a part of one: {}", secret.escape_ascii());
-        }
+        let secrets = self.0.lock().unwrap();
+        let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
+        let leaked = found_in(text, &secrets);
+        let shown = leaked.unwrap_or_default().escape_ascii();
+        assert!(leaked.is_none(), "{place} holds a token or a part of one: {shown}");
     }
 }
 
-/// Whether `text` holds [`RUN`] bytes in a row of a random token, or the whole of another
+/// Whether `text` holds [`RUN`] bytes in a row of a random token or a JWT, or the whole of another
 /// secret that is long enough to be told from ordinary text.
 pub fn holds_part_of(text: &[u8], secret: &[u8]) -> bool {
-    if is_random(secret) {
-        let runs: HashSet<&[u8]> = secret.windows(RUN).collect();
-        return text.windows(RUN).any(|run| runs.contains(run));
-    }
-    secret.len() >= RUN && text.windows(secret.len()).any(|part| part == secret)
+    found_in(text, &[secret]).is_some()
+}
+
+/// The first part of a secret in `text`. Goes through the text once, however many secrets there
+/// are.
+fn found_in<'a>(text: &'a [u8], secrets: &[&[u8]]) -> Option<&'a [u8]> {
+    let (random, others): (Vec<&[u8]>, Vec<&[u8]>) =
+        secrets.iter().partition(|secret| is_random(secret));
+    let runs: HashSet<&[u8]> = random.iter().flat_map(|secret| secret.windows(RUN)).collect();
+    let run = text.windows(RUN).find(|run| runs.contains(run));
+    run.or_else(|| {
+        let others = others.into_iter().filter(|secret| secret.len() >= RUN);
+        let found = |secret: &[u8]| text.windows(secret.len()).find(|part| *part == secret);
+        others.filter_map(found).next()
+    })
 }
 
 fn is_random(secret: &[u8]) -> bool {
     let distinct: HashSet<_> = secret.iter().collect();
     secret.len() >= 32
         && distinct.len() > 16
-        && secret.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+        && secret.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }

@@ -13,6 +13,12 @@ pub fn http_answer(status: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// What a tokeninfo endpoint answers about a token that it does not know.
+pub fn unknown_token() -> Vec<u8> {
+    let body = br#"{"error":"invalid_request","error_description":"Access Token not valid"}"#;
+    http_answer("400 Bad Request", body)
+}
+
 /// Reads until the other side is done: a server that keeps silent.
 pub fn hold(connection: &mut (impl Read + ?Sized)) -> io::Result<()> {
     io::copy(connection, &mut io::sink()).map(|_| ())

@@ -1,7 +1,8 @@
 //! A temporary folder, readable by `nobody`; kept and named when a test fails.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -10,6 +11,38 @@ static KEEP: AtomicBool = AtomicBool::new(true);
 /// For a program that cleans up after itself whatever happens.
 pub fn never_keep() {
     KEEP.store(false, Ordering::Relaxed);
+}
+
+/// Paths with mode, owner, number, length, and when their content last changed, in nanoseconds.
+pub type Listing = BTreeMap<PathBuf, [i64; 5]>;
+
+/// What differs between two of them.
+pub fn changes(before: &Listing, after: &Listing) -> Vec<PathBuf> {
+    let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
+/// What is below a folder, and what would change if somebody wrote to it.
+pub fn listing(folder: &Path) -> Listing {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+            let numbers = [
+                i64::from(metadata.mode()),
+                i64::from(metadata.uid()),
+                metadata.ino().cast_signed(),
+                metadata.len().cast_signed(),
+                metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+            ];
+            found.insert(entry.path(), numbers);
+        }
+    }
+    found
 }
 
 #[derive(Debug)]

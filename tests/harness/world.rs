@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::certificates::Authority;
+use crate::identity_provider::IdentityProvider;
 use crate::pam::{Code, PamClient};
-use crate::postgres::{Postgres, psql};
+use crate::postgres::{self, Postgres, psql};
 use crate::sandbox::Sandbox;
 use crate::secrets::{Secrets, random_token};
 use crate::syslog::Syslog;
@@ -34,7 +35,11 @@ pub struct Plan {
     /// Environment variables of PostgreSQL.
     pub environment: Vec<(&'static str, String)>,
     pub module: PathBuf,
+    /// Whether the clock of PostgreSQL can be moved; [`World::move_clock`].
+    pub movable_clock: bool,
     pub postgres: bool,
+    /// Lines of pg_hba.conf before all others.
+    pub hba: Vec<&'static str>,
     /// `name=value` settings of PostgreSQL.
     pub settings: Vec<&'static str>,
     pub syslog: SyslogDaemon,
@@ -55,7 +60,9 @@ impl Default for Plan {
             encrypted: true,
             environment: Vec::new(),
             module: artifacts::module(),
+            movable_clock: false,
             postgres: true,
+            hba: Vec::new(),
             settings: Vec::new(),
             syslog: SyslogDaemon::Reads,
         }
@@ -167,7 +174,8 @@ impl World {
         self.sandbox.pam_file("strict", &file);
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let line = pam_oauth2_arguments::AuthLine::parse(&words);
-        let timeout = line.map_or(pam_oauth2_arguments::DEFAULT_TIMEOUT, |line| line.timeout);
+        let timeout = line.ok().and_then(|line| line.timeout());
+        let timeout = timeout.unwrap_or(pam_oauth2_arguments::DEFAULT_TIMEOUT);
         *self.limit.lock().unwrap() = timeout;
     }
 
@@ -191,6 +199,17 @@ impl World {
         self.secrets.add(token.as_bytes());
         self.service.know(&token, json);
         token
+    }
+
+    /// An issuer over plain http, whose tokens must not show up in any log either.
+    pub fn identity_provider(&self) -> IdentityProvider {
+        IdentityProvider::plain().telling(&self.secrets)
+    }
+
+    /// From now on, or within a second, the clock of PostgreSQL is so far ahead.
+    pub fn move_clock(&self, ahead: Duration) {
+        self.sandbox.workdir.file(postgres::CLOCK_FILE, format!("+{}s", ahead.as_secs()));
+        eventually::pause(postgres::CLOCK_LAG);
     }
 
     #[track_caller]

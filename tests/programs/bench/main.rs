@@ -1,0 +1,35 @@
+//! `make bench`: what a login costs. As a whole process, from fork(2) to the end of `pam_end`,
+//! above what `pam_permit` costs in the same run; beyond a deadline; and as logins per second of
+//! a PostgreSQL. Prints Markdown for docs/benchmarks.md.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program whose output is its purpose"
+)]
+
+mod deadlines;
+mod logins;
+mod processes;
+
+use harness::World;
+use harness::world::Plan;
+
+fn main() {
+    let world = World::with(Plan { postgres: false, ..Plan::default() });
+    processes::print(&world, number("RUNS", 300));
+    deadlines::print(&world);
+    drop(world);
+    logins::print(number("SECONDS", 5));
+}
+
+/// From the environment.
+fn number(name: &str, default: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() - 1) * percent / 100]
+}
