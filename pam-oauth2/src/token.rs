@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(MAX_LENGTH, 16_384);
         assert_eq!(parse(b"x"), Ok(()));
         assert_eq!(parse(b"!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~"), Ok(()));
-        assert_eq!(parse(&vec![b'a'; MAX_LENGTH]), Ok(()));
+        assert_eq!(parse(&[b'a'; 16 * 1024]), Ok(()));
+        assert_eq!(parse(&[b'a'; 16 * 1024 + 1]), Err(TokenFault::TooLong));
     }
 
     #[test]

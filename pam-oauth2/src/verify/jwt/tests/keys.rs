@@ -98,6 +98,30 @@ fn keys_that_cannot_be_used_are_left_out_and_spoil_nothing() {
 }
 
 #[test]
+fn the_exponent_of_an_rsa_key_is_odd_and_65537_at_least() {
+    let cases: [(&[u8], bool); 12] = [
+        (&[1, 0, 1], true),
+        (&[0, 0, 1, 0, 1], true),
+        (&[1, 0, 3], true),
+        (&[255, 255, 255], true),
+        (&[1, 0, 0, 1], true),
+        (&[255, 255, 255, 255], true),
+        (&[1, 0, 0], false),
+        (&[1, 0, 2], false),
+        (&[255, 255], false),
+        (&[3], false),
+        (&[1, 0, 0, 0, 1], false),
+        (&[], false),
+    ];
+    for (exponent, usable) in cases {
+        let mut key = TestKey::rsa_2048().public_jwk();
+        key["e"] = mint::encode(exponent).into();
+        let set = KeySet::parse(jwks(&[key]).as_bytes());
+        assert_eq!(set.is_ok(), usable, "{exponent:?}");
+    }
+}
+
+#[test]
 fn what_is_no_set_is_refused_whole() {
     for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[]} x"#, "<html>"]
     {
