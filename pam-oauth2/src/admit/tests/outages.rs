@@ -232,3 +232,22 @@ fn our_own_mistake_is_no_outage_and_is_not_remembered() {
     world.feels(Mood::Status(401));
     assert_eq!(world.enters(), Way::Verdict { age: 60.0, stale: true });
 }
+
+#[test]
+fn a_token_that_its_service_no_longer_knows_stays_out_for_the_longest_outage() {
+    let world = World::bridging();
+    world.policy.borrow_mut().limits.on_outage = OnOutage::Stale(Duration::from_secs(7 * 86_400));
+    world.enters();
+    world.pass(60.0);
+    world.feels(Mood::Down);
+    assert!(matches!(world.enters(), Way::Verdict { stale: true, .. }));
+    world.pass(60.0);
+    // It is asked about for another role.
+    world.feels(Mood::Status(401));
+    world.refuses("bob", OPAQUE, Failure::AUTH_ERR);
+    world.feels(Mood::Down);
+    for _ in 0..6 {
+        world.pass(86_400.0);
+        world.refuses("alice", OPAQUE, Failure::AUTHINFO_UNAVAIL);
+    }
+}

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::cache::{Access, Scratch};
 use crate::clock::Timestamp;
-use crate::http::{Answer, HttpFault, Request, Stage};
+use crate::http::{Answer, HttpFault, Request, Stage, TrustFault};
 use crate::token::AccessToken;
 
 const NAME: &str = "https://idp.example.com/realm";
@@ -34,6 +34,8 @@ enum Mood {
     Down,
     Status(u16),
     Body(&'static str),
+    /// Our own list of authorities cannot be read.
+    Untrusting,
 }
 
 /// An issuer, the server that trusts it, and the time.
@@ -161,6 +163,10 @@ impl Carrier for World {
                 return Err(HttpFault::Failed { stage: Stage::Connecting, cause });
             }
             Mood::Status(status) => return Ok(answer(status, "")),
+            Mood::Untrusting => {
+                let fault = TrustFault::Empty { path: "/ca.pem".into() };
+                return Err(HttpFault::Trust(fault));
+            }
             Mood::Body(body) => return Ok(answer(200, body)),
         }
         if url == OPENID {

@@ -107,3 +107,38 @@ fn answers_that_are_no_set_count_as_an_outage() {
         world.refuses("k1", Failure::AUTHINFO_UNAVAIL, reason);
     }
 }
+
+#[test]
+fn our_own_mistake_is_no_outage_of_the_issuer() {
+    let mut world = World::new();
+    world.limits.on_outage = OnOutage::Stale(Duration::from_secs(1800));
+    world.feels(Mood::Untrusting);
+    for calls in 1..4 {
+        // Nothing is noted: the next login finds out by itself.
+        world.refuses("k1", Failure::SERVICE_ERR, "/ca.pem");
+        assert_eq!(world.calls(), calls);
+    }
+    world.feels(Mood::Good);
+    assert_eq!(world.find("k1").unwrap(), Origin::Fetched);
+    // Beyond the day it bridges nothing either.
+    world.feels(Mood::Untrusting);
+    world.pass(24.0 * HOUR + 1.0);
+    world.refuses("k1", Failure::SERVICE_ERR, "/ca.pem");
+    world.feels(Mood::Down);
+    assert_eq!(world.find("k1").unwrap(), Origin::Stale(24.0 * HOUR + 1.0));
+}
+
+#[test]
+fn who_comes_with_an_unknown_name_in_a_pause_waits_for_its_end_too() {
+    let world = World::new();
+    world.find("k1").unwrap();
+    world.pass(1.0);
+    world.feels(Mood::Down);
+    world.refuses("k2", Failure::AUTHINFO_UNAVAIL, "connecting failed");
+    world.pass(0.5);
+    world.refuses("k3", Failure::AUTHINFO_UNAVAIL, "the next attempt is made in");
+    assert_eq!(world.calls(), 2);
+    world.pass(0.5);
+    world.refuses("k3", Failure::AUTHINFO_UNAVAIL, "connecting failed");
+    assert_eq!(world.calls(), 3);
+}

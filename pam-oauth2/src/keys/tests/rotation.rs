@@ -118,3 +118,21 @@ fn a_day_with_outages_is_a_day_of_logins() {
         world.pass(60.0);
     }
 }
+
+#[test]
+fn only_a_set_that_has_changed_makes_unknown_names_worth_a_question() {
+    for (changed, reason) in [(false, "a short while ago"), (true, "less than a minute ago")] {
+        let world = World::new();
+        world.find("k1").unwrap();
+        world.pass(1.0);
+        world.refuses("k2", Failure::AUTH_ERR, "fetched just now");
+        world.pass(61.0);
+        if changed {
+            world.keys.borrow_mut().push(key("k4"));
+        }
+        // Somebody else makes the set come once more.
+        world.refuses("k3", Failure::AUTH_ERR, "fetched just now");
+        world.pass(1.0);
+        world.refuses("k2", Failure::AUTH_ERR, reason);
+    }
+}

@@ -146,3 +146,33 @@ fn a_local_file_needs_neither_cache_nor_network() {
     world.refuses("k1", Failure::SERVICE_ERR, "no key set that can be used");
     assert_eq!(world.calls(), 0);
 }
+
+/// This text with blanks behind it, so many bytes in all.
+fn padded(text: String, length: usize) -> String {
+    let blanks = " ".repeat(length - text.len());
+    text + &blanks
+}
+
+#[test]
+fn a_set_of_an_issuer_has_192_kib_at_most() {
+    for (length, fits) in [(192 * 1024, true), (192 * 1024 + 1, false)] {
+        let world = World::new();
+        let body = padded(jwks(&[key("k1").public_jwk()]), length);
+        world.feels(Mood::Body(body.leak()));
+        assert_eq!(world.find("k1").is_ok(), fits, "{length}");
+        // And it fits into a file of the cache.
+        let again = world.find("k1").ok();
+        assert_eq!(again, fits.then_some(Origin::Cache), "{length}");
+    }
+}
+
+#[test]
+fn a_local_set_has_256_kib_at_most() {
+    let mut world = World::new();
+    let path = world.scratch.folder().join("set.json");
+    world.issuer.keys = KeySource::File(path.clone());
+    for (length, fits) in [(256 * 1024, true), (256 * 1024 + 1, false)] {
+        std::fs::write(&path, padded(jwks(&[key("k1").public_jwk()]), length)).unwrap();
+        assert_eq!(world.find("k1").is_ok(), fits, "{length}");
+    }
+}

@@ -92,6 +92,8 @@ fn a_set_is_good_for_a_day_to_the_second() {
     let directory = world.scratch.directory();
     let stored = Store::of(&directory, &world.issuer, &world.limits).set().unwrap();
     let ages = [
+        (-10_801.0, Age::Old),
+        (-10_800.0, Age::Aging),
         (-5.0, Age::Aging),
         (0.0, Age::Fresh),
         (3599.0, Age::Fresh),
@@ -120,4 +122,31 @@ fn a_file_of_another_issuer_is_not_that_of_this_one() {
     assert!(Store::of(&directory, &world.issuer, &world.limits).set().is_some());
     directory.write(other, &file).unwrap();
     assert!(Store::of(&directory, &world.issuer, &world.limits).set().is_none());
+}
+
+#[test]
+fn an_outage_keeps_a_set_in_use_for_a_time_and_not_for_one_of_the_far_future() {
+    let world = World::new();
+    world.find("k1").unwrap();
+    let directory = world.scratch.directory();
+    let stored = Store::of(&directory, &world.issuer, &world.limits).set().unwrap();
+    let cases = [(-10_801.0, false), (-10_800.0, true), (0.0, true), (90.0, true), (91.0, false)];
+    for (seconds, bridges) in cases {
+        assert_eq!(stored.bridges(Duration::from_secs(90), at(seconds)), bridges, "{seconds}");
+    }
+}
+
+#[test]
+fn only_logins_that_look_for_the_same_keys_wait_for_each_other() {
+    let (one, mut other) = (World::new(), World::new());
+    let directory = one.scratch.directory();
+    let key = |world: &World| *Store::of(&directory, &world.issuer, &world.limits).key();
+    assert_eq!(key(&one), key(&other));
+    other.issuer.keys = KeySource::Discovery;
+    assert_ne!(key(&one), key(&other));
+    other.issuer = JwtIssuer {
+        issuer: Issuer::parse("https://other.example.com", false).unwrap(),
+        ..one.issuer.clone()
+    };
+    assert_ne!(key(&one), key(&other));
 }
