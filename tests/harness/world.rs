@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use pam_oauth2_arguments::Limits;
+
 use crate::certificates::Authority;
 use crate::identity_provider::IdentityProvider;
 use crate::pam::{Code, PamClient};
@@ -130,7 +132,7 @@ impl World {
             authority,
             secrets: Secrets::default(),
             syslog,
-            limit: Mutex::new(pam_oauth2_arguments::DEFAULT_TIMEOUT),
+            limit: Mutex::new(Limits::default().timeout),
             sandbox,
         };
         let rule = this.rule(if plan.encrypted { "" } else { "--allow-http" });
@@ -175,7 +177,7 @@ impl World {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let line = pam_oauth2_arguments::AuthLine::parse(&words);
         let timeout = line.ok().and_then(|line| line.timeout());
-        let timeout = timeout.unwrap_or(pam_oauth2_arguments::DEFAULT_TIMEOUT);
+        let timeout = timeout.unwrap_or(Limits::default().timeout);
         *self.limit.lock().unwrap() = timeout;
     }
 

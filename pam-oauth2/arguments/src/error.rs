@@ -1,6 +1,6 @@
 //! Why a line is refused.
 
-use crate::{DurationError, EndpointError};
+use crate::{EndpointError, ValueError};
 
 /// Why a line is refused. The message is for the administrator who wrote it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -14,14 +14,6 @@ pub enum Error {
     /// Two answers to one question.
     #[error("option {0} is given twice")]
     Duplicate(String),
-    /// A duration cannot be read.
-    #[error("option {option}: {fault}")]
-    Duration {
-        /// Which option.
-        option: String,
-        /// What is wrong with its value.
-        fault: DurationError,
-    },
     /// The URL cannot be used.
     #[error("the URL of the token service {0}")]
     Endpoint(EndpointError),
@@ -69,19 +61,17 @@ pub enum Error {
     /// An option that does not exist.
     #[error("unknown option {0}")]
     UnknownOption(String),
-    /// A word that the option does not have.
-    #[error("option {option}: {value:?} is not known; there is: {known}")]
-    UnknownValue {
-        /// Which option.
-        option: String,
-        /// Its value.
-        value: String,
-        /// What it can be.
-        known: String,
-    },
     /// `--allow-http=x`.
     #[error("option {0} takes no value")]
     UnwantedValue(String),
+    /// A value that the option cannot have.
+    #[error("option {option}: {fault}")]
+    Value {
+        /// Which option.
+        option: String,
+        /// What is wrong with its value.
+        fault: ValueError,
+    },
     /// `--timeout` without value.
     #[error("option {0} needs a value: {0}=...")]
     ValueMissing(String),

@@ -20,6 +20,7 @@ mod endpoint;
 mod error;
 mod options;
 mod rule;
+mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,9 +32,9 @@ pub use endpoint::{Endpoint, EndpointError, Issuer, ServiceUrl};
 pub use error::Error;
 use options::{Mode, Options, Word};
 pub use rule::{
-    Audit, Check, DEFAULT_LEEWAY, DEFAULT_TIMEOUT, Introspection, JwtIssuer, KeySource, Limits,
-    OnOutage, Rule, Typ, Verify,
+    Audit, Check, Introspection, JwtIssuer, KeySource, Limits, OnOutage, Rule, Typ, Verify,
 };
+pub use value::ValueError;
 
 /// An `auth` line.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -228,14 +229,15 @@ impl KeySource {
 }
 
 fn limits(options: Options) -> Result<Limits, Error> {
+    let default = Limits::default();
     Limits {
-        timeout: options.timeout.unwrap_or(DEFAULT_TIMEOUT),
-        leeway: options.leeway.unwrap_or(DEFAULT_LEEWAY),
+        timeout: options.timeout.unwrap_or(default.timeout),
+        leeway: options.leeway.unwrap_or(default.leeway),
         ca_file: options.ca_file,
         cache_dir: options.cache_dir,
-        cache_ttl: options.cache_ttl.unwrap_or_default(),
-        on_outage: options.on_outage.unwrap_or_default(),
-        audit: options.audit.unwrap_or_default(),
+        cache_ttl: options.cache_ttl.unwrap_or(default.cache_ttl),
+        on_outage: options.on_outage.unwrap_or(default.on_outage),
+        audit: options.audit.unwrap_or(default.audit),
         allow_http: options.allow_http,
     }
     .checked()

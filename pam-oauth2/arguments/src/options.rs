@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::duration::{CACHE_TTL_RANGE, LEEWAY_RANGE, STALE_RANGE, TIMEOUT_RANGE, duration_within};
+use crate::duration::{CACHE_TTL_RANGE, LEEWAY_RANGE, TIMEOUT_RANGE, duration_within};
 use crate::rule::{Audit, Check, OnOutage, Typ};
+use crate::value::{ValueError, one_of};
 use crate::{Error, Notices};
 
 /// What a word is, by its shape alone.
@@ -41,6 +42,18 @@ pub(crate) enum Mode {
     JwtElseTokeninfo,
     #[default]
     Tokeninfo,
+}
+
+impl Mode {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let words = [
+            ("tokeninfo", Self::Tokeninfo),
+            ("jwt", Self::Jwt),
+            ("jwt,tokeninfo", Self::JwtElseTokeninfo),
+            ("introspection", Self::Introspection),
+        ];
+        one_of(text, &words)
+    }
 }
 
 impl<'a> Word<'a> {
@@ -92,20 +105,17 @@ impl<'a> RawOption<'a> {
         Err(Error::RelativePath { option: self.name.to_owned(), path: path.display().to_string() })
     }
 
-    fn within(&self, text: &str, range: [Duration; 2]) -> Result<Duration, Error> {
-        let fault = |fault| Error::Duration { option: self.name.to_owned(), fault };
-        duration_within(text, range).map_err(fault)
+    /// A value that `parse` understands.
+    fn parsed<T, E: Into<ValueError>>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Error> {
+        let refuse = |fault: E| Error::Value { option: self.name.to_owned(), fault: fault.into() };
+        parse(self.required()?).map_err(refuse)
     }
 
-    /// One of a few words.
-    fn one_of<T: Copy>(&self, words: &[(&'static str, T)]) -> Result<T, Error> {
-        let given = self.required()?;
-        let found = words.iter().find(|(word, _)| *word == given);
-        found.map(|(_, value)| *value).ok_or_else(|| Error::UnknownValue {
-            option: self.name.to_owned(),
-            value: given.to_owned(),
-            known: words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "),
-        })
+    fn duration(&self, range: [Duration; 2]) -> Result<Duration, Error> {
+        self.parsed(|text| duration_within(text, range))
     }
 }
 
@@ -147,14 +157,13 @@ impl Options {
                 new
             }),
             "--audit" => option
-                .one_of(&[("syslog", Audit::Syslog), ("log", Audit::Log)])
+                .parsed(|text| one_of(text, &[("syslog", Audit::Syslog), ("log", Audit::Log)]))
                 .map(|value| set_once(&mut self.audit, value)),
             "--ca-file" => option.path().map(|value| set_once(&mut self.ca_file, value)),
             "--cache-dir" => option.path().map(|value| set_once(&mut self.cache_dir, value)),
-            "--cache-ttl" => option
-                .required()
-                .and_then(|text| option.within(text, CACHE_TTL_RANGE))
-                .map(|value| set_once(&mut self.cache_ttl, value)),
+            "--cache-ttl" => {
+                option.duration(CACHE_TTL_RANGE).map(|value| set_once(&mut self.cache_ttl, value))
+            }
             "--client-id" => {
                 option.required().map(|value| set_once(&mut self.client_id, value.to_owned()))
             }
@@ -166,29 +175,20 @@ impl Options {
                 option.required().map(|value| set_once(&mut self.issuer, value.to_owned()))
             }
             "--jwks" => option.required().map(|value| set_once(&mut self.jwks, value.to_owned())),
-            "--leeway" => option
-                .required()
-                .and_then(|text| option.within(text, LEEWAY_RANGE))
-                .map(|value| set_once(&mut self.leeway, value)),
-            "--on-outage" => outage(&option).map(|value| set_once(&mut self.on_outage, value)),
+            "--leeway" => {
+                option.duration(LEEWAY_RANGE).map(|value| set_once(&mut self.leeway, value))
+            }
+            "--on-outage" => {
+                option.parsed(OnOutage::parse).map(|value| set_once(&mut self.on_outage, value))
+            }
             "--section" => {
                 option.required().map(|value| set_once(&mut self.section, value.to_owned()))
             }
-            "--timeout" => option
-                .required()
-                .and_then(|text| option.within(text, TIMEOUT_RANGE))
-                .map(|value| set_once(&mut self.timeout, value)),
-            "--typ" => option
-                .one_of(&[("at+jwt", Typ::AccessToken), ("any", Typ::Any)])
-                .map(|value| set_once(&mut self.typ, value)),
-            "--verify" => option
-                .one_of(&[
-                    ("tokeninfo", Mode::Tokeninfo),
-                    ("jwt", Mode::Jwt),
-                    ("jwt,tokeninfo", Mode::JwtElseTokeninfo),
-                    ("introspection", Mode::Introspection),
-                ])
-                .map(|value| set_once(&mut self.verify, value)),
+            "--timeout" => {
+                option.duration(TIMEOUT_RANGE).map(|value| set_once(&mut self.timeout, value))
+            }
+            "--typ" => option.parsed(Typ::parse).map(|value| set_once(&mut self.typ, value)),
+            "--verify" => option.parsed(Mode::parse).map(|value| set_once(&mut self.verify, value)),
             unknown => Err(Error::UnknownOption(unknown.to_owned())),
         }?;
         if !fresh {
@@ -207,20 +207,6 @@ impl Options {
 
     pub(crate) fn notices(&self) -> Notices {
         Notices { conversation: !self.no_warn }
-    }
-}
-
-fn outage(option: &RawOption<'_>) -> Result<OnOutage, Error> {
-    match option.required()? {
-        "deny" => Ok(OnOutage::Deny),
-        text => match text.strip_prefix("stale:") {
-            Some(duration) => Ok(OnOutage::Stale(option.within(duration, STALE_RANGE)?)),
-            None => Err(Error::UnknownValue {
-                option: option.name.to_owned(),
-                value: text.to_owned(),
-                known: "deny, stale:<duration>".to_owned(),
-            }),
-        },
     }
 }
 

@@ -6,11 +6,6 @@ use std::time::Duration;
 
 use crate::{Endpoint, Issuer, ServiceUrl};
 
-/// The default of `--timeout`.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The default of `--leeway`.
-pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
-
 /// Everything that an `auth` line can say about a login.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rule {
@@ -43,6 +38,22 @@ pub struct Limits {
     pub audit: Audit,
     /// Whether a URL may be plain http, also one that an issuer names. For tests.
     pub allow_http: bool,
+}
+
+/// What counts where nothing is said.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            leeway: Duration::from_secs(30),
+            ca_file: None,
+            cache_dir: None,
+            cache_ttl: Duration::ZERO,
+            on_outage: OnOutage::default(),
+            audit: Audit::default(),
+            allow_http: false,
+        }
+    }
 }
 
 /// How it is found out whether a token is genuine.

@@ -18,8 +18,9 @@ fn rule(line: &str) -> Rule {
     }
 }
 
-fn limits() -> Limits {
-    Limits {
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let documented = Limits {
         timeout: Duration::from_secs(5),
         leeway: Duration::from_secs(30),
         ca_file: None,
@@ -28,7 +29,8 @@ fn limits() -> Limits {
         on_outage: OnOutage::Deny,
         audit: Audit::Syslog,
         allow_http: false,
-    }
+    };
+    assert_eq!(Limits::default(), documented);
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn the_line_of_the_postgres_operator_is_read() {
         verify: Verify::Tokeninfo(Endpoint::parse(URL, false).unwrap()),
         login_field: "uid".to_owned(),
         checks: vec![Check { key: "realm".to_owned(), value: "/employees".to_owned() }],
-        limits: limits(),
+        limits: Limits::default(),
     };
     let notices = Notices { conversation: true };
     assert_eq!(line.timeout(), Some(Duration::from_secs(5)));
@@ -61,7 +63,7 @@ fn options_and_bare_words_may_stand_anywhere_behind_the_url() {
         cache_ttl: Duration::from_secs(60),
         on_outage: OnOutage::Stale(Duration::from_secs(1800)),
         audit: Audit::Log,
-        ..limits()
+        ..Limits::default()
     };
     assert_eq!(rule.limits, limits);
     let checks: Vec<_> = rule.checks.iter().map(|c| (c.key.as_str(), c.value.as_str())).collect();
@@ -261,10 +263,9 @@ fn nothing_is_ignored() {
         option: option.to_owned(),
         path: path.to_owned(),
     };
-    let unknown = |option: &str, value: &str, known: &str| Error::UnknownValue {
+    let unknown = |option: &str, value: &str, known: &str| Error::Value {
         option: option.to_owned(),
-        value: value.to_owned(),
-        known: known.to_owned(),
+        fault: ValueError::Unknown { value: value.to_owned(), known: known.to_owned() },
     };
     let cases = [
         ("", Error::Missing),

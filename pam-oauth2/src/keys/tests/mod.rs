@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use mint::{Key as TestKey, jwks};
-use pam_oauth2_arguments::{Audit, Issuer, Typ};
+use pam_oauth2_arguments::{Issuer, Typ};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -61,16 +61,6 @@ impl World {
             audience: vec!["postgres".to_owned()],
             typ: Typ::AccessToken,
         };
-        let limits = Limits {
-            timeout: Duration::from_secs(5),
-            leeway: Duration::ZERO,
-            ca_file: None,
-            cache_dir: None,
-            cache_ttl: Duration::ZERO,
-            on_outage: OnOutage::Deny,
-            audit: Audit::Syslog,
-            allow_http: false,
-        };
         Self {
             scratch: Scratch::new(),
             now: Cell::new(1_800_000_000.0),
@@ -81,7 +71,7 @@ impl World {
             asked: RefCell::default(),
             unchanged: Cell::new(0),
             issuer,
-            limits,
+            limits: Limits::default(),
         }
     }
 

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pam_oauth2_arguments::{
-    Audit, CACHE_TTL_RANGE, DEFAULT_LEEWAY, DEFAULT_TIMEOUT, LEEWAY_RANGE, Limits, OnOutage,
-    STALE_RANGE, TIMEOUT_RANGE, duration_within,
+    Audit, CACHE_TTL_RANGE, LEEWAY_RANGE, Limits, OnOutage, TIMEOUT_RANGE, duration_within,
 };
 use toml::Spanned;
 
@@ -106,31 +105,23 @@ impl<'a> Options<'a> {
         let leeway = self.duration(|section| &section.leeway, LEEWAY_RANGE)?;
         let cache_ttl = self.duration(|section| &section.cache_ttl, CACHE_TTL_RANGE)?;
         let on_outage = self.value(|section| &section.on_outage);
-        let on_outage = on_outage.map(|text| self.source.text(text, outage)).transpose()?;
+        let on_outage =
+            on_outage.map(|text| self.source.text(text, OnOutage::parse)).transpose()?;
         let audit = self.value(|section| &section.audit);
         let audit = audit.map(|text| self.source.text(text, audience)).transpose()?;
         let allow_http = self.value(|section| &section.allow_http);
+        let default = Limits::default();
         let limits = Limits {
-            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-            leeway: leeway.unwrap_or(DEFAULT_LEEWAY),
+            timeout: timeout.unwrap_or(default.timeout),
+            leeway: leeway.unwrap_or(default.leeway),
             ca_file: self.path(|section| &section.ca_file)?,
             cache_dir: self.path(|section| &section.cache_dir)?,
-            cache_ttl: cache_ttl.unwrap_or_default(),
-            on_outage: on_outage.unwrap_or_default(),
-            audit: audit.unwrap_or_default(),
-            allow_http: allow_http.is_some_and(|allowed| *allowed.get_ref()),
+            cache_ttl: cache_ttl.unwrap_or(default.cache_ttl),
+            on_outage: on_outage.unwrap_or(default.on_outage),
+            audit: audit.unwrap_or(default.audit),
+            allow_http: allow_http.map_or(default.allow_http, |allowed| *allowed.get_ref()),
         };
         limits.checked().map_err(|error| self.misses(in_words_of_the_file(error)))
-    }
-}
-
-fn outage(text: &str) -> Result<OnOutage, String> {
-    match (text, text.strip_prefix("stale:")) {
-        ("deny", _) => Ok(OnOutage::Deny),
-        (_, Some(duration)) => duration_within(duration, STALE_RANGE)
-            .map(OnOutage::Stale)
-            .map_err(|fault| fault.to_string()),
-        _ => Err(format!("{text:?} is not known; there is: deny, stale:<duration>")),
     }
 }
 

@@ -87,7 +87,7 @@ fn jwt(
         table;
     let keys = |text: &str| KeySource::parse(text, allow_http).map_err(in_words_of_the_file);
     let keys = jwks.as_ref().map(|place| source.text(place, keys)).transpose()?;
-    let typ = typ.as_ref().map(|text| source.text(text, header_type)).transpose()?;
+    let typ = typ.as_ref().map(|text| source.text(text, Typ::parse)).transpose()?;
     Ok(JwtIssuer {
         issuer: url(source, name, allow_http, Issuer::parse)?,
         keys: keys.unwrap_or(KeySource::Discovery),
@@ -127,14 +127,6 @@ fn url<U>(
         let url = parse(text, allow_http);
         url.map_err(|error| format!("the URL {}", in_words_of_the_file(error)))
     })
-}
-
-fn header_type(text: &str) -> Result<Typ, String> {
-    match text {
-        "any" => Ok(Typ::Any),
-        "at+jwt" => Ok(Typ::AccessToken),
-        _ => Err(format!("{text:?} is not known; there is: at+jwt, any")),
-    }
 }
 
 /// One or more, each once.

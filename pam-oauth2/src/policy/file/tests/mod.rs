@@ -73,17 +73,7 @@ fn the_least_is_a_service_and_a_login_field() {
     assert!(matches!(policy.online, Some(Online::Tokeninfo(_))));
     assert_eq!(policy.login.claim, member("uid"));
     assert!(!policy.login.mapping.rewrites() && policy.login.mapping.reserved.is_empty());
-    let defaults = Limits {
-        timeout: Duration::from_secs(5),
-        leeway: Duration::from_secs(30),
-        ca_file: None,
-        cache_dir: None,
-        cache_ttl: Duration::ZERO,
-        on_outage: OnOutage::Deny,
-        audit: Audit::Syslog,
-        allow_http: false,
-    };
-    assert_eq!(policy.limits, defaults);
+    assert_eq!(policy.limits, Limits::default());
 }
 
 #[test]
