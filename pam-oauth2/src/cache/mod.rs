@@ -19,6 +19,7 @@ mod directory;
 mod flight;
 mod lock;
 pub(crate) mod metrics;
+mod pause;
 #[cfg(test)]
 mod scratch;
 mod slots;
@@ -35,6 +36,7 @@ pub(crate) use metrics::{
     Answer as Answered, Cache as Cached, Counter, Endpoint as Asked, Lookup, Outcome, Tally,
     VerifiedBy,
 };
+pub(crate) use pause::{LONGEST_PAUSE, pause_after};
 #[cfg(test)]
 pub(crate) use scratch::Scratch;
 pub(crate) use slots::Slots;

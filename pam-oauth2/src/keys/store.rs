@@ -9,7 +9,7 @@ use pam_oauth2_arguments::{JwtIssuer, KeySource, Limits, ServiceUrl};
 use serde::{Deserialize, Serialize};
 
 use super::fetch::{Fetched, Known, Place};
-use crate::cache::{Directory, LARGEST, hash, short_hash};
+use crate::cache::{Directory, LARGEST, LONGEST_PAUSE, hash, pause_after, short_hash};
 use crate::clock::Timestamp;
 use crate::verify::jwt::KeySet;
 
@@ -28,8 +28,6 @@ const UNKNOWN_FOR: f64 = 120.0;
 const MOST_AHEAD: f64 = 3.0 * 3600.0;
 /// As many names of such keys are remembered.
 const MOST_UNKNOWN: usize = 64;
-/// The longest pause after failed attempts, in seconds.
-const LONGEST_PAUSE: f64 = 30.0;
 
 /// A good set and its age.
 #[derive(Debug)]
@@ -219,14 +217,12 @@ impl Attempts {
         self.failures > 0 && Timestamp::from_seconds(self.failed_at).is_between(moment, now)
     }
 
-    /// How many seconds the pause after the latest failures still lasts: a second at first, and
-    /// twice as long each time.
+    /// How many seconds the pause after the latest failures still lasts.
     pub(super) fn pause(&self, now: Timestamp) -> Option<f64> {
-        let failures = i32::try_from(self.failures).unwrap_or(i32::MAX);
-        let length = 2f64.powi(failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+        let length = pause_after(self.failures.checked_sub(1)?).as_secs_f64();
         let left = self.failed_at + length - now.seconds();
         // One that would last longer than it can is of a clock that was wrong.
-        (failures > 0 && left > 0.0 && left <= LONGEST_PAUSE).then_some(left)
+        (left > 0.0 && left <= LONGEST_PAUSE.as_secs_f64()).then_some(left)
     }
 
     pub(super) fn force(&mut self, now: Timestamp) {

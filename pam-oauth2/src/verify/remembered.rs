@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verified;
 use crate::authorize::Authorized;
-use crate::cache::{Directory, Slots, hash};
+use crate::cache::{Directory, Slots, hash, pause_after};
 use crate::clock::Timestamp;
 use crate::facts::Facts;
 use crate::policy::{OnOutage, Policy};
@@ -26,8 +26,6 @@ const DENIED_FOR: Duration = Duration::from_secs(5);
 const WAITERS: Duration = Duration::from_secs(60);
 /// As long as any verdict can count: the most of `--cache-ttl` and of `--on-outage` together.
 const LONGEST_MEMORY: Duration = Duration::from_secs(8 * 86_400);
-/// Seconds.
-const LONGEST_PAUSE: f64 = 30.0;
 
 /// What was decided, about whom, and when.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -55,7 +53,7 @@ struct Unanswered {
     /// Why, in our words.
     reason: String,
     /// How many questions in a row.
-    times: i32,
+    times: u32,
 }
 
 /// What the cache knows about one token and role.
@@ -147,7 +145,7 @@ impl<'a> Memory<'a> {
         if let Some(Unanswered { at, reason, times }) = denial.unanswered {
             let at = Timestamp::from_seconds(at);
             let waited = at.is_between(began, now);
-            if waited || at.ago_within(self.pause(times, now), now).is_some() {
+            if waited || at.ago_within(self.pause(times, now).as_secs_f64(), now).is_some() {
                 return Some(Known::Unanswered(reason));
             }
         }
@@ -167,13 +165,11 @@ impl<'a> Memory<'a> {
         (!refused_since).then_some(verdict)
     }
 
-    /// For how many seconds nobody asks again: one, because this token lets nobody in meanwhile;
-    /// twice as long each time where something bridges the outage.
-    fn pause(&self, times: i32, now: Timestamp) -> f64 {
-        if self.bridge(now).is_none() {
-            return 1.0;
-        }
-        2f64.powi(times.saturating_sub(1).clamp(0, 10)).min(LONGEST_PAUSE)
+    /// For how long nobody asks again: as after the first time, because this token lets nobody in
+    /// meanwhile; longer each time where something bridges the outage.
+    fn pause(&self, times: u32, now: Timestamp) -> Duration {
+        let earlier = if self.bridge(now).is_some() { times.saturating_sub(1) } else { 0 };
+        pause_after(earlier)
     }
 
     /// What counts while nobody can be asked.

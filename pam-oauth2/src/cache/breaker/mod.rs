@@ -4,7 +4,7 @@
 //! One file per endpoint tells how often and since when. Failures are those to *reach* the
 //! endpoint; whether it likes a token says nothing about it. All that is here may be lost: then
 //! everybody tries, as if there were no breaker. It never keeps a service closed off longer
-//! than [`LONGEST`] without somebody trying.
+//! than [`LONGEST_PAUSE`] without somebody trying.
 
 use std::time::Duration;
 
@@ -12,15 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::lock::{Locked, lock};
-use super::{hash, hex};
+use super::pause::{LONGEST_PAUSE, pause_after};
+use super::short_hash;
 use crate::clock::Timestamp;
 
 /// The names of the files.
 pub(super) const PREFIX: &str = "breaker-";
 /// One failure may be an accident, and so may two.
 const FAILURES: u32 = 3;
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
 /// A file is read and written within some hundred microseconds.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// More than what is lost when a time of this century is added to.
@@ -115,8 +114,7 @@ impl<'a> Breaker<'a> {
 }
 
 fn file_of(endpoint: &str) -> String {
-    let hash = hash(&[b"breaker", endpoint.as_bytes()]);
-    format!("{PREFIX}{}", hex(hash.first_chunk::<8>().unwrap_or(&[0; 8])))
+    format!("{PREFIX}{}", short_hash(&[b"breaker", endpoint.as_bytes()], 16))
 }
 
 /// For metrics: each endpoint of which something is known, and whether it is given up.
@@ -178,7 +176,7 @@ impl State {
     }
 
     fn probed(&self, now: Timestamp, lease: Duration) -> Self {
-        let probe_until = now.plus(lease.min(LONGEST)).seconds();
+        let probe_until = now.plus(lease.min(LONGEST_PAUSE)).seconds();
         // An end that a wrong clock put into the future must not come true some day.
         Self { until: 0.0, probe_until, ..self.clone() }
     }
@@ -188,14 +186,12 @@ impl State {
         if failures < FAILURES {
             return Self { failures, ..self };
         }
-        let doubled = 2u32.saturating_pow(self.openings);
-        let interval = FIRST.saturating_mul(doubled).min(LONGEST);
         Self {
             endpoint: self.endpoint,
             failures,
             since: if self.openings == 0 { now.seconds() } else { self.since },
             openings: self.openings.saturating_add(1),
-            until: now.plus(interval).seconds(),
+            until: now.plus(pause_after(self.openings)).seconds(),
             probe_until: 0.0,
         }
     }
@@ -204,7 +200,7 @@ impl State {
 /// Whether an end lies ahead, and not so far ahead that the clock must have been set back since.
 fn is_ahead(end: f64, now: Timestamp) -> bool {
     let left = Timestamp::from_seconds(end).since(now);
-    left > 0.0 && left <= LONGEST.as_secs_f64() + ROUNDING
+    left > 0.0 && left <= LONGEST_PAUSE.as_secs_f64() + ROUNDING
 }
 
 #[cfg(test)]
