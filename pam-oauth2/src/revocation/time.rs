@@ -1,16 +1,15 @@
 //! Points in time as people write them: RFC 3339 section 5.6, or seconds since 1970.
 
-use crate::clock::Timestamp;
+use crate::clock::{LAST_SECOND, Timestamp};
 
 /// Days before each month of a year that is no leap year.
 const DAYS_BEFORE: [u16; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-/// The last second of the year 9999: more is milliseconds.
-const MOST_SECONDS: u64 = 253_402_300_799;
 
 /// Strictly: capital `T` and `Z`, no blanks, no leap second, from 1970 to 9999.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
-    if let Some(seconds) = digits(text) {
-        return (seconds <= MOST_SECONDS).then(|| Timestamp::from_seconds(exact(seconds)));
+    if let Some(seconds) = digits(text).map(exact) {
+        // More is milliseconds.
+        return (seconds <= LAST_SECOND).then(|| Timestamp::from_seconds(seconds));
     }
     let (date, time) = text.split_once('T')?;
     let (time, offset) = match time.strip_suffix('Z') {
@@ -102,7 +101,10 @@ fn digits(text: &str) -> Option<u64> {
     only_digits.then(|| text.parse().ok())?
 }
 
-#[allow(clippy::cast_precision_loss, reason = "far below 2^53: years, days and seconds")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "years, days and seconds are far below 2^53; more is no time"
+)]
 fn exact(number: u64) -> f64 {
     number as f64
 }

@@ -8,11 +8,12 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+use super::JwtFault;
 use super::signature::algorithm_of;
 use crate::claims::{Claim, Claims, ClaimsFault};
 
 /// A longer `kid` is not looked at.
-pub(crate) const LONGEST_KID: usize = 256;
+const LONGEST_KID: usize = 256;
 /// Bits of an RSA modulus.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// More keys than this are not read: an issuer has a handful.
@@ -114,11 +115,7 @@ impl Key {
     /// A key, where the entry is one that can be used.
     fn read(entry: &Claim) -> Option<Self> {
         let Claim::Object(entry) = entry else { return None };
-        let id = match entry.find("kid") {
-            None => None,
-            Some(Claim::Text(id)) if id.len() <= LONGEST_KID => Some(id.to_string()),
-            Some(_) => return None,
-        };
+        let id = id_in(entry).ok()?;
         if !is_for_signatures(entry) {
             return None;
         }
@@ -135,6 +132,16 @@ impl Key {
         };
         // The curve decides, and what the entry says must not differ.
         (said.is_none() || said == Some(algorithm)).then_some(Self { id, algorithm, key })
+    }
+}
+
+/// The name of a key, where there is one: in the header of a token and in an entry of a set (RFC
+/// 7515 section 4.1.4, RFC 7517 section 4.5).
+pub(super) fn id_in(object: &Claims) -> Result<Option<String>, JwtFault> {
+    match object.find("kid") {
+        None => Ok(None),
+        Some(Claim::Text(id)) if id.len() <= LONGEST_KID => Ok(Some(id.to_string())),
+        Some(_) => Err(JwtFault::KeyId),
     }
 }
 

@@ -22,7 +22,6 @@ use crate::claims::{Claim, Claims};
 use crate::clock::{LAST_SECOND, Timestamp};
 use crate::redact::Foreign;
 use crate::token::AccessToken;
-use key_set::LONGEST_KID;
 
 pub(crate) use fault::JwtFault;
 pub(crate) use key_set::{Key, KeySet, NoKey, Wanted};
@@ -107,12 +106,7 @@ impl<'t> UnverifiedJwt<'t> {
         let algorithm = signature::algorithm_of(name)
             .ok_or_else(|| JwtFault::Algorithm(Foreign::new(name.to_owned())))?;
         check_typ(&header, typ)?;
-        let key_id = match header.find("kid") {
-            None => None,
-            Some(Claim::Text(id)) if id.len() <= LONGEST_KID => Some(id.to_string()),
-            Some(_) => return Err(JwtFault::KeyId),
-        };
-        Ok(Header { algorithm, key_id })
+        Ok(Header { algorithm, key_id: key_set::id_in(&header)? })
     }
 
     /// Signature first, claims after.
