@@ -19,7 +19,7 @@ use crate::keys::Origin;
 use crate::pam::Failure;
 use crate::policy::{Policy, RolePolicy};
 use crate::redact::Redactor;
-use crate::revocation::Revocations;
+use crate::revocation::{self, Searched};
 use crate::role::Role;
 use crate::token::AccessToken;
 use crate::verify::Route;
@@ -121,11 +121,11 @@ fn refuse_the_revoked(
     facts: &Facts,
 ) -> Result<(), Refusal> {
     let Some(path) = &login.policy.revoked else { return Ok(()) };
-    let revocations = Revocations::read(path)?;
-    around.journal.step("revocation", || {
-        Text::ours(format!("{} rules in {}", revocations.len(), path.display()))
-    });
-    revocations.refuses(facts).map_or(Ok(()), |by| Err(by.into()))
+    let Searched { rules, by } = revocation::read(path, facts)?;
+    around
+        .journal
+        .step("revocation", || Text::ours(format!("{rules} rules in {}", path.display())));
+    by.map_or(Ok(()), |by| Err(by.into()))
 }
 
 /// Whether something more than the ordinary is demanded of the role, and it is to be asked.

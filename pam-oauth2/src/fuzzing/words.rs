@@ -8,7 +8,7 @@ use super::{Policy, ROLE, assert_loggable};
 use crate::facts::Facts;
 use crate::policy::{Login, Online, file};
 use crate::redact::visible;
-use crate::revocation::Revocations;
+use crate::revocation;
 use crate::role::Role;
 use crate::verify::Verified;
 
@@ -80,24 +80,24 @@ fn assert_reserved(policy: &Policy, login: &Login, role: &Role) {
 
 /// A revocation file.
 pub(super) fn revocations(data: &[u8]) {
-    let Ok(text) = String::from_utf8(data.to_vec()) else { return };
+    let Ok(text) = std::str::from_utf8(data) else { return };
     let path = Path::new("/etc/revoked");
-    let parsed = match Revocations::parse(path, text.clone()) {
-        Ok(parsed) => parsed,
-        Err(fault) => return assert_loggable(&visible(&fault.to_string())),
-    };
     let token = Facts {
         subject: Some(ROLE.to_owned()),
         id: Some("one-of-a-kind".to_owned()),
         issued: Some(super::NOW as f64),
         ..Facts::default()
     };
-    if let Some(by) = parsed.refuses(&token) {
+    let searched = match revocation::search(path, text, &token) {
+        Ok(searched) => searched,
+        Err(fault) => return assert_loggable(&visible(&fault.to_string())),
+    };
+    if let Some(by) = searched.by {
         assert_loggable(&visible(&by.to_string()));
     }
     // Whatever stands above it, a good line counts.
-    let longer = Revocations::parse(path, format!("{text}\njti one-of-a-kind\n"));
+    let longer = revocation::search(path, &format!("{text}\njti one-of-a-kind\n"), &token);
     let longer = longer.expect("one good line more");
-    assert_eq!(longer.len(), parsed.len() + 1);
-    assert!(longer.refuses(&token).is_some(), "a line does not count");
+    assert_eq!(longer.rules, searched.rules + 1);
+    assert!(longer.by.is_some(), "a line does not count");
 }

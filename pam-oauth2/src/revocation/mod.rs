@@ -10,7 +10,7 @@
 //!
 //! In: the text, and a few facts about a token. Out: the rule that takes it back, if any. A line
 //! that is not understood refuses everybody: it was meant to refuse somebody. Read at every
-//! login, so rules are parts of the text and nothing is copied.
+//! login, so each line is read once, rules are parts of the text and nothing is copied.
 
 mod time;
 
@@ -24,11 +24,13 @@ use crate::policy::{ConfigFault, Place};
 /// Bytes of a revocation file.
 const FILE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// The rules of a file, all of them understood.
+/// What a file says of a token.
 #[derive(Debug)]
-pub(crate) struct Revocations {
-    path: PathBuf,
-    text: String,
+pub(crate) struct Searched {
+    /// How many rules there are, all of them understood.
+    pub(crate) rules: usize,
+    /// The first that takes the token back.
+    pub(crate) by: Option<RevokedBy>,
 }
 
 /// The line that takes a token back. Its text is foreign to the token and not repeated.
@@ -87,40 +89,33 @@ enum Value<'a> {
     Quoted(&'a str),
 }
 
-impl Revocations {
-    /// Reads the file. Everything that is wrong with it refuses, also that it is missing.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigFault> {
-        let content = files::read_trusted(path, FILE_LIMIT)
-            .map_err(|fault| ConfigFault::file(path, &fault))?;
-        match String::from_utf8(content) {
-            Ok(text) => Self::parse(path, text),
-            Err(error) => {
-                let good = error.as_bytes().get(..error.utf8_error().valid_up_to());
-                let newlines = good.unwrap_or_default().iter().filter(|byte| **byte == b'\n');
-                Err(ConfigFault::encoding(path, Place::Line(newlines.count().saturating_add(1))))
-            }
+/// Reads the file. Everything that is wrong with it refuses, also that it is missing.
+pub(crate) fn read(path: &Path, token: &Facts) -> Result<Searched, ConfigFault> {
+    let content =
+        files::read_trusted(path, FILE_LIMIT).map_err(|fault| ConfigFault::file(path, &fault))?;
+    match str::from_utf8(&content) {
+        Ok(text) => search(path, text, token),
+        Err(error) => {
+            let good = content.get(..error.valid_up_to()).unwrap_or_default();
+            let newlines = good.iter().filter(|byte| **byte == b'\n');
+            Err(ConfigFault::encoding(path, Place::Line(newlines.count().saturating_add(1))))
         }
     }
+}
 
-    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, ConfigFault> {
-        for (line, rule) in lines(&text) {
-            rule.map_err(|fault| ConfigFault::new(path, Place::Line(line), fault))?;
+/// As [`read`], where the text of the file is known. It is read to its end, whatever is found: a
+/// line that is not understood comes before all rules.
+pub(crate) fn search(path: &Path, text: &str, token: &Facts) -> Result<Searched, ConfigFault> {
+    let mut searched = Searched { rules: 0, by: None };
+    for (line, rule) in lines(text) {
+        let rule = rule.map_err(|fault| ConfigFault::new(path, Place::Line(line), fault))?;
+        searched.rules = searched.rules.saturating_add(1);
+        if searched.by.is_none() {
+            let by = |cause| RevokedBy { path: path.to_owned(), line, cause };
+            searched.by = rule.refuses(token).map(by);
         }
-        Ok(Self { path: path.to_owned(), text })
     }
-
-    /// How many rules there are.
-    pub(crate) fn len(&self) -> usize {
-        lines(&self.text).count()
-    }
-
-    /// The first rule that takes this token back.
-    pub(crate) fn refuses(&self, token: &Facts) -> Option<RevokedBy> {
-        lines(&self.text).find_map(|(line, rule)| {
-            let cause = rule.ok()?.refuses(token)?;
-            Some(RevokedBy { path: self.path.clone(), line, cause })
-        })
-    }
+    Ok(searched)
 }
 
 impl Rule<'_> {

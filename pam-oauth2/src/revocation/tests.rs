@@ -6,8 +6,8 @@ use crate::policy::ClaimPath;
 
 const PATH: &str = "/etc/revoked";
 
-fn revocations(text: &str) -> Revocations {
-    Revocations::parse(Path::new(PATH), text.to_owned()).unwrap()
+fn refuses(text: &str, token: &Facts) -> Option<RevokedBy> {
+    search(Path::new(PATH), text, token).unwrap().by
 }
 
 /// A token with these facts.
@@ -21,13 +21,18 @@ fn token(jti: &str, sub: &str, issued: f64) -> Facts {
 }
 
 fn cause(text: &str, token: &Facts) -> Option<Cause> {
-    revocations(text).refuses(token).map(|by| by.cause)
+    refuses(text, token).map(|by| by.cause)
 }
 
+/// What is wrong with this line, whether or not one above it takes the token back.
 fn fault(line: &str) -> String {
     let text = format!("# first\njti a\n{line}\njti b\n");
-    let fault = Revocations::parse(Path::new(PATH), text).unwrap_err().to_string();
-    let what = fault.strip_prefix("/etc/revoked: line 3: ").expect(&fault);
+    let [found, other] = ["a", "x"].map(|jti| {
+        let token = token(jti, "x", 0.0);
+        search(Path::new(PATH), &text, &token).unwrap_err().to_string()
+    });
+    assert_eq!(found, other);
+    let what = found.strip_prefix("/etc/revoked: line 3: ").expect(&found);
     what.to_owned()
 }
 
@@ -77,7 +82,9 @@ fn what_a_token_does_not_say_takes_it_back_only_where_a_date_is_asked_for() {
 #[test]
 fn the_first_rule_that_fits_is_named_with_its_line() {
     let text = "# comment\n\njti x\n  sub  \"alice\"  # left\njti y\nsub alice";
-    let by = revocations(text).refuses(&token("y", "alice", 0.0)).unwrap();
+    let searched = search(Path::new(PATH), text, &token("y", "alice", 0.0)).unwrap();
+    assert_eq!(searched.rules, 4);
+    let by = searched.by.unwrap();
     assert_eq!(by, RevokedBy { path: PATH.into(), line: 4, cause: Cause::Subject });
     let sentence = by.to_string();
     assert_eq!(
@@ -111,9 +118,9 @@ fn values_are_words_or_quotations() {
     for (line, subject) in cases {
         let facts = Facts { subject: Some(subject.to_owned()), ..Facts::default() };
         let line = format!("{line}\n");
-        assert!(revocations(&line).refuses(&facts).is_some(), "{line}");
+        assert!(refuses(&line, &facts).is_some(), "{line}");
         let other = Facts { subject: Some(format!("{subject}x")), ..facts };
-        assert!(revocations(&line).refuses(&other).is_none(), "{line}");
+        assert!(refuses(&line, &other).is_none(), "{line}");
     }
 }
 
@@ -183,20 +190,20 @@ fn facts_come_from_the_claims_and_the_subject_else_from_the_login_field() {
 fn a_file_is_read_from_the_disk_and_everything_wrong_with_it_is_a_fault() {
     let path = std::env::temp_dir().join(format!("pam-oauth2-revoked-{}", std::process::id()));
     std::fs::write(&path, "sub alice\n").unwrap();
-    let read = Revocations::read(&path).unwrap();
-    assert!(read.refuses(&token("x", "alice", 0.0)).is_some());
+    let alice = token("x", "alice", 0.0);
+    assert!(read(&path, &alice).unwrap().by.is_some());
     let fault = |content: &[u8]| {
         std::fs::write(&path, content).unwrap();
-        Revocations::read(&path).unwrap_err().to_string()
+        read(&path, &alice).unwrap_err().to_string()
     };
     assert!(fault(b"sub a\nsub\n").contains(": line 2: it is none of"));
     assert!(fault(b"sub a\nsub a\nsub \xff\n").contains(": line 3: it is not valid UTF-8"));
     let most = format!("#{}", "x".repeat(FILE_LIMIT - 1));
     std::fs::write(&path, &most).unwrap();
-    assert!(Revocations::read(&path).is_ok());
+    assert!(read(&path, &alice).is_ok());
     assert!(fault(format!("{most}x").as_bytes()).contains("it is larger than 4194304 bytes"));
     std::fs::remove_file(&path).unwrap();
-    let missing = Revocations::read(&path).unwrap_err().to_string();
+    let missing = read(&path, &alice).unwrap_err().to_string();
     assert!(missing.contains("it cannot be read: No such file"), "{missing}");
 }
 
@@ -218,9 +225,7 @@ proptest! {
     ) {
         let facts = Facts { subject: Some(sub), ..Facts::default() };
         for text in [text, close.clone(), format!("sub {close}"), format!("issued-before {close}")] {
-            if let Ok(read) = Revocations::parse(Path::new(PATH), text) {
-                let _by = read.refuses(&facts);
-            }
+            let _searched = search(Path::new(PATH), &text, &facts);
         }
     }
 
@@ -228,8 +233,8 @@ proptest! {
     fn what_is_quoted_is_found(sub in "[^\\p{Cc}]{1,20}", other in "[^\\p{Cc}]{1,20}") {
         let line = format!("sub \"{}\"", sub.replace('"', "\"\""));
         let facts = Facts { subject: Some(other.clone()), ..Facts::default() };
-        prop_assert_eq!(revocations(&line).refuses(&facts).is_some(), sub == other);
+        prop_assert_eq!(refuses(&line, &facts).is_some(), sub == other);
         let facts = Facts { subject: Some(sub), ..Facts::default() };
-        prop_assert!(revocations(&line).refuses(&facts).is_some());
+        prop_assert!(refuses(&line, &facts).is_some());
     }
 }
