@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use pam_oauth2_arguments::{AuthLine, Rules};
+use pam_oauth2_arguments::AuthLine;
 
 use crate::admit::{Admission, Login, Surroundings, admit, counted};
 use crate::authorize::Authorized;
@@ -12,7 +12,7 @@ use crate::error::Refusal;
 use crate::http::{Deadline, Network};
 use crate::journal::{Journal, Text};
 use crate::pam::{Failure, Handle};
-use crate::policy::{Policy, file};
+use crate::policy::Policy;
 use crate::report::{Audience, report_failure, report_success, report_warnings};
 use crate::role::Role;
 use crate::token::AccessToken;
@@ -33,7 +33,11 @@ pub(crate) fn authenticate(
     // The clock starts here, behind the conversation: a person may take longer to type than a
     // service may take to answer.
     let journal = Journal::new(Clock::start(), false);
-    let decided = decide(&login, &journal);
+    let (decided, cache) = decide(&login, &journal, Access::ReadWrite);
+    if let Some(directory) = cache {
+        warn_of_damage(&directory, &journal);
+        journal.leave(&directory, counted(&decided));
+    }
     // Nothing is held any more: whoever is told something below may end this process.
     report_warnings(handle, &audience, &login, &journal);
     match decided.and_then(|admission| remember(handle, admission)) {
@@ -56,7 +60,8 @@ fn receive(
     let words = utf8(words)?;
     let line = AuthLine::parse(&words)?;
     audience.heed(line.notices);
-    let policy = policy(&line.rules, &words, handle)?;
+    let service = handle.service().unwrap_or_default();
+    let policy = Policy::read(&line.rules, &words, &String::from_utf8_lossy(&service))?;
     audience.heed_audit(policy.limits.audit);
     let user = handle.user().map_err(|code| Refusal::libpam("give the user name", code))?;
     let role = Role::parse(user.ok_or(Refusal::NoUser)?)?;
@@ -64,23 +69,16 @@ fn receive(
     Ok(Login { token: AccessToken::parse(token)?, role, remote_host: handle.remote_host(), policy })
 }
 
-/// From the line itself, or from the section of the file that has the name of the PAM service.
-fn policy(rules: &Rules, words: &[&str], handle: &Handle<'_>) -> Result<Policy, Refusal> {
-    match rules {
-        Rules::Here(rule) => Ok(Policy::of_line(rule, words)),
-        Rules::InFile(config) => {
-            let service = || String::from_utf8_lossy(&handle.service().unwrap_or_default()).into();
-            let section = config.section.clone().unwrap_or_else(service);
-            Ok(file::read(&config.path, &section)?)
-        }
-    }
-}
-
-/// Whether the token may log in as the role, on the real network and with the real cache.
-fn decide(login: &Login, journal: &Journal) -> Result<Admission, Refusal> {
+/// Whether the token may log in as the role, on the real network and with the real cache; which is
+/// given back, for those who leave something there.
+pub(crate) fn decide(
+    login: &Login,
+    journal: &Journal,
+    access: Access,
+) -> (Result<Admission, Refusal>, Option<Directory>) {
     let limits = &login.policy.limits;
     let deadline = Deadline::after(limits.timeout);
-    let cache = open_cache(login, journal, Access::ReadWrite);
+    let cache = open_cache(login, journal, access);
     let around = Surroundings {
         carrier: &Network { ca_file: limits.ca_file.clone() },
         cache: cache.as_ref(),
@@ -88,17 +86,12 @@ fn decide(login: &Login, journal: &Journal) -> Result<Admission, Refusal> {
         deadline,
         journal,
     };
-    let decided = admit(login, &around);
-    if let Some(directory) = &cache {
-        warn_of_damage(directory, journal);
-        journal.leave(directory, counted(&decided));
-    }
-    decided
+    (admit(login, &around), cache)
 }
 
 /// Without a cache everything works as well, only with more calls; so a directory that is not
 /// safe is worth a line and not a login.
-pub(crate) fn open_cache(login: &Login, journal: &Journal, access: Access) -> Option<Directory> {
+fn open_cache(login: &Login, journal: &Journal, access: Access) -> Option<Directory> {
     let path = login.policy.limits.cache_dir.as_deref()?;
     match Directory::open(path, access) {
         Ok(directory) => Some(directory),

@@ -9,16 +9,15 @@ use std::time::Duration;
 use pam_oauth2_arguments::{AccountLine, AuthLine, Rules};
 use zeroize::Zeroizing;
 
-use crate::admit::{Admission, Login, Surroundings, admit, counted};
+use crate::admit::{Admission, Login, counted};
 use crate::audit;
-use crate::authenticate::open_cache;
+use crate::authenticate::decide;
 use crate::cache::{Access, Directory, metrics};
 use crate::clock::Clock;
 use crate::error::Refusal;
-use crate::http::{Deadline, Network};
 use crate::journal::{Journal, Text};
 use crate::policy::{Policy, file};
-use crate::redact::{Redactor, visible};
+use crate::redact::visible;
 use crate::role::Role;
 use crate::token::AccessToken;
 
@@ -71,20 +70,11 @@ pub fn diagnose(question: &Question<'_>, token: Zeroizing<Vec<u8>>) -> Diagnosis
         Err(refusal) => return conclude(&journal, None, Err(refusal)),
     };
     let access = if question.write_cache { Access::ReadWrite } else { Access::ReadOnly };
-    let cache = open_cache(&login, &journal, access);
-    let limits = &login.policy.limits;
-    let around = Surroundings {
-        carrier: &Network { ca_file: limits.ca_file.clone() },
-        cache: cache.as_ref(),
-        clock: journal.clock(),
-        deadline: Deadline::after(limits.timeout),
-        journal: &journal,
-    };
-    let decided = admit(&login, &around);
+    let (decided, cache) = decide(&login, &journal, access);
     if question.write_cache
-        && let Some(directory) = &cache
+        && let Some(directory) = cache
     {
-        journal.leave(directory, counted(&decided));
+        journal.leave(&directory, counted(&decided));
     }
     conclude(&journal, Some(&login), decided)
 }
@@ -95,7 +85,7 @@ fn receive(
     journal: &Journal,
 ) -> Result<Login, Refusal> {
     let line = AuthLine::parse(question.words)?;
-    let policy = policy_of(&line.rules, question.words, question.service)?;
+    let policy = Policy::read(&line.rules, question.words, question.service)?;
     journal.step("rules", || match &line.rules {
         Rules::Here(_) => Text::ours("the line is well formed"),
         Rules::InFile(config) => {
@@ -109,21 +99,12 @@ fn receive(
     Ok(Login { policy, role, token, remote_host })
 }
 
-fn policy_of(rules: &Rules, words: &[&str], service: &str) -> Result<Policy, Refusal> {
-    match rules {
-        Rules::Here(rule) => Ok(Policy::of_line(rule, words)),
-        Rules::InFile(config) => {
-            Ok(file::read(&config.path, config.section.as_deref().unwrap_or(service))?)
-        }
-    }
-}
-
 fn conclude(
     journal: &Journal,
     login: Option<&Login>,
     decided: Result<Admission, Refusal>,
 ) -> Diagnosis {
-    let redactor = login.map(|login| Redactor::new(&login.token));
+    let redactor = login.map(Login::redactor);
     let redactor = redactor.as_ref();
     let mut before = Duration::ZERO;
     let steps = journal.take_steps().into_iter().map(|step| {
@@ -150,8 +131,8 @@ fn conclude(
 /// What is wrong and what to do, as visible ASCII.
 pub fn validate_auth(words: &[&str], service: &str) -> Result<(), String> {
     let line = AuthLine::parse(words).map_err(|error| visible(&error.to_string()))?;
-    let policy = policy_of(&line.rules, words, service);
-    policy.map(drop).map_err(|refusal| refusal.sentence(None))
+    let policy = Policy::read(&line.rules, words, service);
+    policy.map(drop).map_err(|fault| Refusal::from(fault).sentence(None))
 }
 
 /// Whether the words of an account line are in order.

@@ -80,7 +80,7 @@ pub(crate) fn report_failure(
     refusal: &Refusal,
 ) -> Failure {
     let code = refusal.code();
-    let redactor = login.map(|login| Redactor::new(&login.token));
+    let redactor = login.map(Login::redactor);
     let who = match (login, &redactor) {
         (Some(login), Some(redactor)) => format!("{} refused: ", subject(login, redactor)),
         _ => String::new(),
@@ -110,7 +110,7 @@ pub(crate) fn report_success(
     login: &Login,
     admission: &Admission,
 ) {
-    let line = audit::accepted(login, admission, &Redactor::new(&login.token));
+    let line = audit::accepted(login, admission, &login.redactor());
     audience.audit(handle, Severity::Info, &line);
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn report_warnings(
     login: &Login,
     journal: &Journal,
 ) {
-    let redactor = Redactor::new(&login.token);
+    let redactor = login.redactor();
     for warning in journal.take_warnings() {
         let line = warning.shown(Some(&redactor));
         audience.syslog(handle, Severity::Warning, &line);

@@ -1,29 +1,28 @@
 //! A JWT, verified with the keys of its issuer. With warm keys this opens no socket.
 
-use super::{Admission, Login, Surroundings, Way, must_ask, online, redactor};
-use crate::authorize::authorize;
+use super::{Admission, Login, Surroundings, Way, authorized, online};
 use crate::error::Refusal;
 use crate::facts::Facts;
 use crate::journal::Text;
 use crate::keys::Keys;
-use crate::policy::{RolePolicy, TrustedIssuer};
+use crate::policy::TrustedIssuer;
 use crate::verify::jwt::UnverifiedJwt;
 
-/// Header, key, signature, claims, rules; and the service as well, where the role asks for it.
+/// Header, key, signature, claims, rules; and the service as well, where it `must_ask`.
 pub(super) fn admit(
     login: &Login,
     around: &Surroundings<'_>,
-    special: Option<&RolePolicy>,
+    must_ask: bool,
     issuer: &TrustedIssuer,
     jwt: UnverifiedJwt<'_>,
 ) -> Result<Admission, Refusal> {
-    let Login { policy, role, .. } = login;
+    let policy = &login.policy;
     let broken = |fault| Refusal::of_issuer(&issuer.jwt.issuer, fault);
     around.journal.step("route", || {
         Text::ours("a JWT of the issuer ").foreign(issuer.jwt.issuer.name()).and(": verified here")
     });
     let header = jwt.header(issuer.jwt.typ).map_err(broken)?;
-    let redactor = redactor(login);
+    let redactor = login.redactor();
     let keys = Keys {
         issuer: &issuer.jwt,
         limits: &policy.limits,
@@ -44,12 +43,10 @@ pub(super) fn admit(
         jwt.verify(&header, &found.key, &issuer.jwt, policy.limits.leeway, now).map_err(broken)?;
     around.journal.step("signature", || Text::ours("signature and times of the JWT are good"));
     let facts = Facts::of(&claims, &policy.login_of(Some(issuer)).claim, now);
-    around.journal.step("claims", || facts.told());
-    let authorized = authorize(&claims, role, policy, Some(issuer))?;
-    around.journal.step("rules", || Text::ours("the claims fulfil every rule for this role"));
-    let way = Way::Jwt { keys: found.origin, confirmed: must_ask(special) };
-    if must_ask(special) {
+    let authorized = authorized(login, around, &claims, &facts, Some(issuer))?;
+    if must_ask {
         online::confirm(login, around)?;
     }
+    let way = Way::Jwt { keys: found.origin, confirmed: must_ask };
     Ok(Admission { authorized, facts, way })
 }

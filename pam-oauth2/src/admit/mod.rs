@@ -8,8 +8,9 @@
 mod local;
 mod online;
 
-use crate::authorize::Authorized;
+use crate::authorize::{Authorized, authorize};
 use crate::cache::{Counter, Directory, Outcome, VerifiedBy};
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::facts::Facts;
@@ -17,13 +18,13 @@ use crate::http::{Carrier, Deadline};
 use crate::journal::{Journal, Text};
 use crate::keys::Origin;
 use crate::pam::Failure;
-use crate::policy::{Policy, RolePolicy};
+use crate::policy::{Policy, TrustedIssuer};
 use crate::redact::Redactor;
 use crate::revocation::{self, Searched};
 use crate::role::Role;
 use crate::token::AccessToken;
-use crate::verify::Route;
 use crate::verify::jwt::JwtFault;
+use crate::verify::{Route, Verified};
 
 /// Who wants to be whom, and what is demanded of that.
 #[derive(Debug)]
@@ -33,6 +34,13 @@ pub(crate) struct Login {
     pub(crate) token: AccessToken,
     /// Where the client is, where the application has said so.
     pub(crate) remote_host: Option<Vec<u8>>,
+}
+
+impl Login {
+    /// For whatever is told about this login.
+    pub(crate) fn redactor(&self) -> Redactor<'_> {
+        Redactor::new(&self.token)
+    }
 }
 
 /// What a decision needs of the world.
@@ -73,9 +81,10 @@ pub(crate) enum Way {
 /// were authorized for this very role under this very policy.
 pub(crate) fn admit(login: &Login, around: &Surroundings<'_>) -> Result<Admission, Refusal> {
     let special = login.policy.of_role(login.role.as_str());
+    let must_ask = special.is_some_and(|special| special.online);
     let admission = match Route::of(&login.token, &login.policy) {
-        Route::Local(issuer, jwt) => local::admit(login, around, special, issuer, jwt)?,
-        Route::Online(service) => online::admit(login, around, special, service)?,
+        Route::Local(issuer, jwt) => local::admit(login, around, must_ask, issuer, jwt)?,
+        Route::Online(service) => online::admit(login, around, must_ask, service)?,
         Route::Nobody => {
             return Err(Refusal::Jwt { by: "all issuers".to_owned(), fault: JwtFault::Stranger });
         }
@@ -128,13 +137,18 @@ fn refuse_the_revoked(
     by.map_or(Ok(()), |by| Err(by.into()))
 }
 
-/// Whether something more than the ordinary is demanded of the role, and it is to be asked.
-fn must_ask(special: Option<&RolePolicy>) -> bool {
-    special.is_some_and(|special| special.online)
-}
-
-fn redactor(login: &Login) -> Redactor<'_> {
-    Redactor::new(&login.token)
+/// The rules, for claims that were verified for `issuer` or told by a service. `facts` are theirs.
+fn authorized(
+    login: &Login,
+    around: &Surroundings<'_>,
+    claims: &Verified<Claims>,
+    facts: &Facts,
+    issuer: Option<&TrustedIssuer>,
+) -> Result<Authorized, Refusal> {
+    around.journal.step("claims", || facts.told());
+    let authorized = authorize(claims, &login.role, &login.policy, issuer)?;
+    around.journal.step("rules", || Text::ours("the claims fulfil every rule for this role"));
+    Ok(authorized)
 }
 
 #[cfg(test)]

@@ -1,31 +1,31 @@
 //! A token about which a service is asked, unless somebody asked a moment ago.
 
-use super::{Admission, Login, Surroundings, Way, must_ask, redactor};
-use crate::authorize::{self, authorize};
+use super::{Admission, Login, Surroundings, Way, authorized};
+use crate::authorize;
 use crate::cache::{Answered, Breaker, Cached, Counter, Lookup, Permit, Turn, take_turn};
 use crate::claims::Claims;
 use crate::error::Refusal;
 use crate::facts::Facts;
 use crate::http::{Deadline, HttpFault, Stage};
 use crate::journal::Text;
-use crate::policy::{Online, RolePolicy};
+use crate::policy::Online;
 use crate::redact::Foreign;
 use crate::verify::jwt::UnverifiedJwt;
 use crate::verify::remembered::{self, Known, Memory, Verdict};
 use crate::verify::{self, Verified};
 
 /// With a cache: a remembered verdict, or the answer of the one login that asks while the others
-/// wait. Without, or where the role is always asked about: the service.
+/// wait. Without, or where it `must_ask`: the service.
 pub(super) fn admit(
     login: &Login,
     around: &Surroundings<'_>,
-    special: Option<&RolePolicy>,
+    must_ask: bool,
     service: &Online,
 ) -> Result<Admission, Refusal> {
     around.journal.step("route", || {
         Text::ours(format!("{} is to say whether the token is genuine", service.kind()))
     });
-    let remember = around.cache.filter(|_| !must_ask(special));
+    let remember = around.cache.filter(|_| !must_ask);
     let memory = remember
         .and_then(|directory| Memory::of(directory, &login.policy, &login.role, &login.token));
     match memory {
@@ -70,7 +70,7 @@ fn ask_once(
                 }
                 Err(refusal) if refusal.is_denial() => memory.deny(clock.now()),
                 Err(refusal) if refusal.is_outage() => {
-                    memory.give_up(refusal.sentence(Some(&redactor(login))), clock.now());
+                    memory.give_up(refusal.sentence(Some(&login.redactor())), clock.now());
                 }
                 // What is wrong here is wrong for each login by itself: no outage to bridge.
                 Err(_) => {}
@@ -108,7 +108,7 @@ fn bridged(
             "a verdict of {:.0} s ago is used, as --on-outage says: ",
             verdict.age(now)
         ))
-        .and(refusal.sentence(Some(&redactor(login)))),
+        .and(refusal.sentence(Some(&login.redactor()))),
     );
     admit_again(login, around, &verdict, true)
 }
@@ -141,9 +141,7 @@ fn ask(
     // Some services do not tell when a token ends, and the token itself does.
     let own_end = UnverifiedJwt::read(&login.token).and_then(|jwt| jwt.unverified_end());
     facts.expires = [facts.expires, own_end].into_iter().flatten().min_by(f64::total_cmp);
-    around.journal.step("claims", || facts.told());
-    let authorized = authorize(&claims, &login.role, &login.policy, None)?;
-    around.journal.step("rules", || Text::ours("the claims fulfil every rule for this role"));
+    let authorized = authorized(login, around, &claims, &facts, None)?;
     let way = match service {
         Online::Introspection(_) => Way::Introspection,
         Online::Tokeninfo(_) => Way::Tokeninfo,

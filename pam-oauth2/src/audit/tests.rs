@@ -26,7 +26,7 @@ fn line(login: &Login, facts: Facts, way: Way) -> String {
     let claims = Verified::for_test(Claims::parse(claims.as_bytes()).unwrap());
     let authorized = authorize(&claims, &login.role, &login.policy, None).unwrap();
     let admission = Admission { authorized, facts, way };
-    accepted(login, &admission, &Redactor::new(&login.token))
+    accepted(login, &admission, &login.redactor())
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_is_not_known_is_a_dash() {
         "audit: login=accepted role=\"alice\" sub=- client=- iss=- jti=- exp=- rhost=- via=tokeninfo"
     );
     assert_eq!(
-        refused(&login, Failure::AUTH_ERR, &Redactor::new(&login.token)),
+        refused(&login, Failure::AUTH_ERR, &login.redactor()),
         "audit: login=refused role=\"alice\" code=7 rhost=-"
     );
 }

@@ -105,7 +105,7 @@ fn decide(
     let deadline = Deadline::after(Duration::from_secs(5));
     let around = Surroundings { carrier, cache, clock, deadline, journal: &journal };
     let decided = admit(login, &around);
-    let redactor = Redactor::new(&login.token);
+    let redactor = login.redactor();
     let sentence = match &decided {
         Ok(admission) => crate::audit::accepted(login, admission, &redactor),
         Err(refusal) => refusal.sentence(Some(&redactor)),

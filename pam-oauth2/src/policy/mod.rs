@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 pub(crate) use expression::Expression;
 pub(crate) use fault::{ConfigFault, Place};
+use pam_oauth2_arguments::Rules;
 pub(crate) use pam_oauth2_arguments::{Endpoint, Introspection, JwtIssuer, Limits, OnOutage};
 
 use crate::cache::Asked;
@@ -136,6 +137,17 @@ pub(crate) enum Test {
 }
 
 impl Policy {
+    /// From the line itself, `words`, or from a section of the file that it names: the one that it
+    /// names, too, or that with the name of the PAM `service`.
+    pub(crate) fn read(rules: &Rules, words: &[&str], service: &str) -> Result<Self, ConfigFault> {
+        match rules {
+            Rules::Here(rule) => Ok(Self::of_line(rule, words)),
+            Rules::InFile(config) => {
+                file::read(&config.path, config.section.as_deref().unwrap_or(service))
+            }
+        }
+    }
+
     /// Whose the token has to be, where its claims were verified for `issuer`.
     pub(crate) fn login_of<'a>(&'a self, issuer: Option<&'a TrustedIssuer>) -> &'a Login {
         issuer.and_then(|issuer| issuer.login.as_ref()).unwrap_or(&self.login)

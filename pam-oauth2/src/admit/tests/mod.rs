@@ -17,7 +17,7 @@ use crate::cache::Scratch;
 use crate::clock::Timestamp;
 use crate::http::{Answer, HttpFault, Request, Stage};
 use crate::pam::Failure;
-use crate::policy::OnOutage;
+use crate::policy::{OnOutage, RolePolicy};
 use crate::redact::Foreign;
 
 const NOW: u64 = 1_800_000_000;
@@ -124,7 +124,7 @@ impl World {
         };
         let decided = admit(&login, &around);
         let warnings = journal.take_warnings();
-        let shown = warnings.iter().map(|text| text.shown(Some(&Redactor::new(&login.token))));
+        let shown = warnings.iter().map(|text| text.shown(Some(&login.redactor())));
         self.warnings.borrow_mut().extend(shown);
         decided
     }
