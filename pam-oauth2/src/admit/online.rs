@@ -12,7 +12,7 @@ use crate::policy::Online;
 use crate::redact::Foreign;
 use crate::verify::jwt::UnverifiedJwt;
 use crate::verify::remembered::{self, Known, Memory, Verdict};
-use crate::verify::{self, Verified};
+use crate::verify::{self, Inquiry, Verified};
 
 /// With a cache: a remembered verdict, or the answer of the one login that asks while the others
 /// wait. Without, or where it `must_ask`: the service.
@@ -50,12 +50,9 @@ fn ask_once(
 ) -> Result<Admission, Refusal> {
     let clock = &around.clock;
     let look = || memory.known(clock.began(), clock.now());
-    // With something to fall back on there has to be time left for it.
     let bridge = memory.bridge(clock.now()).is_some();
-    let own = around.deadline;
-    let until = if bridge { own.half() } else { own };
-    let attempt = || if bridge { own.half() } else { own.early() };
-    let asked = match take_turn(memory.directory, memory.key(), until.instant(), look) {
+    let until = around.deadline.of_turn(bridge).instant();
+    let asked = match take_turn(memory.directory, memory.key(), until, look) {
         Turn::Theirs(known) => {
             around.journal.looked(Cached::Verdicts, Lookup::Hit);
             recall(login, around, known)
@@ -63,7 +60,7 @@ fn ask_once(
         Turn::Late => Err(Refusal::Busy { service: service.name() }),
         Turn::Ours(_turn) => {
             around.journal.looked(Cached::Verdicts, Lookup::Miss);
-            let asked = ask(login, around, service, attempt());
+            let asked = ask(login, around, service, around.deadline.of_attempt(bridge));
             match &asked {
                 Ok(Admission { authorized, facts, .. }) => {
                     memory.accept(authorized, facts, clock.now());
@@ -188,14 +185,14 @@ fn ask_through_breaker(
         return Err(Refusal::BreakerOpen { service: name, left });
     }
     let hurried = deadline.left() < policy.limits.timeout.checked_div(4).unwrap_or_default();
-    let asked = verify::ask(
-        service,
+    let inquiry = Inquiry {
         token,
-        policy.limits.leeway,
-        around.clock.now(),
-        around.carrier,
+        carrier: around.carrier,
         deadline,
-    );
+        now: around.clock.now(),
+        leeway: policy.limits.leeway,
+    };
+    let asked = verify::ask(service, &inquiry);
     if let (Some(directory), Err(refusal)) = (around.cache, &asked)
         && refusal.is_death()
     {

@@ -68,6 +68,17 @@ impl Deadline {
         Self::after(left.saturating_sub(left.checked_div(16).unwrap_or_default()))
     }
 
+    /// Until when to wait for a turn. With a `bridge`, something to fall back on, there has to be
+    /// time left for it.
+    pub(crate) fn of_turn(self, bridge: bool) -> Self {
+        if bridge { self.half() } else { self }
+    }
+
+    /// For an attempt in a turn, beginning now, with or without a `bridge`.
+    pub(crate) fn of_attempt(self, bridge: bool) -> Self {
+        if bridge { self.half() } else { self.early() }
+    }
+
     pub(crate) fn left(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }

@@ -149,16 +149,15 @@ impl Keys<'_> {
             (pause.is_some() || attempts.failed_since(began, self.clock.now()))
                 .then(|| Err(self.paused(&attempts)))
         };
-        let own = self.deadline;
-        // With something to fall back on there has to be time left for it.
-        let until = if bridge.is_some() { own.half() } else { own };
-        let attempt = || if bridge.is_some() { own.half() } else { own.early() };
-        let renewed = match take_turn(store.directory, store.key(), until.instant(), look) {
+        let until = self.deadline.of_turn(bridge.is_some()).instant();
+        let renewed = match take_turn(store.directory, store.key(), until, look) {
             Turn::Theirs(result) => result.map(|stored| (stored, Origin::Cache)),
             Turn::Late => Err(self.no_keys(Unusable::Busy)),
-            Turn::Ours(_turn) => self
-                .fetch_and_keep(store, bridge.as_ref(), attempt())
-                .map(|stored| (stored, Origin::Fetched)),
+            Turn::Ours(_turn) => {
+                let deadline = self.deadline.of_attempt(bridge.is_some());
+                self.fetch_and_keep(store, bridge.as_ref(), deadline)
+                    .map(|stored| (stored, Origin::Fetched))
+            }
         };
         match (renewed, bridge) {
             (Ok((stored, origin)), _) => Ok(Held { stored, origin }),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::claims::Claims;
 use crate::clock::Timestamp;
 use crate::error::Refusal;
-use crate::http::{Answer, Carrier, Deadline};
+use crate::http::{Answer, Carrier, Deadline, Request};
 use crate::policy::{Online, Policy, TrustedIssuer};
 use crate::redact::Foreign;
 use crate::token::AccessToken;
@@ -61,22 +61,29 @@ impl<'a> Route<'a> {
     }
 }
 
+/// A question about a token: how it travels, and by which time its answer is judged.
+pub(crate) struct Inquiry<'a> {
+    pub(crate) token: &'a AccessToken,
+    pub(crate) carrier: &'a dyn Carrier,
+    pub(crate) deadline: Deadline,
+    pub(crate) now: Timestamp,
+    /// By how much clocks may disagree.
+    pub(crate) leeway: Duration,
+}
+
+impl Inquiry<'_> {
+    /// `service` is for messages.
+    fn send(&self, request: &Request<'_>, service: &str) -> Result<Answer, Refusal> {
+        let failed = |fault| Refusal::Http { service: service.to_owned(), fault };
+        self.carrier.send(request, self.deadline).map_err(failed)
+    }
+}
+
 /// Asks a service about a token.
-pub(crate) fn ask(
-    service: &Online,
-    token: &AccessToken,
-    leeway: Duration,
-    now: Timestamp,
-    carrier: &dyn Carrier,
-    deadline: Deadline,
-) -> Result<Verified<Claims>, Refusal> {
+pub(crate) fn ask(service: &Online, inquiry: &Inquiry<'_>) -> Result<Verified<Claims>, Refusal> {
     match service {
-        Online::Introspection(service) => {
-            introspection::verify(service, token, leeway, now, carrier, deadline)
-        }
-        Online::Tokeninfo(endpoint) => {
-            tokeninfo::verify(endpoint, token, leeway, now, carrier, deadline)
-        }
+        Online::Introspection(service) => introspection::verify(service, inquiry),
+        Online::Tokeninfo(endpoint) => tokeninfo::verify(endpoint, inquiry),
     }
 }
 

@@ -1,38 +1,29 @@
 //! A tokeninfo endpoint: `GET <url><token>`, and status 200 with the claims means genuine.
 
-use std::time::Duration;
-
 use pam_oauth2_arguments::Endpoint;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Verified, alive, described};
+use super::{Inquiry, Verified, alive, described};
 use crate::claims::Claims;
-use crate::clock::Timestamp;
 use crate::error::Refusal;
-use crate::http::{Carrier, Deadline, Request};
+use crate::http::Request;
 use crate::token::{AccessToken, TokenFault};
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Asks the token service about `token`.
+/// Asks the token service.
 pub(super) fn verify(
     endpoint: &Endpoint,
-    token: &AccessToken,
-    leeway: Duration,
-    now: Timestamp,
-    carrier: &dyn Carrier,
-    deadline: Deadline,
+    inquiry: &Inquiry<'_>,
 ) -> Result<Verified<Claims>, Refusal> {
-    let url = url(endpoint, token)?;
+    let url = url(endpoint, inquiry.token)?;
     let name = endpoint.to_string();
-    let answer = carrier
-        .send(&Request::get(&url), deadline)
-        .map_err(|fault| Refusal::Http { service: name.clone(), fault })?;
+    let answer = inquiry.send(&Request::get(&url), &name)?;
     let claims = described(&answer, name)?;
-    alive::check(&claims, leeway, now)?;
+    alive::check(&claims, inquiry.leeway, inquiry.now)?;
     Ok(Verified(claims))
 }
 

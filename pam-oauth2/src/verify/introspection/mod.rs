@@ -4,7 +4,6 @@
 //! are refused says nothing about the token.
 
 use std::path::Path;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,30 +11,26 @@ use pam_oauth2_arguments::{EndpointError, Error, Introspection};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
-use super::{Verified, alive, described, jwt};
+use super::{Inquiry, Verified, alive, described, jwt};
 use crate::claims::{Claim, Claims};
-use crate::clock::Timestamp;
 use crate::error::Refusal;
 use crate::files;
-use crate::http::{Carrier, Deadline, Request};
-use crate::token::AccessToken;
+use crate::http::Request;
 
 /// `application/x-www-form-urlencoded`, with `%20` for a blank, which every server reads.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 /// A secret is a line, not a document.
 const LONGEST_SECRET: usize = 4096;
 
-/// Asks `service` about `token`.
+/// Asks `service`.
 pub(super) fn verify(
     service: &Introspection,
-    token: &AccessToken,
-    leeway: Duration,
-    now: Timestamp,
-    carrier: &dyn Carrier,
-    deadline: Deadline,
+    inquiry: &Inquiry<'_>,
 ) -> Result<Verified<Claims>, Refusal> {
-    let form =
-        Zeroizing::new(format!("token={}&token_type_hint=access_token", *encoded(token.expose())));
+    let form = Zeroizing::new(format!(
+        "token={}&token_type_hint=access_token",
+        *encoded(inquiry.token.expose())
+    ));
     let name = service.url.to_string();
     let unreadable = || Refusal::from(Error::Endpoint(EndpointError::Scheme));
     let url = service.url.url().ok_or_else(unreadable)?;
@@ -44,9 +39,7 @@ pub(super) fn verify(
         authorization: Some(credentials(service)?),
         ..Request::get(&url)
     };
-    let answer = carrier
-        .send(&request, deadline)
-        .map_err(|fault| Refusal::Http { service: name.clone(), fault })?;
+    let answer = inquiry.send(&request, &name)?;
     if matches!(answer.status, 401 | 403) {
         return Err(Refusal::Credentials { service: name, status: answer.status });
     }
@@ -54,8 +47,8 @@ pub(super) fn verify(
     if !matches!(claims.find("active"), Some(Claim::Flag(true))) {
         return Err(Refusal::Inactive);
     }
-    alive::check(&claims, leeway, now)?;
-    check_others(&claims, service, leeway, now)?;
+    alive::check(&claims, inquiry.leeway, inquiry.now)?;
+    check_others(&claims, service, inquiry)?;
     Ok(Verified(claims))
 }
 
@@ -64,11 +57,10 @@ pub(super) fn verify(
 fn check_others(
     claims: &Claims,
     service: &Introspection,
-    leeway: Duration,
-    now: Timestamp,
+    inquiry: &Inquiry<'_>,
 ) -> Result<(), Refusal> {
     let broken = |fault| Refusal::Jwt { by: format!("introspection at {}", service.url), fault };
-    jwt::check_starts(claims, leeway, now).map_err(broken)?;
+    jwt::check_starts(claims, inquiry.leeway, inquiry.now).map_err(broken)?;
     if let Some(issuer) = &service.issuer
         && claims.text("iss") != Some(issuer)
     {

@@ -1,13 +1,16 @@
 use std::cell::RefCell;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use pam_oauth2_arguments::ServiceUrl;
 
 use super::*;
 use crate::cache::Scratch;
-use crate::http::{Answer, HttpFault};
+use crate::clock::Timestamp;
+use crate::http::{Answer, Carrier, Deadline, HttpFault};
 use crate::pam::Failure;
+use crate::token::AccessToken;
 
 const NOW: f64 = 1_800_000_000.0;
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -51,8 +54,14 @@ impl World {
 
     fn ask(&self, token: &str) -> Result<Verified<Claims>, Refusal> {
         let token = AccessToken::parse(Zeroizing::new(token.into())).unwrap();
-        let now = Timestamp::from_seconds(NOW);
-        verify(&self.service, &token, LEEWAY, now, self, Deadline::after(LEEWAY))
+        let inquiry = Inquiry {
+            token: &token,
+            carrier: self,
+            deadline: Deadline::after(LEEWAY),
+            now: Timestamp::from_seconds(NOW),
+            leeway: LEEWAY,
+        };
+        verify(&self.service, &inquiry)
     }
 
     fn code(&self) -> Result<(), Failure> {
