@@ -4,3 +4,5 @@
 #![forbid(unsafe_code)]
 
 pub mod connect;
+pub mod fake_api;
+pub mod teams;
