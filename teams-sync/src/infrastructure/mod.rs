@@ -1,0 +1,48 @@
+//! Robots: roles that exist on every server, with a password, whoever is in which team.
+//!
+//! Files laid out as mounted Secrets go in, roles come out. A definition that is broken is that
+//! robot's problem; files that cannot be read at all mean that nothing is known of any robot, and
+//! then nothing is taken from one.
+
+mod definition;
+mod folder;
+mod secrets;
+
+use std::collections::BTreeSet;
+
+use crate::password::Secret;
+use crate::plan::record::Kind;
+use crate::role::{Attributes, Parameter, RoleName};
+use crate::why::{Problem, Why};
+
+pub use folder::{FolderError, Keys, read_file, read_folder};
+pub use secrets::{KeyedSecret, read};
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct Infrastructure {
+    pub roles: Vec<Robot>,
+    pub problems: Vec<Problem>,
+    /// Names that something is said about which cannot be understood: these stay as they are.
+    pub broken: BTreeSet<RoleName>,
+    /// What is there and means nothing.
+    pub warnings: Vec<String>,
+    /// Why not all of them are known: files that cannot be read, or that hold no name. Nothing is
+    /// taken from any robot then.
+    pub frozen: Option<String>,
+}
+
+/// One robot, or a role that the configuration declares.
+#[derive(Clone, Debug)]
+pub struct Robot {
+    pub name: RoleName,
+    pub kind: Kind,
+    pub attributes: Attributes,
+    pub member_of: Vec<RoleName>,
+    pub parameters: Vec<Parameter>,
+    pub password: Option<Secret>,
+    pub why: Why,
+}
+
+#[cfg(test)]
+mod tests;

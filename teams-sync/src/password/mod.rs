@@ -1,0 +1,228 @@
+//! Passwords of robots: never in a plan, a log or an error, and on the wire only as what
+//! PostgreSQL stores of them.
+//!
+//! A password or a verifier goes in; what comes out is whether PostgreSQL has it already, and a
+//! verifier of SCRAM-SHA-256 (RFC 5802, RFC 7677) if not.
+
+mod scram;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use md5::{Digest, Md5};
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+pub use scram::{DEFAULT_ITERATIONS, Verifier};
+
+/// Longer ones no client can send: PostgreSQL before 14 has a limit of 995 bytes and libpq one
+/// of its own; and hashing should not take long.
+const LONGEST: usize = 1024;
+/// How many answers of [`Checked`] are kept.
+const REMEMBERED: usize = 10_000;
+
+/// A password, or what PostgreSQL stores of one. Cheap to clone, wiped with its last clone.
+#[derive(Clone)]
+pub struct Secret(Arc<Form>);
+
+enum Form {
+    Plain(Zeroizing<String>),
+    Scram(Verifier),
+    Md5(Zeroizing<String>),
+}
+
+/// Why a password is refused. Never holds any of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SecretError {
+    #[error("the password is empty")]
+    Empty,
+    #[error("the password is longer than {LONGEST} bytes")]
+    TooLong,
+    #[error("the password holds a line break or a NUL character")]
+    Control,
+    /// PostgreSQL would take it for a password and hash it once more.
+    #[error("the password begins like a SCRAM-SHA-256 verifier and is none")]
+    Verifier,
+    #[error("the password is not valid UTF-8")]
+    Encoding,
+}
+
+impl Secret {
+    /// From a file or a key of a Secret: one newline at its end does not belong to it.
+    pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
+        let text = std::str::from_utf8(text).map_err(|_foreign| SecretError::Encoding)?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if text.len() > LONGEST {
+            return Err(SecretError::TooLong);
+        }
+        if text.contains(['\n', '\r', '\0']) {
+            return Err(SecretError::Control);
+        }
+        let form = if text.starts_with("SCRAM-SHA-256") {
+            Form::Scram(Verifier::parse(text).ok_or(SecretError::Verifier)?)
+        } else if is_md5(text) {
+            Form::Md5(Zeroizing::new(text.to_owned()))
+        } else {
+            Form::Plain(Zeroizing::new(text.to_owned()))
+        };
+        Ok(Self(Arc::new(form)))
+    }
+
+    /// Whether this is what `stored` was made of. Takes some milliseconds for a password.
+    fn matches(&self, role: &str, stored: &str) -> bool {
+        match &*self.0 {
+            Form::Plain(plain) => match Verifier::parse(stored) {
+                Some(verifier) => verifier.is_of(plain),
+                // It is replaced by a better one anyway; see `Checked::matches`.
+                None => is_md5(stored) && same(stored, &md5_of(plain, role)),
+            },
+            Form::Scram(verifier) => same(stored, &verifier.to_text()),
+            Form::Md5(text) => same(stored, text),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[password]")
+    }
+}
+
+/// Two of them are the same if they are the same thing: for tests and change detection.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (&*self.0, &*other.0) {
+            (Form::Plain(own), Form::Plain(other)) | (Form::Md5(own), Form::Md5(other)) => {
+                same(own, other)
+            }
+            (Form::Scram(own), Form::Scram(other)) => same(&own.to_text(), &other.to_text()),
+            _ => false,
+        }
+    }
+}
+
+/// What was compared before: hashing fifty passwords for a thousand servers every few seconds
+/// would keep a core busy.
+///
+/// The verifier of a password is remembered as well, and is the same on all servers then: fifty
+/// comparisons do for all of them, after a restart too.
+pub struct Checked {
+    key: hmac::Key,
+    answers: Mutex<HashMap<[u8; 32], bool>>,
+    verifiers: Mutex<HashMap<[u8; 32], Verifier>>,
+}
+
+impl Checked {
+    /// `None` where the system has no randomness.
+    pub fn new() -> Option<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
+        Some(Self { key, answers: Mutex::default(), verifiers: Mutex::default() })
+    }
+
+    /// Whether PostgreSQL stores this password of this role, in the form that we would store.
+    pub fn matches(&self, secret: &Secret, role: &str, stored: &str) -> bool {
+        let plain = match &*secret.0 {
+            Form::Plain(plain) => plain.as_bytes(),
+            // Cheap.
+            Form::Scram(_) | Form::Md5(_) => return secret.matches(role, stored),
+        };
+        // One that is stored as MD5 becomes SCRAM.
+        if is_md5(stored) {
+            return false;
+        }
+        let key = self.hash(&[role.as_bytes(), stored.as_bytes(), plain]);
+        let known = lock(&self.answers).get(&key).copied();
+        if let Some(answer) = known {
+            return answer;
+        }
+        let answer = secret.matches(role, stored);
+        if let (true, Some(verifier)) = (answer, Verifier::parse(stored)) {
+            let key = self.hash(&[plain, &verifier.iterations().to_be_bytes()]);
+            remember(&self.verifiers, key, verifier);
+        }
+        remember(&self.answers, key, answer);
+        answer
+    }
+
+    /// What PostgreSQL should store: hashed here with fresh salt, unless it came hashed or is
+    /// stored somewhere already. `None` where the system has no randomness.
+    pub fn verifier(
+        &self,
+        secret: &Secret,
+        iterations: u32,
+        random: &dyn SecureRandom,
+    ) -> Option<Zeroizing<String>> {
+        let plain = match &*secret.0 {
+            Form::Plain(plain) => plain,
+            Form::Scram(verifier) => return Some(verifier.to_text()),
+            Form::Md5(text) => return Some(text.clone()),
+        };
+        let key = self.hash(&[plain.as_bytes(), &iterations.to_be_bytes()]);
+        if let Some(known) = lock(&self.verifiers).get(&key) {
+            return Some(known.to_text());
+        }
+        let mut salt = [0; 16];
+        random.fill(&mut salt).ok()?;
+        let verifier = Verifier::derive(plain, &salt, iterations)?;
+        let text = verifier.to_text();
+        remember(&self.verifiers, key, verifier);
+        Some(text)
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.sign().as_ref());
+        hash
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remember<T>(known: &Mutex<HashMap<[u8; 32], T>>, key: [u8; 32], value: T) {
+    let mut known = lock(known);
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, value);
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checked")
+    }
+}
+
+/// get_password_type() of PostgreSQL.
+fn is_md5(text: &str) -> bool {
+    text.len() == 35
+        && text.strip_prefix("md5").is_some_and(|hex| {
+            hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        })
+}
+
+fn md5_of(plain: &str, role: &str) -> String {
+    let hash = Md5::new().chain_update(plain).chain_update(role).finalize();
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("md5{hex}")
+}
+
+fn same(own: &str, other: &str) -> bool {
+    own.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests;

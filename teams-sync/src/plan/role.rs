@@ -1,0 +1,486 @@
+//! The plan for one role.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::change::{Change, Phase, Planned};
+use super::memberships::{self, Catalog};
+use super::record::{Kind, Record};
+use super::{Plan, RolePlan, Style, Turn, nobody};
+use crate::desired::{Desired, DesiredRole, Problem, Rule, Why};
+use crate::observed::{CatalogRole, Observed};
+use crate::password::Checked;
+use crate::role::{Attributes, Flag, Parameter, RoleName, entry_matches, entry_name, marker};
+
+pub(super) struct Planner<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) style: &'a Style,
+    pub(super) checked: &'a Checked,
+    pub(super) now: Timestamp,
+}
+
+/// What a managed role is there for. One without a record counts as a person: that is the kind
+/// that is looked after most carefully.
+pub(super) fn kind_of(role: &CatalogRole) -> Kind {
+    record_of(role).map_or(Kind::Person, |record| record.kind)
+}
+
+fn record_of(role: &CatalogRole) -> Option<Record> {
+    role.comment.as_deref().and_then(Record::find)
+}
+
+impl Planner<'_> {
+    /// Whether this role is to be there, under its own name or renamed, or is left alone.
+    pub(super) fn is_wanted(&self, name: &RoleName) -> bool {
+        self.is_named(name) || self.original(name).is_some()
+    }
+
+    pub(super) fn is_named(&self, name: &RoleName) -> bool {
+        self.desired.roles.contains_key(name)
+            || self.desired.disputed.contains_key(name)
+            || self.desired.groups.contains_key(name)
+    }
+
+    /// Whether it is the role of a robot that is gone, and somebody has its name now: she does not
+    /// get it, and it does not stay on for her.
+    pub(super) fn is_orphan(&self, name: &RoleName, current: &CatalogRole) -> bool {
+        let wanted = self.desired.roles.get(name);
+        wanted.is_some_and(|role| role.kind == Kind::Person)
+            && !self.desired.disputed.contains_key(name)
+            && kind_of(current) != Kind::Person
+    }
+
+    /// A role that should be there.
+    pub(super) fn wanted(&self, name: &RoleName, plan: &mut Plan) {
+        let Some(role) = self.desired.roles.get(name) else { return };
+        if self.desired.disputed.contains_key(name) {
+            return;
+        }
+        if role.kind == Kind::Person && self.looks_left(name) {
+            let text = format!(
+                "{name} ({}) is called like somebody who left: no role of a person ends so",
+                role.why
+            );
+            plan.problems.insert(Problem::new(name.to_string(), text));
+            return;
+        }
+        let mut changes = Vec::new();
+        let mut current = self.observed.roles.get(name);
+        if let Some((renamed, role_of_renamed)) = self.renamed(name, role.kind) {
+            current = Some(role_of_renamed);
+            let change = Change::Rename { to: name.clone() };
+            let why = role.why.clone();
+            changes.push(Planned { phase: Phase::RenameBack, role: renamed, change, why });
+        }
+        if let Some(problem) = current.and_then(|current| self.obstacle(name, role, current)) {
+            plan.problems.insert(Problem::new(name.to_string(), problem));
+            return;
+        }
+        let record = current.and_then(record_of);
+        let frozen = self.is_frozen(role.kind, current, record.as_ref());
+        match current {
+            None => {
+                let attributes = Attributes { superuser: false, ..role.attributes };
+                let change = Change::Create { attributes };
+                changes.push(Planned {
+                    phase: Phase::Create,
+                    role: name.clone(),
+                    change,
+                    why: role.why.clone(),
+                });
+            }
+            Some(current) if !frozen => {
+                self.take(name, role, current, record.as_ref(), &mut changes, &mut plan.problems);
+            }
+            Some(_) => {}
+        }
+        self.give(name, role, current, record.as_ref(), frozen, &mut changes, plan);
+        if changes.is_empty() {
+            return;
+        }
+        let was_in =
+            current.is_some_and(|current| current.attributes.login && current.is_managed());
+        let turn = if was_in || role.kind != Kind::Person { Turn::Stays } else { Turn::Joins };
+        plan.roles.push(RolePlan {
+            role: name.clone(),
+            kind: role.kind,
+            turn,
+            removed_from: self.removed_from(record.as_ref(), &role.teams),
+            recorded: known_teams(record.as_ref()),
+            is_superuser: current
+                .is_some_and(|own| own.attributes.superuser && own.attributes.login),
+            local_superuser: role.superuser.as_ref().is_some_and(|elevation| elevation.local),
+            changes,
+        });
+    }
+
+    /// Why a role that exists cannot be what is wanted.
+    fn obstacle(
+        &self,
+        name: &RoleName,
+        role: &DesiredRole,
+        current: &CatalogRole,
+    ) -> Option<String> {
+        if *name == self.observed.me.0 {
+            return Some(format!(
+                "{name} is the role that teams-sync itself logs in as; it is left as it is"
+            ));
+        }
+        if current.oid == BOOTSTRAP_SUPERUSER {
+            return Some(format!("{name} is the superuser that initdb made; it is left as it is"));
+        }
+        if role.kind == Kind::Person {
+            if !current.is_managed() {
+                return Some(format!(
+                    "the role {name} is there and not managed by teams-sync, so it may be somebody else's; if it is hers ({}), run: teams-sync adopt",
+                    role.why
+                ));
+            }
+            if kind_of(current) != Kind::Person {
+                return Some(format!(
+                    "the role {name} was a robot's; a person of that name ({}) does not get it; drop or rename the role",
+                    role.why
+                ));
+            }
+            // Robots are never renamed.
+            let is_renamed = !self.observed.roles.contains_key(name);
+            if record_of(current).is_none() && !is_renamed && self.may_be_robot(current) {
+                return Some(format!(
+                    "the role {name} may be a robot's, for its comment does not say; a person of that name ({}) does not get it yet",
+                    role.why
+                ));
+            }
+        }
+        if !self.observed.superuser && current.attributes.superuser {
+            return Some(format!("{name} is a superuser, whom only a superuser can change"));
+        }
+        None
+    }
+
+    /// Of a role without a record. People have no password, and one that we made and could not
+    /// finish has none either.
+    fn may_be_robot(&self, current: &CatalogRole) -> bool {
+        self.desired.frozen_robots.is_some()
+            || (current.password.is_some() && !current.is_member_of(&self.style.pam_role))
+    }
+
+    /// What a role has too much of.
+    fn take(
+        &self,
+        name: &RoleName,
+        role: &DesiredRole,
+        current: &CatalogRole,
+        record: Option<&Record>,
+        changes: &mut Vec<Planned>,
+        problems: &mut BTreeSet<Problem>,
+    ) {
+        let off = |flag: &Flag| current.attributes.get(*flag) && !role.attributes.get(*flag);
+        let why = Why::teams(Rule::NotInItsDefinition, &role.teams);
+        for change in switch_off(off) {
+            changes.push(Planned {
+                phase: Phase::Down,
+                role: name.clone(),
+                change,
+                why: why.clone(),
+            });
+        }
+        let ours = |group: &RoleName| {
+            self.style.revoke_other_memberships
+                || self.style.vocabulary.contains(group)
+                || record.is_some_and(|record| record.roles.contains(group.as_str()))
+        };
+        let keep = |group: &RoleName| {
+            *group == marker() || role.memberships.contains_key(group) || !ours(group)
+        };
+        let why = nobody(Rule::NoLongerGranted);
+        changes.extend(memberships::revokes(name, current, self, keep, &why, problems));
+    }
+
+    /// What a role has too little of.
+    #[allow(clippy::too_many_arguments, reason = "they are what is known of one role")]
+    fn give(
+        &self,
+        name: &RoleName,
+        role: &DesiredRole,
+        current: Option<&CatalogRole>,
+        record: Option<&Record>,
+        frozen: bool,
+        changes: &mut Vec<Planned>,
+        plan: &mut Plan,
+    ) {
+        memberships::grants(name, current, &role.memberships, self, changes, &mut plan.problems);
+        let mut up = |change, why: &Why| {
+            let phase = match change {
+                Change::Set { .. } | Change::Reset { .. } => Phase::Settings,
+                Change::ClearPassword => Phase::Down,
+                _ => Phase::Up,
+            };
+            changes.push(Planned { phase, role: name.clone(), change, why: why.clone() });
+        };
+        let settings = current.map(|current| current.settings.as_slice()).unwrap_or_default();
+        let parameters = nobody(Rule::Parameters);
+        for parameter in role.parameters.values() {
+            if !settings.iter().any(|entry| entry_matches(entry, parameter)) {
+                up(Change::Set { parameter: parameter.clone() }, &parameters);
+            }
+        }
+        for parameter in stale(settings, record, &role.parameters) {
+            if !frozen {
+                up(Change::Reset { parameter }, &parameters);
+            }
+        }
+        self.password(role, name, current, record, frozen, &mut up);
+        self.flags(name, role, current, &mut up, &mut plan.problems);
+        let new = self.record(role, record, frozen);
+        let comment = current.and_then(|current| current.comment.as_deref()).unwrap_or_default();
+        // Where she belongs cannot be read, and a team that may know does not answer. Whatever was
+        // noted now, the next run would take for all.
+        let unsure = frozen && role.kind == Kind::Person && known_teams(record).is_none();
+        if record != Some(&new) && !unsure {
+            up(Change::SetComment { comment: new.in_comment(comment) }, &nobody(Rule::Record));
+        }
+    }
+
+    fn password(
+        &self,
+        role: &DesiredRole,
+        name: &RoleName,
+        current: Option<&CatalogRole>,
+        record: Option<&Record>,
+        frozen: bool,
+        up: &mut impl FnMut(Change, &Why),
+    ) {
+        // One that left, or that was not finished, has none.
+        let noted = record.is_some_and(|record| record.left.is_none());
+        let stored = current.and_then(|current| current.password.as_deref());
+        match (&role.password, stored) {
+            (Some(password), Some(stored))
+                if self.checked.matches(password, name.as_str(), stored) => {}
+            // Whether it is right cannot be seen; `doctor` says what is missing for that.
+            (Some(_), None)
+                if current.is_some_and(CatalogRole::is_managed)
+                    && noted
+                    && !self.observed.sees_passwords => {}
+            (Some(password), _) => {
+                up(Change::SetPassword { password: password.clone() }, &role.why)
+            }
+            (None, Some(_)) if role.kind == Kind::Person && !frozen => {
+                up(Change::ClearPassword, &nobody(Rule::PeopleHaveNoPassword));
+            }
+            // A static role may have one that somebody set by hand.
+            (None, _) => {}
+        }
+    }
+
+    fn flags(
+        &self,
+        name: &RoleName,
+        role: &DesiredRole,
+        current: Option<&CatalogRole>,
+        up: &mut impl FnMut(Change, &Why),
+        problems: &mut BTreeSet<Problem>,
+    ) {
+        let have = current.map_or(Attributes { superuser: false, ..role.attributes }, |current| {
+            current.attributes
+        });
+        let missing =
+            Flag::ALL.into_iter().filter(|flag| role.attributes.get(*flag) && !have.get(*flag));
+        let (superuser, others): (Vec<_>, Vec<_>) =
+            missing.partition(|flag| *flag == Flag::Superuser);
+        if !others.is_empty() {
+            up(Change::SwitchOn { flags: others }, &role.why);
+        }
+        if superuser.is_empty() {
+            return;
+        }
+        let why = role.superuser.as_ref().map_or(&role.why, |elevation| &elevation.why);
+        if self.observed.superuser {
+            up(Change::SwitchOn { flags: superuser }, why);
+        } else {
+            let text = format!(
+                "{name} should be a superuser ({why}), which only a superuser can make her; teams-sync is none here"
+            );
+            problems.insert(Problem::new(name.to_string(), text));
+        }
+    }
+
+    fn record(&self, role: &DesiredRole, before: Option<&Record>, frozen: bool) -> Record {
+        let mut record = Record::new(role.kind);
+        record.teams.clone_from(&role.teams);
+        record.roles = role.memberships.keys().map(|group| group.as_str().to_owned()).collect();
+        record.parameters = role.parameters.keys().cloned().collect();
+        record.since = before
+            .filter(|before| before.left.is_none())
+            .and_then(|before| before.since)
+            .or_else(|| second(self.now));
+        if let (true, Some(before)) = (frozen, before) {
+            // What a team without an answer once gave is still to be remembered.
+            let teams = before.teams.iter().filter(|team| self.desired.frozen.contains_key(*team));
+            record.teams.extend(teams.cloned());
+            record.roles.extend(before.roles.iter().cloned());
+            record.parameters.extend(before.parameters.iter().cloned());
+        }
+        record
+    }
+
+    /// A managed role that nothing names.
+    pub(super) fn unwanted(&self, name: &RoleName, current: &CatalogRole, plan: &mut Plan) {
+        let record = record_of(current);
+        let kind = kind_of(current);
+        if *name == self.observed.me.0 || current.oid == BOOTSTRAP_SUPERUSER {
+            let text = format!(
+                "{name} is in {}, and teams-sync never locks out itself or the superuser of initdb; revoke that membership",
+                marker()
+            );
+            plan.problems.insert(Problem::new(name.to_string(), text));
+            return;
+        }
+        // What the configuration declared may be in files by now.
+        let looked_for = if kind == Kind::Static { Kind::Robot } else { kind };
+        if self.is_frozen(looked_for, Some(current), record.as_ref()) {
+            return;
+        }
+        // She can still lose her memberships, and with them the way in by PAM.
+        let untouchable = !self.observed.superuser && current.attributes.superuser;
+        if untouchable {
+            let text = format!("{name} left, and is a superuser, whom only a superuser can change");
+            plan.problems.insert(Problem::new(name.to_string(), text));
+        }
+        let teams = known_teams(record.as_ref());
+        let why = Why::teams(Rule::NoLongerNamed, &teams.clone().unwrap_or_default());
+        let mut changes = Vec::new();
+        let off = |flag: &Flag| *flag != Flag::Inherit && current.attributes.get(*flag);
+        let mut add = |phase, change| {
+            changes.push(Planned { phase, role: name.clone(), change, why: why.clone() });
+        };
+        if !untouchable {
+            for change in switch_off(off) {
+                add(Phase::Down, change);
+            }
+            let mut left = record.clone().unwrap_or_else(|| Record::new(kind));
+            // Where we cannot see whether there is one, once is enough.
+            let unseen = !self.observed.sees_passwords && left.left.is_none();
+            if current.password.is_some() || unseen {
+                add(Phase::Down, Change::ClearPassword);
+            }
+            left.left = left.left.or_else(|| second(self.now));
+            if record.as_ref() != Some(&left) {
+                let comment = current.comment.as_deref().unwrap_or_default();
+                add(Phase::Up, Change::SetComment { comment: left.in_comment(comment) });
+            }
+            if kind == Kind::Person {
+                self.rename_away(name, &mut add, &mut plan.problems);
+            }
+            plan.out.insert(name.clone());
+        }
+        let keep = |group: &RoleName| *group == marker();
+        changes.extend(memberships::revokes(name, current, self, keep, &why, &mut plan.problems));
+        if changes.is_empty() {
+            return;
+        }
+        let was_in = current.attributes.login;
+        plan.roles.push(RolePlan {
+            role: name.clone(),
+            kind,
+            turn: if was_in { Turn::Leaves } else { Turn::Left },
+            removed_from: self.removed_from(record.as_ref(), &BTreeSet::new()),
+            recorded: teams,
+            is_superuser: current.attributes.superuser && current.attributes.login,
+            local_superuser: false,
+            changes,
+        });
+    }
+
+    /// Whether something that may have named this role gave no answer.
+    fn is_frozen(
+        &self,
+        kind: Kind,
+        current: Option<&CatalogRole>,
+        record: Option<&Record>,
+    ) -> bool {
+        if current.is_none() {
+            return false;
+        }
+        // She was out before anybody stopped to answer.
+        if record.is_some_and(|record| record.left.is_some()) {
+            return false;
+        }
+        match (kind, record) {
+            (Kind::Robot, _) => self.desired.frozen_robots.is_some(),
+            (Kind::Static, _) => false,
+            (Kind::Person, Some(record)) if !record.teams.is_empty() => {
+                record.teams.iter().any(|team| self.desired.frozen.contains_key(team))
+            }
+            // Nobody knows where she belongs, so she may belong to any of them; and be a robot.
+            (Kind::Person, _) => {
+                !self.desired.frozen.is_empty() || self.desired.frozen_robots.is_some()
+            }
+        }
+    }
+
+    fn removed_from(&self, record: Option<&Record>, teams: &BTreeSet<String>) -> BTreeSet<String> {
+        let recorded = record.map(|record| &record.teams).into_iter().flatten();
+        let asked = recorded.filter(|team| self.desired.teams.contains(*team));
+        asked.filter(|team| !teams.contains(*team)).cloned().collect()
+    }
+}
+
+impl Catalog for Planner<'_> {
+    fn observed(&self) -> &Observed {
+        self.observed
+    }
+
+    fn will_exist(&self, role: &RoleName) -> bool {
+        self.observed.roles.contains_key(role)
+            || self.desired.groups.contains_key(role)
+            || (self.desired.roles.contains_key(role) && !self.desired.disputed.contains_key(role))
+    }
+
+    fn parents(&self, role: &RoleName) -> BTreeSet<RoleName> {
+        let current = self.observed.roles.get(role);
+        let current = current.into_iter().flat_map(|own| &own.memberships);
+        let wanted =
+            self.desired.roles.get(role).into_iter().flat_map(|own| own.memberships.keys());
+        current.map(|own| &own.role.0).chain(wanted).cloned().collect()
+    }
+}
+
+/// The teams that a record names, if it does.
+fn known_teams(record: Option<&Record>) -> Option<BTreeSet<String>> {
+    record.map(|record| record.teams.clone()).filter(|teams| !teams.is_empty())
+}
+
+/// `BOOTSTRAP_SUPERUSERID` of pg_authid.h.
+const BOOTSTRAP_SUPERUSER: u32 = 10;
+
+/// What only a superuser can switch is a statement of its own: it may fail, and the login may not
+/// stay on for that.
+fn switch_off(off: impl Fn(&Flag) -> bool) -> impl Iterator<Item = Change> {
+    let all = Flag::ALL.into_iter().filter(off);
+    let (hard, easy): (Vec<_>, Vec<_>) = all.partition(|flag| flag.needs_superuser());
+    [easy, hard]
+        .into_iter()
+        .filter(|flags| !flags.is_empty())
+        .map(|flags| Change::SwitchOff { flags })
+}
+
+/// Parameters that we set once and that nothing declares any more.
+fn stale(
+    settings: &[String],
+    record: Option<&Record>,
+    declared: &BTreeMap<String, Parameter>,
+) -> Vec<String> {
+    let recorded = record.map(|record| &record.parameters).into_iter().flatten();
+    recorded
+        .filter(|name| !declared.contains_key(*name))
+        .filter(|name| settings.iter().any(|entry| entry_name(entry) == **name))
+        .cloned()
+        .collect()
+}
+
+/// Times are noted to the second.
+fn second(time: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_second(time.as_second()).ok()
+}
