@@ -1,0 +1,48 @@
+//! Looks at a server, and marks.
+
+use jiff::Timestamp;
+
+use super::{Findings, find, plan, wanted};
+use crate::apply::{self, Outcome};
+use crate::approve::{Limits, Releases, approve};
+use crate::desired::Desired;
+use crate::sql;
+use crate::sync::{Engine, Server, SyncError, open};
+
+/// What was found on a server, and what was marked.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    pub findings: Findings,
+    pub outcome: Outcome,
+}
+
+/// Marks people, in one transaction; nothing else changes. With `dry_run`, nothing at all.
+pub async fn adopt(
+    server: &Server,
+    engine: &Engine,
+    desired: &Desired,
+    with_leavers: bool,
+    dry_run: bool,
+    now: Timestamp,
+) -> Result<Adopted, SyncError> {
+    let wanted = wanted(desired, &server.style);
+    let begin = match dry_run {
+        true => sql::BEGIN_TO_LOOK.to_owned(),
+        false => sql::begin(engine.lock_limit.as_millis()),
+    };
+    let (session, observed) = open(server, engine, &wanted, &begin).await?;
+    engine.identities.check(server, &observed)?;
+    let findings = find(desired, &observed, &server.style);
+    let plan = plan(desired, &observed, &findings, with_leavers, now);
+    if dry_run || plan.is_empty() {
+        session.close(std::time::Duration::from_secs(1)).await;
+        return Ok(Adopted { findings, outcome: Outcome::default() });
+    }
+    let approved = approve(plan, &Limits::default(), &Releases::default());
+    let outcome = apply::apply(&session, &approved, &observed, &engine.checked)
+        .await
+        .map_err(|error| SyncError::apply(&session, error))?;
+    session.batch(sql::COMMIT).await.map_err(|error| SyncError::commit(&session, &error))?;
+    session.close(std::time::Duration::from_secs(1)).await;
+    Ok(Adopted { findings, outcome })
+}

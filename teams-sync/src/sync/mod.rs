@@ -1,0 +1,323 @@
+//! One pass over one server: observe, plan, approve, apply, and see to it that it is so.
+//!
+//! Everything that changes roles happens in one transaction, alone on that server; a crash leaves
+//! it as it was, or as it should be. Sessions of those who are out end behind it, on the primary
+//! and on every standby.
+
+mod identity;
+mod report;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::apply::{self, Outcome};
+use crate::approve::{self, Approved, Releases};
+use crate::connect::{ConnectError, Dsn, Session, connect, describe};
+use crate::desired::{Desired, ServerRules};
+use crate::observed::{Observed, Wanted};
+use crate::password::Checked;
+use crate::plan::{self, Plan, Style};
+use crate::role::RoleName;
+use crate::sql;
+
+pub use identity::Identities;
+pub use report::{Ended, Report, SyncError};
+
+/// A server to be kept in sync.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub name: String,
+    pub dsn: Dsn,
+    pub standbys: Vec<Dsn>,
+    /// What `pg_control_system()` has to say, if the configuration knows.
+    pub system_identifier: Option<String>,
+    pub rules: ServerRules,
+    pub style: Style,
+}
+
+/// How it is done, for all servers alike.
+#[derive(Debug)]
+pub struct Engine {
+    /// The database whose advisory lock keeps two syncers apart. It has to be the same for all.
+    pub database: String,
+    pub guard: approve::Limits,
+    pub connect_limit: Duration,
+    pub lock_limit: Duration,
+    /// For everything on one server.
+    pub pass_limit: Duration,
+    pub checked: Checked,
+    pub identities: Identities,
+}
+
+/// Whether anything may change.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    Look,
+    Apply(Releases),
+}
+
+/// How often a pass begins anew when somebody else got in between, or the primary moved.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Brings one server in line, or says what would be done.
+///
+/// # Guarantees
+/// Roles without our marker that the configuration does not name are not changed. What the guard
+/// holds is not done. Either all of the transaction is committed, or nothing.
+///
+/// # Caveats
+/// When the connection ends during COMMIT, nobody knows whether it happened; the next attempt
+/// looks.
+pub async fn sync(
+    server: &Server,
+    desired: &Desired,
+    engine: &Engine,
+    mode: &Mode,
+    now: Timestamp,
+) -> Report {
+    let start = Instant::now();
+    let mut report = Report::new(server, desired);
+    let all = attempts(server, desired, engine, mode, now, &mut report);
+    match tokio::time::timeout(engine.pass_limit, all).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => report.error = Some(error),
+        Err(_elapsed) => report.error = Some(SyncError::Timeout(engine.pass_limit)),
+    }
+    report.elapsed = start.elapsed();
+    report
+}
+
+async fn attempts(
+    server: &Server,
+    desired: &Desired,
+    engine: &Engine,
+    mode: &Mode,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<(), SyncError> {
+    let mut attempt = 1;
+    loop {
+        let is_last = attempt == ATTEMPTS;
+        match pass(server, desired, engine, mode, now, is_last, report).await {
+            Err(error) if error.may_pass() && !is_last => {
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The story.
+async fn pass(
+    server: &Server,
+    desired: &Desired,
+    engine: &Engine,
+    mode: &Mode,
+    now: Timestamp,
+    is_last: bool,
+    report: &mut Report,
+) -> Result<(), SyncError> {
+    let wanted = plan::wanted(desired, &server.style);
+    let (session, observed) = match mode {
+        Mode::Look => open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?,
+        Mode::Apply(_) => {
+            let begin = sql::begin(engine.lock_limit.as_millis());
+            open(server, engine, &wanted, &begin).await?
+        }
+    };
+    engine.identities.check(server, &observed)?;
+    let make =
+        |observed: &Observed| plan::plan(desired, observed, &server.style, &engine.checked, now);
+    let releases = match mode {
+        Mode::Look => Releases::default(),
+        Mode::Apply(releases) => releases.clone(),
+    };
+    let approved = approve::approve(make(&observed), &engine.guard, &releases);
+    report.observe(&observed, &approved);
+    let Mode::Apply(_) = mode else {
+        report.planned(&approved);
+        session.close(GOODBYE).await;
+        return Ok(());
+    };
+    let mut outcome = apply::apply(&session, &approved, &observed, &engine.checked)
+        .await
+        .map_err(|error| SyncError::apply(&session, error))?;
+    // What collides each time is no coincidence, and everybody else's changes do not wait for it.
+    if !is_last && outcome.failures.iter().any(apply::Failure::is_collision) {
+        return Err(SyncError::Collision);
+    }
+    if !outcome.done.is_empty() {
+        let (again, _passwords) = observe(&session, &wanted, "").await?;
+        check(&make(&again), &mut outcome);
+    }
+    session.batch(sql::COMMIT).await.map_err(|error| SyncError::commit(&session, &error))?;
+    report.applied(&observed, outcome);
+    end_sessions(server, engine, session, &observed, &approved, report).await;
+    Ok(())
+}
+
+/// Connects, begins a transaction and looks; one round trip behind the login, and one more where
+/// there are passwords to compare.
+pub(crate) async fn open(
+    server: &Server,
+    engine: &Engine,
+    wanted: &Wanted,
+    begin: &str,
+) -> Result<(Session, Observed), SyncError> {
+    let session = connect(&server.dsn, &engine.database, engine.connect_limit).await?;
+    let (observed, _) = observe(&session, wanted, begin).await?;
+    if observed.in_recovery {
+        return Err(SyncError::Standby(session.server().to_owned()));
+    }
+    if observed.read_only {
+        return Err(SyncError::ReadOnly(session.server().to_owned()));
+    }
+    Ok((session, observed))
+}
+
+async fn observe(
+    session: &Session,
+    wanted: &Wanted,
+    begin: &str,
+) -> Result<(Observed, usize), SyncError> {
+    let mut text = begin.to_owned();
+    if !begin.is_empty() {
+        text.push_str(";\n");
+    }
+    text.push_str(&sql::observe(wanted));
+    let answer =
+        session.batch(&text).await.map_err(|error| SyncError::statement(session, &error))?;
+    let json = last_text(&answer).ok_or(SyncError::Catalog("no row".to_owned()))?;
+    let mut observed: Observed =
+        serde_json::from_str(&json).map_err(|error| SyncError::Catalog(error.to_string()))?;
+    let mut passwords = 0;
+    if observed.sees_passwords && !observed.in_recovery {
+        let names: BTreeSet<RoleName> = observed.roles.keys().cloned().collect();
+        let answer = session
+            .batch(&sql::passwords(&names))
+            .await
+            .map_err(|error| SyncError::statement(session, &error))?;
+        let json = zeroize::Zeroizing::new(last_text(&answer).unwrap_or_default());
+        let found: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(&json).map_err(|error| SyncError::Catalog(error.to_string()))?;
+        for (name, verifier) in found {
+            if let Some(role) = observed.roles.get_mut(&RoleName::from_catalog(name)) {
+                role.password = Some(verifier);
+                passwords += 1;
+            }
+        }
+    }
+    Ok((observed, passwords))
+}
+
+/// One value of JSON, as a query has it.
+pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
+    session: &Session,
+    query: &str,
+) -> Result<T, SyncError> {
+    let answer =
+        session.batch(query).await.map_err(|error| SyncError::statement(session, &error))?;
+    let text = last_text(&answer).ok_or(SyncError::Catalog("no row".to_owned()))?;
+    serde_json::from_str(&text).map_err(|error| SyncError::Catalog(error.to_string()))
+}
+
+/// The last value of an answer of several statements.
+fn last_text(answer: &[SimpleQueryMessage]) -> Option<String> {
+    answer.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    })
+}
+
+/// What was done and is to be done again was not done.
+fn check(again: &Plan, outcome: &mut Outcome) {
+    for planned in again.changes() {
+        let done = outcome.done.iter().position(|done| {
+            done.role == planned.role
+                && done.change.name() == planned.change.name()
+                && done.to_string() == planned.to_string()
+        });
+        if let Some(done) = done {
+            let done = outcome.done.remove(done);
+            let text = "the server took the statement, and nothing changed";
+            outcome.failures.push(apply::Failure::new(&done, "", text));
+        }
+    }
+}
+
+/// Nobody who is out keeps a session. One that logged in meanwhile is found by the next pass.
+async fn end_sessions(
+    server: &Server,
+    engine: &Engine,
+    session: Session,
+    observed: &Observed,
+    approved: &Approved,
+    report: &mut Report,
+) {
+    let out = &approved.plan().out;
+    if out.is_empty() {
+        return session.close(GOODBYE).await;
+    }
+    let left = |name: &RoleName| {
+        let had = observed.roles.get(name).is_some_and(|role| role.sessions > 0);
+        had || approved.plan().roles.iter().any(|role| role.role == *name)
+    };
+    // Who was renamed goes by the new name now.
+    let mut names = out.clone();
+    for planned in &report.changes {
+        if let plan::Change::Rename { to } = &planned.change
+            && names.contains(&planned.role)
+        {
+            names.insert(to.clone());
+        }
+    }
+    if out.iter().any(left) {
+        match session.batch(&sql::terminate(&names)).await {
+            Ok(answer) => report.ended(session.server(), last_text(&answer)),
+            Err(error) => report.not_ended(session.server(), &describe(&error)),
+        }
+    }
+    session.close(GOODBYE).await;
+    let standbys = server.standbys.iter().map(|dsn| on_standby(dsn, engine, observed, &names));
+    for (dsn, result) in server.standbys.iter().zip(futures_util::future::join_all(standbys).await)
+    {
+        match result {
+            Ok(number) => report.ended(&dsn.to_string(), number),
+            Err(error) => report.not_ended(&dsn.to_string(), &error),
+        }
+    }
+}
+
+async fn on_standby(
+    dsn: &Dsn,
+    engine: &Engine,
+    observed: &Observed,
+    names: &BTreeSet<RoleName>,
+) -> Result<Option<String>, String> {
+    let look = async {
+        let failed = |error: ConnectError| error.to_string();
+        let session = connect(dsn, &engine.database, engine.connect_limit).await.map_err(failed)?;
+        let failed = |error: tokio_postgres::Error| describe(&error);
+        let identity = read_json::<Vec<String>>(&session, sql::IDENTITY_JSON);
+        let identity = identity.await.map_err(|error| error.to_string())?.join("");
+        if identity != observed.system_identifier {
+            return Err(format!(
+                "it is no standby of this server: its system identifier is {identity}, and not {}; correct standbys",
+                observed.system_identifier
+            ));
+        }
+        let answer = session.batch(&sql::terminate(names)).await.map_err(failed)?;
+        session.close(GOODBYE).await;
+        Ok(last_text(&answer))
+    };
+    match tokio::time::timeout(engine.connect_limit * 2, look).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err("it does not answer".to_owned()),
+    }
+}
