@@ -19,6 +19,7 @@ pub mod observed;
 pub mod password;
 pub mod plan;
 pub mod role;
+pub mod service;
 pub mod sql;
 pub mod sync;
 pub mod teams;

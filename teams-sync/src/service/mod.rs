@@ -1,0 +1,66 @@
+//! The service: `teams-sync run`. A configuration goes in, servers that stay in line come out.
+//!
+//! Each period all teams are asked once, for all servers; then every server is brought in line by
+//! a task of its own, so that one that hangs holds up nobody. What a pass does is decided
+//! elsewhere: here is only when, how often, and what is told of it (log, metrics, systemd).
+//!
+//! It never changes a role by itself, never uses half of a new configuration, and never answers
+//! anything but GET and HEAD.
+
+mod board;
+mod confirm;
+mod health;
+mod http;
+mod keeper;
+mod log;
+mod metrics;
+mod news;
+mod notify;
+mod pace;
+mod schedule;
+mod signals;
+mod work;
+
+use std::sync::Arc;
+
+use crate::approve::Releases;
+use crate::config::Config;
+use crate::fleet::Facts;
+use crate::sync::{Engine, Report, Server};
+use crate::teams::BoxFuture;
+
+pub use log::clean;
+pub use notify::{Notifier, Watchdog};
+pub use schedule::{Service, ServiceError};
+pub use signals::{Signal, signals};
+pub use work::Live;
+
+/// A configuration that is in use, with everything that goes with it.
+#[derive(Debug)]
+pub struct Setup {
+    pub config: Arc<Config>,
+    pub engine: Engine,
+    /// Those of the configuration that are to be kept.
+    pub servers: Vec<Server>,
+}
+
+/// What the service does to the world outside; tests put something else in its place.
+pub trait Work: Send + Sync + 'static {
+    /// Reads the configuration (anew).
+    fn load(&self) -> BoxFuture<'_, Result<Setup, String>>;
+
+    /// Asks for all teams. What gives no answer is part of the answer.
+    fn fetch<'a>(&'a self, setup: &'a Setup) -> BoxFuture<'a, Facts>;
+
+    /// One pass over one server.
+    fn sync<'a>(
+        &'a self,
+        setup: &'a Setup,
+        server: &'a Server,
+        facts: &'a Facts,
+        releases: Releases,
+    ) -> BoxFuture<'a, Report>;
+}
+
+#[cfg(test)]
+mod tests;
