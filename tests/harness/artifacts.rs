@@ -27,6 +27,26 @@ pub fn check() -> PathBuf {
     .clone()
 }
 
+/// The debug build of `teams-sync`, freshly built.
+pub fn teams_sync() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "teams-sync"]);
+        target().join("debug").join("teams-sync")
+    })
+    .clone()
+}
+
+/// The release build, for measurements.
+pub fn teams_sync_release() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "teams-sync", "--release"]);
+        target().join("release").join("teams-sync")
+    })
+    .clone()
+}
+
 /// A build whose hooks panic on `--inject-panic`.
 pub fn module_with_panic_injection() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();

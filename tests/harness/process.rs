@@ -1,7 +1,8 @@
 //! A child process that does not outlive its test.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::eventually::pause;
@@ -17,12 +18,19 @@ impl Process {
     pub fn spawn(command: &mut Command, polite: i32) -> Self {
         // A group of its own: Ctrl-C on a terminal is for the program that the person started,
         // which then stops its children in order.
-        let child = command.process_group(0).spawn();
-        Self { child: child.unwrap_or_else(|error| panic!("{command:?}: {error}")), polite }
+        command.process_group(0);
+        let command = std::mem::replace(command, Command::new("false"));
+        Self { child: on_lasting_thread(command), polite }
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it prints and what it complains about, where both were asked for as pipes; once.
+    pub fn pipes(&mut self) -> (ChildStdout, ChildStderr) {
+        let (output, errors) = (self.child.stdout.take(), self.child.stderr.take());
+        (output.expect("a pipe"), errors.expect("a pipe"))
     }
 
     /// `None` while it runs.
@@ -54,6 +62,26 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Servers are to end when this program dies, and the kernel takes that for the thread that
+/// started them (PR_SET_PDEATHSIG). A thread of a test may go earlier.
+fn on_lasting_thread(mut command: Command) -> Child {
+    type Work = Box<dyn FnOnce() + Send>;
+    static THREAD: OnceLock<Mutex<mpsc::Sender<Work>>> = OnceLock::new();
+    let thread = THREAD.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Work>();
+        std::thread::spawn(move || receiver.into_iter().for_each(|work| work()));
+        Mutex::new(sender)
+    });
+    let (answer, spawned) = mpsc::channel();
+    let work = Box::new(move || {
+        let child = command.spawn().map_err(|error| format!("{command:?}: {error}"));
+        let _asked_for = answer.send(child);
+    });
+    thread.lock().expect("nobody panics with it").send(work).expect("the thread lasts");
+    let child = spawned.recv().expect("the thread answers");
+    child.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// kill(2).

@@ -14,6 +14,9 @@ use crate::workdir::Workdir;
 
 /// `nobody` and `nogroup` of Debian.
 const UNPRIVILEGED: u32 = 65534;
+/// Before the words of a command: runs it as `nobody`, until the thread ends that started it.
+pub(crate) const AS_NOBODY: [&str; 7] =
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig", "INT", "--"];
 /// Moves the clock of a process; Debian's package `libfaketime`.
 pub(crate) const CLOCK_LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /// More commands for [`ENTER`].
@@ -155,16 +158,6 @@ impl Sandbox {
     }
 }
 
-/// Runs a program as `nobody`, outside of any sandbox.
-pub fn unprivileged(program: impl AsRef<Path>) -> Command {
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-        .arg(program.as_ref())
-        .current_dir("/");
-    command
-}
-
 /// Makes the clock of a program that runs inside go wrong by so many seconds. Deadlines are about time that passes, so the monotonic clock is left alone, and
 /// so are the times of files, which the kernel writes.
 pub fn with_clock_off_by(seconds: i64) -> [String; 5] {
@@ -198,7 +191,7 @@ fn system_modules() -> PathBuf {
 }
 
 /// Says plainly what is missing, before anything fails in an obscure way.
-fn require_namespaces() {
+pub(crate) fn require_namespaces() {
     static ANSWER: OnceLock<Result<(), String>> = OnceLock::new();
     if let Err(reason) = ANSWER.get_or_init(namespaces) {
         panic!("{reason}");

@@ -24,8 +24,13 @@ pub fn hold(connection: &mut (impl Read + ?Sized)) -> io::Result<()> {
     io::copy(connection, &mut io::sink()).map(|_| ())
 }
 
-/// Closes with a reset instead of an end: SO_LINGER with 0 seconds (socket(7)).
+/// Closes with a reset instead of an end.
 pub fn reset(stream: TcpStream) {
+    reset_on_close(&stream);
+}
+
+/// The last one who lets go of it closes with a reset: SO_LINGER with 0 seconds (socket(7)).
+pub fn reset_on_close(stream: &TcpStream) {
     use std::os::fd::AsRawFd;
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = libc::socklen_t::try_from(size_of_val(&linger)).expect("a small size");
@@ -39,7 +44,6 @@ pub fn reset(stream: TcpStream) {
             size,
         )
     };
-    drop(stream);
 }
 
 /// A listener with a queue of a given length.
@@ -109,4 +113,19 @@ impl BlackHole {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// One request to a server of ours that speaks plain HTTP; the whole answer.
+pub fn http_request(url: &str, method: &str, path: &str, body: &str) -> String {
+    use std::io::Write;
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    String::from_utf8_lossy(&answer).into_owned()
 }
