@@ -62,7 +62,7 @@ fn denied_or_allowed(list: &str) -> BTreeSet<String> {
 
 #[test]
 fn no_file_is_too_long() {
-    for folder in ["pam-oauth2", "tests"] {
+    for folder in ["pam-oauth2", "teams-sync", "tests"] {
         for (path, text) in sources(folder) {
             let lines = without_tests(&text).lines().count();
             assert!(lines <= LONGEST_FILE, "{}: {lines} lines", path.display());
@@ -258,6 +258,63 @@ fn the_module_carries_no_tables_of_unicode() {
     assert!(tree.lines().any(|line| line.starts_with("idna_adapter v1.0.")), "{tree}");
 }
 
+/// In `teams-sync/src`: whether a file is in one of these folders, or is one of these files.
+fn is_in(path: &Path, places: &[&str]) -> bool {
+    let path = path.strip_prefix("teams-sync/src").unwrap();
+    places.iter().any(|place| path.starts_with(place))
+}
+
+#[test]
+fn the_middle_of_teams_sync_is_pure() {
+    let pure = ["adopt/mod.rs", "approve", "desired", "names", "observed", "plan", "role", "sql", "why.rs"];
+    let effects = [
+        "tokio",
+        "reqwest",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "SystemTime",
+        "Instant",
+        "Timestamp::now",
+        "async ",
+    ];
+    let mut seen = 0;
+    for (path, text) in sources("teams-sync/src") {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        if is_test || path.ends_with("tests.rs") || !is_in(&path, &pure) {
+            continue;
+        }
+        seen += 1;
+        for effect in effects {
+            assert!(!without_tests(&text).contains(effect), "{} has {effect}", path.display());
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
+fn in_teams_sync_each_effect_has_its_place() {
+    let rules: [(&[&str], &[&str]); 4] = [
+        (&["escape_identifier", "escape_literal"], &["sql"]),
+        (
+            &["TcpListener", "TcpStream", "UnixDatagram", "reqwest::"],
+            &["connect", "teams", "service", "fake_api"],
+        ),
+        (&["std::io::stdout", "std::io::stderr"], &["cli"]),
+        (&["unsafe "], &[]),
+    ];
+    for (path, text) in sources("teams-sync/src") {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        if is_test || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (words, places) in rules {
+            let has = words.iter().find(|word| without_tests(&text).contains(**word));
+            assert!(has.is_none() || is_in(&path, places), "{} has {has:?}", path.display());
+        }
+    }
+}
+
 /// Cargo drops `lto` without a word where the same target is built as an rlib, too.
 #[test]
 fn the_module_is_optimized_as_a_whole() {
@@ -280,7 +337,8 @@ fn every_test_of_the_table_is_run() {
             assert!(main.contains(&format!("mod {name};")), "{name} is in no list");
         }
     }
-    for (path, text) in sources("tests").into_iter().chain(sources("pam-oauth2")) {
+    let all = ["tests", "pam-oauth2", "teams-sync"].into_iter().flat_map(sources);
+    for (path, text) in all {
         let ignored = concat!("#[", "ignore");
         assert!(!text.contains(ignored), "{} skips a test", path.display());
     }
