@@ -1,22 +1,29 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo test bench fuzz mutants lint fmt
+.PHONY: demo test bench soak fuzz mutants lint fmt
 
-demo:   ## log in to a PostgreSQL with a token, and see what refusals look like
+demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
 	cargo build --locked --release -p pam-oauth2
+	cargo build --locked -p teams-sync
 	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin demo
 
-test:   ## everything; PROPTEST_CASES=100000 makes the property tests longer
+test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of it longer
 	tests/install.sh test
 	cargo test --locked --workspace
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
 
-bench:  ## what a login costs; RUNS=300, SECONDS=5; PEER_PAM_MODULE=/path/to/other.so compares
+bench:  ## what a login and a sync cost; RUNS=300, SECONDS=5, SYNCS=5; PEER_PAM_MODULE=/path/to/other.so compares
 	tests/install.sh bench
 	cargo build --locked --release -p pam-oauth2
+	cargo build --locked --release -p teams-sync
 	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin bench
+
+soak:   ## what has no natural end, for SOAK_SECONDS=3600: random teams, catalogs and crashes
+	tests/install.sh soak
+	MODEL_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked -p e2e --test e2e sync_model -- --nocapture
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),200000) cargo test --locked -p teams-sync --lib model
 
 fuzz:   ## every fuzz target for FUZZ_SECONDS=600 (`make test` gives each 15)
 	tests/install.sh fuzz

@@ -1,4 +1,4 @@
-//! `make bench`: what a login costs. As a whole process, from fork(2) to the end of `pam_end`,
+//! `make bench`: what a login and a sync cost. As a whole process, from fork(2) to the end of `pam_end`,
 //! above what `pam_permit` costs in the same run; beyond a deadline; and as logins per second of
 //! a PostgreSQL. Prints Markdown for docs/benchmarks.md.
 
@@ -13,16 +13,22 @@
 mod deadlines;
 mod logins;
 mod processes;
+mod roles;
 
 use harness::World;
 use harness::world::Plan;
 
 fn main() {
+    // One part alone, for whoever works on it.
+    if std::env::args().nth(1).as_deref() == Some("roles") {
+        return roles::print(number("SYNCS", 5) as usize);
+    }
     let world = World::with(Plan { postgres: false, ..Plan::default() });
     processes::print(&world, number("RUNS", 300));
     deadlines::print(&world);
     drop(world);
     logins::print(number("SECONDS", 5));
+    roles::print(number("SYNCS", 5) as usize);
 }
 
 /// From the environment.

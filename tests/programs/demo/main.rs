@@ -1,4 +1,4 @@
-//! `make demo`: a login by token, and what refusals look like.
+//! `make demo`: from a team to a login by token, what refusals look like, and how somebody leaves.
 
 #![allow(
     clippy::expect_used,
@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     reason = "a program whose output is its purpose"
 )]
+
+mod team;
 
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use harness::postgres::psql;
 use harness::{World, sandbox, workdir};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use team::{Team, busy, farewell};
 
 const QUERY: &str = "select current_user, pg_has_role('users', 'member') as \"in users\", \
                      (select version from pg_stat_ssl where pid = pg_backend_pid()) as tls";
@@ -73,11 +76,18 @@ fn run(interrupted: &AtomicBool) -> Result<(), End> {
     go_on()?;
     show_file(&world, "pam.d/postgresql", "/etc/pam.d/postgresql");
     show_file(&world, "data/pg_hba.conf", "pg_hba.conf (its last line)");
-    say(&format!("\nAlice logs in with her access token. QUERY is\n\n    {QUERY}\n"));
-    let good = world.grant("alice");
-    if !login(&world, "$(ztoken)", &good) {
+
+    say("\nDora and Emil are in team acid, which owns this server. teams-sync makes their roles.");
+    let mut team = Team::start(&world, "dora,emil");
+    team.show();
+    team.apply()?;
+    go_on()?;
+
+    say(&format!("\nDora logs in with her access token. QUERY is\n\n    {QUERY}\n"));
+    let good = world.grant("dora");
+    if !login(&world, "dora", "$(ztoken)", &good) {
         go_on()?;
-        return Err(End::Wrong("alice did not get in"));
+        return Err(End::Wrong("dora did not get in"));
     }
     go_on()?;
 
@@ -85,23 +95,41 @@ fn run(interrupted: &AtomicBool) -> Result<(), End> {
         "\nWho should not come in does not. The client learns nothing; the server's log tells why.",
     );
     let claims = |realm: &str, expires_in: i64| {
-        format!(r#"{{"uid":"alice","realm":"{realm}","expires_in":{expires_in}}}"#)
+        format!(r#"{{"uid":"dora","realm":"{realm}","expires_in":{expires_in}}}"#)
     };
     let refusals = [
-        ("A token of alice, but of a customer", world.grant_claims(&claims("/customers", 3600))),
+        ("A token of dora, but of a customer", world.grant_claims(&claims("/customers", 3600))),
         ("A token that has ended", world.grant_claims(&claims("/employees", -60))),
-        ("A token of bob", world.grant("bob")),
+        ("A token of emil", world.grant("emil")),
     ];
     for (what, token) in refusals {
         say(&format!("\n{what}:\n"));
-        if login(&world, "...", &token) {
+        if login(&world, "dora", "...", &token) {
             return Err(End::Wrong("a bad token got in"));
         }
         go_on()?;
     }
-    say("\nA good token, while the token service is stopped:\n");
+
+    say("\nDora is in the middle of something when she leaves the team:");
+    let session = busy(&world, "dora", &good);
+    go_on()?;
+    team.becomes(r#"["emil"]"#);
+    team.apply()?;
+    say("\nHer session:\n");
+    for line in farewell(session).lines() {
+        println!("    {line}");
+    }
+    go_on()?;
+    say("\nAnd she cannot come back, although her token is as good as before:\n");
+    if login(&world, "dora", "$(ztoken)", &good) {
+        return Err(End::Wrong("somebody who left got in"));
+    }
+    go_on()?;
+
+    say("\nA good token of emil, while the token service is stopped:\n");
+    let good = world.grant("emil");
     world.service.stop();
-    if login(&world, "$(ztoken)", &good) {
+    if login(&world, "emil", "$(ztoken)", &good) {
         return Err(End::Wrong("a token got in that nobody checked"));
     }
     go_on()?;
@@ -125,16 +153,16 @@ fn show_file(world: &World, path: &str, name: &str) {
 
 /// Runs psql as the talk does, and shows what comes out and what the server logs. Returns
 /// whether the login succeeded.
-fn login(world: &World, source: &str, token: &str) -> bool {
+fn login(world: &World, user: &str, source: &str, token: &str) -> bool {
     let port = world.postgres().port().to_string();
     println!("    $ export PGPASSWORD={source}");
     println!("    $ export PGSSLMODE=require");
-    println!("    $ psql -h 127.0.0.1 -p {port} -U alice -d postgres -c \"$QUERY\"");
+    println!("    $ psql -h 127.0.0.1 -p {port} -U {user} -d postgres -c \"$QUERY\"");
     let before = world.postgres().log().len();
     let mut command = psql();
     // With its frame, as a person sees it.
     command.args(["-P", "format=aligned", "-P", "tuples_only=off"]);
-    command.args(["-h", "127.0.0.1", "-p", &port, "-U", "alice", "-d", "postgres", "-c", QUERY]);
+    command.args(["-h", "127.0.0.1", "-p", &port, "-U", user, "-d", "postgres", "-c", QUERY]);
     command.env("PGPASSWORD", token).env("PGSSLMODE", "require");
     let output = command.output().expect("psql can be started");
     for line in
@@ -144,7 +172,9 @@ fn login(world: &World, source: &str, token: &str) -> bool {
     }
     let log = world.postgres().log();
     let news = log.get(before..).unwrap_or_default();
-    for line in news.lines().filter(|line| line.contains("pam_oauth2: ")) {
+    let telling =
+        |line: &&str| line.contains("pam_oauth2: ") || line.contains("no pg_hba.conf entry");
+    for line in news.lines().filter(telling) {
         println!("  server log:\n    {line}");
     }
     output.status.success()
