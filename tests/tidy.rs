@@ -266,7 +266,17 @@ fn is_in(path: &Path, places: &[&str]) -> bool {
 
 #[test]
 fn the_middle_of_teams_sync_is_pure() {
-    let pure = ["adopt/mod.rs", "approve", "desired", "names", "observed", "plan", "role", "sql", "why.rs"];
+    let pure = [
+        "adopt/mod.rs",
+        "approve",
+        "desired",
+        "names",
+        "observed",
+        "plan",
+        "role",
+        "sql",
+        "why.rs",
+    ];
     let effects = [
         "tokio",
         "reqwest",
