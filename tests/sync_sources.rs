@@ -101,7 +101,7 @@ fn an_apply_ends_within_a_minute_when_nothing_answers() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("host=127.0.0.1 port={} user=postgres", silent.local_addr().unwrap().port());
     let servers: Vec<(String, &str)> =
-        (0..60).map(|number| (format!("s{number}"), dsn.as_str())).collect();
+        (0..400).map(|number| (format!("s{number}"), dsn.as_str())).collect();
     let servers: Vec<(&str, &str)> =
         servers.iter().map(|(name, dsn)| (name.as_str(), *dsn)).collect();
     let company = company(&api, &servers);

@@ -30,7 +30,7 @@ pub async fn adopt(
         true => sql::BEGIN_TO_LOOK.to_owned(),
         false => sql::begin(engine.lock_limit.as_millis()),
     };
-    let (session, observed) = open(server, engine, &wanted, &begin).await?;
+    let (session, observed, _turn) = open(server, engine, &wanted, &begin).await?;
     engine.identities.check(server, &observed)?;
     let findings = find(desired, &observed, &server.style);
     let plan = plan(desired, &observed, &findings, with_leavers, now);

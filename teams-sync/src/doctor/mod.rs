@@ -48,7 +48,7 @@ pub async fn examine(
     desired: &Desired,
 ) -> Result<Findings, SyncError> {
     let wanted = plan::wanted(desired, &server.style);
-    let (session, observed) = open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?;
+    let (session, observed, _turn) = open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?;
     let names: BTreeSet<RoleName> = observed.roles.keys().cloned().collect();
     let parameters: BTreeSet<String> =
         desired.roles.values().flat_map(|role| role.parameters.keys().cloned()).collect();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::desired::{Desired, desired};
@@ -17,6 +18,10 @@ use crate::sync::{Engine, Identities, Mode, Report, Server, sync};
 use crate::teams::fetch::{Answer, Limits, fetch_all};
 
 pub use robots::robots;
+
+/// Servers that are connected to at once: a thousand that do not answer take two rounds of
+/// `connect_timeout`. Most systems allow a process 1024 descriptors.
+const AT_ONCE: usize = 512;
 
 /// What is known before any server is asked.
 #[derive(Debug)]
@@ -55,6 +60,7 @@ pub fn engine(config: &Config) -> Option<Engine> {
         database: config.apply.database.clone(),
         guard: config.guard,
         connect_limit: config.apply.connect_timeout,
+        turns: Semaphore::new(config.apply.parallel),
         lock_limit: config.apply.lock_timeout,
         pass_limit: config.apply.timeout,
         checked: Checked::new()?,
@@ -62,7 +68,7 @@ pub fn engine(config: &Config) -> Option<Engine> {
     })
 }
 
-/// One pass over these servers, so many at a time; `progress` hears of each.
+/// One pass over these servers; `progress` hears of each.
 pub async fn pass(
     config: &Arc<Config>,
     engine: &Arc<Engine>,
@@ -86,7 +92,7 @@ pub async fn pass(
             (number, report.unwrap_or_else(|error| Report::broken(&name, &error.to_string())))
         }
     });
-    let mut running = futures_util::stream::iter(each).buffer_unordered(config.apply.parallel);
+    let mut running = futures_util::stream::iter(each).buffer_unordered(AT_ONCE);
     let mut reports = BTreeMap::new();
     while let Some((number, report)) = running.next().await {
         progress(&report);

@@ -40,7 +40,7 @@ pub struct Owned {
 pub async fn leavers(server: &Server, engine: &Engine) -> Result<Vec<Leaver>, SyncError> {
     let wanted =
         Wanted { names: BTreeSet::new(), members_of: BTreeSet::from([marker()]), suffix: None };
-    let (session, observed) = open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?;
+    let (session, observed, _turn) = open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?;
     let out: Vec<_> = observed.managed().filter(|(_, role)| !role.attributes.login).collect();
     let names: BTreeSet<RoleName> = out.iter().map(|(name, _)| (*name).clone()).collect();
     let mut owned = owned(&session, &names).await?;

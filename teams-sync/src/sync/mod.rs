@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::apply::{self, Outcome};
@@ -45,6 +46,9 @@ pub struct Engine {
     pub database: String,
     pub guard: approve::Limits,
     pub connect_limit: Duration,
+    /// How many servers are worked on at a time. Connecting is no work: servers that do not
+    /// answer hold up nobody.
+    pub turns: Semaphore,
     pub lock_limit: Duration,
     /// For everything on one server.
     pub pass_limit: Duration,
@@ -124,7 +128,7 @@ async fn pass(
     report: &mut Report,
 ) -> Result<(), SyncError> {
     let wanted = plan::wanted(desired, &server.style);
-    let (session, observed) = match mode {
+    let (session, observed, _turn) = match mode {
         Mode::Look => open(server, engine, &wanted, sql::BEGIN_TO_LOOK).await?,
         Mode::Apply(_) => {
             let begin = sql::begin(engine.lock_limit.as_millis());
@@ -164,13 +168,16 @@ async fn pass(
 
 /// Connects, begins a transaction and looks; one round trip behind the login, and one more where
 /// there are passwords to compare.
-pub(crate) async fn open(
+pub(crate) async fn open<'a>(
     server: &Server,
-    engine: &Engine,
+    engine: &'a Engine,
     wanted: &Wanted,
     begin: &str,
-) -> Result<(Session, Observed), SyncError> {
+) -> Result<(Session, Observed, SemaphorePermit<'a>), SyncError> {
     let session = connect(&server.dsn, &engine.database, engine.connect_limit).await?;
+    // It is never closed.
+    let turn =
+        engine.turns.acquire().await.map_err(|error| SyncError::Broken(error.to_string()))?;
     let (observed, _) = observe(&session, wanted, begin).await?;
     if observed.in_recovery {
         return Err(SyncError::Standby(session.server().to_owned()));
@@ -178,7 +185,7 @@ pub(crate) async fn open(
     if observed.read_only {
         return Err(SyncError::ReadOnly(session.server().to_owned()));
     }
-    Ok((session, observed))
+    Ok((session, observed, turn))
 }
 
 async fn observe(
