@@ -41,6 +41,7 @@ mod sync_adopt;
 mod sync_config;
 mod sync_crash;
 mod sync_guard;
+mod sync_hostile;
 mod sync_model;
 mod sync_ordinary;
 mod sync_passwords;

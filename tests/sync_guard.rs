@@ -36,7 +36,7 @@ fn removals_are_held_above_the_limit_and_done_below_it_while_all_else_goes_on() 
     company.ends(&["plan"], 2);
 
     let held = company.held();
-    company.ends(&["apply", "--release", "000000000000"], 4);
+    company.ends(&["apply", "--release", "00000000000000000000000000000000"], 4);
     // What somebody has seen is what is released: another answer is another plan.
     team(&company, &left[..2], &[]);
     assert_ne!(company.held(), held);
@@ -88,25 +88,26 @@ fn the_first_sync_has_no_limit_and_later_ones_do() {
 }
 
 #[test]
-fn the_last_superuser_who_can_log_in_stays_one() {
-    let server = Server::start(Version::V15);
+fn teams_sync_never_locks_out_itself_or_the_superuser_of_initdb() {
+    let server = Server::start(Version::V16);
     let company = Company::of(&server);
-    company.teams(&[("acid", &["alice"]), ("dba", &["carol", "dan"])]);
+    company.teams(&[("acid", &["alice"]), ("dba", &["carol"])]);
     company.applies();
-    let dsn = server.dsn("carol");
-    // The one of initdb is locked, and somebody of another team is all that is left.
-    server.sql("create role helper login superuser; grant teams_sync_managed to helper");
-    company.configure(HUMANS, &[("orders", &server.dsn("helper"))]);
-    server.sql("alter role postgres nologin");
-    company.teams(&[("acid", &["alice"]), ("dba", &["alice"])]);
-    company.ends(&["plan"], 2);
-    company.configure(&HUMANS.replace("superuser_teams = [\"dba\"]", ""), &[("orders", &dsn)]);
-    let said = company.run(&["apply"]);
-    let left = harness::postmaster::query(
-        &server.dsn("carol"),
-        "select count(*) from pg_roles where rolsuper and rolcanlogin",
+    // Somebody marked them, and no team names them.
+    server.sql(
+        "create role helper login superuser; \
+         grant teams_sync_managed to helper, postgres with inherit true",
     );
-    assert!(left.is_ok_and(|left| left != "0"), "{said:?}");
+    company.configure(HUMANS, &[("orders", &server.dsn("helper"))]);
+    company.teams(&[("acid", &["alice"]), ("dba", &["dan"])]);
+    let said = company.ends(&["apply"], 3);
+    assert!(said.contains("never locks out itself or the superuser of initdb"), "{said}");
+    for superuser in ["helper", "postgres"] {
+        assert!(server.attributes(superuser).starts_with("LOGIN SUPERUSER"), "{said}");
+    }
+    // All else is done.
+    assert_eq!(server.attributes("carol"), "", "{said}");
+    assert_eq!(server.attributes("dan"), "LOGIN SUPERUSER", "{said}");
 }
 
 #[test]

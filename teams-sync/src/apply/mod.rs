@@ -91,6 +91,7 @@ pub async fn apply(
         version: observed.version,
         outcome: Outcome::default(),
         failed: BTreeSet::new(),
+        out: &plan.out,
     };
     let groups: Vec<Vec<&Planned>> = plan.groups.iter().map(|planned| vec![planned]).collect();
     run.phase(Phase::Groups, groups).await?;
@@ -120,6 +121,8 @@ struct Run<'a> {
     outcome: Outcome,
     /// Roles that get nothing more.
     failed: BTreeSet<RoleName>,
+    /// Roles whose sessions end.
+    out: &'a BTreeSet<RoleName>,
 }
 
 impl Run<'_> {
@@ -151,7 +154,18 @@ impl Run<'_> {
                     false => vec![unit.clone()],
                 };
                 for part in parts {
-                    if let Err(failure) = self.attempt(phase, &part).await? {
+                    let mut result = self.attempt(phase, &part).await?;
+                    // Whoever is to leave does not stay by having her own role locked.
+                    if let Err(failure) = &result
+                        && failure.sqlstate == "55P03"
+                        && self.out.contains(&failure.role)
+                    {
+                        let names = BTreeSet::from([failure.role.clone()]);
+                        if self.end_sessions(&names).await? {
+                            result = self.attempt(phase, &part).await?;
+                        }
+                    }
+                    if let Err(failure) = result {
                         self.failed.insert(failure.role.clone());
                         self.outcome.failures.push(failure);
                     }
@@ -159,6 +173,21 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it could be done; they are out in a moment anyway.
+    async fn end_sessions(&self, names: &BTreeSet<RoleName>) -> Result<bool, ApplyError> {
+        let text = format!("savepoint teams_sync;\n{};\n{RELEASE}", sql::terminate(names));
+        match self.session.batch(&text).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_db_error().is_some() => {
+                self.session
+                    .batch(&format!("rollback to savepoint teams_sync;\n{RELEASE}"))
+                    .await?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// These changes, all or none.

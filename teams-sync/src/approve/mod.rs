@@ -12,7 +12,7 @@ use ring::digest::{Context, SHA256};
 use serde::Serialize;
 
 use crate::plan::record::Kind;
-use crate::plan::{Change, Plan, RolePlan};
+use crate::plan::{Change, Plan, Population, RolePlan};
 use crate::role::RoleName;
 
 /// How much may happen at once without anybody looking.
@@ -121,7 +121,8 @@ impl fmt::Display for PlanId {
     }
 }
 
-const ID_LENGTH: usize = 12;
+/// Long enough that nobody makes a harmless plan and another one with the same id.
+const ID_LENGTH: usize = 32;
 
 /// Who may let something through that is held.
 #[derive(Clone, Debug, Default)]
@@ -165,7 +166,7 @@ pub fn approve(plan: Plan, limits: &Limits, releases: &Releases) -> Approved {
     let held: Vec<Held> = reasons
         .iter()
         .filter_map(|(role, reasons)| Some((*of_role.get(role)?, reasons)))
-        .flat_map(|(own, reasons)| held(own, reasons))
+        .flat_map(|(own, reasons)| held(&plan.population, own, reasons))
         .collect();
     let id = (!held.is_empty()).then(|| id(&held));
     let by_person = id.as_ref().is_some_and(|id| releases.by_person.contains(id));
@@ -217,8 +218,9 @@ fn reasons(plan: &Plan, limits: &Limits) -> BTreeMap<RoleName, BTreeSet<Reason>>
         }
     }
     for role in &plan.roles {
-        let rises = role.changes.iter().any(|planned| planned.change.makes_superuser());
-        if rises && !role.local_superuser {
+        // Robots are the local configuration's own.
+        let rises = role.changes.iter().any(|planned| population.elevates(&planned.change));
+        if rises && !role.local_superuser && role.kind == Kind::Person {
             hold(role, Reason::Superuser);
         }
     }
@@ -231,11 +233,15 @@ fn reasons(plan: &Plan, limits: &Limits) -> BTreeMap<RoleName, BTreeSet<Reason>>
 }
 
 /// Of a new superuser only that is held; of everything else, the whole role.
-fn held<'a>(own: &'a RolePlan, reasons: &'a BTreeSet<Reason>) -> impl Iterator<Item = Held> + 'a {
+fn held<'a>(
+    population: &'a Population,
+    own: &'a RolePlan,
+    reasons: &'a BTreeSet<Reason>,
+) -> impl Iterator<Item = Held> + 'a {
     reasons.iter().map(move |reason| {
         let part = own.changes.iter().filter(|planned| {
             let noted = matches!(planned.change, Change::SetComment { .. });
-            !noted && (*reason != Reason::Superuser || planned.change.makes_superuser())
+            !noted && (*reason != Reason::Superuser || population.elevates(&planned.change))
         });
         let changes = part.map(ToString::to_string).collect();
         Held { role: own.role.clone(), reason: reason.clone(), changes }
@@ -278,7 +284,7 @@ fn without(mut plan: Plan, held: &[Held]) -> Plan {
     plan.roles.retain(|role| !whole.contains(&role.role));
     plan.out.retain(|role| !whole.contains(role));
     for role in plan.roles.iter_mut().filter(|role| rise.contains(&role.role)) {
-        role.changes.retain(|planned| !planned.change.makes_superuser());
+        role.changes.retain(|planned| !plan.population.elevates(&planned.change));
     }
     plan.settle();
     plan.roles.retain(|role| !role.changes.is_empty());

@@ -281,7 +281,7 @@ fn a_person_releases_everything_and_time_all_that_is_no_superusers() {
         // Of what it would hold, released or not.
         assert_eq!(approved.id(), Some(&id));
     }
-    let other: PlanId = "0123456789ab".parse().unwrap();
+    let other: PlanId = "0123456789abcdef0123456789abcdef".parse().unwrap();
     assert_eq!(approve(plan(), &Limits::default(), &by_person(&other)).held().len(), 4);
 }
 
@@ -313,9 +313,16 @@ fn a_plan_has_the_same_id_at_any_time_and_on_any_server_and_another_for_other_ch
 
 #[test]
 fn an_id_is_what_plan_prints_and_nothing_else() {
-    let id: PlanId = "0123456789AB".parse().unwrap();
-    assert_eq!(id.to_string(), "0123456789ab");
-    for text in ["", "0123456789a", "0123456789abc", "0123456789ag", "*", "０123456789a"] {
+    let id: PlanId = "0123456789ABCDEF0123456789ABCDEF".parse().unwrap();
+    assert_eq!(id.to_string(), "0123456789abcdef0123456789abcdef");
+    for text in [
+        "",
+        "0123456789abcdef0123456789abcde",
+        "0123456789abcdef0123456789abcdef0",
+        "0123456789abcdef0123456789abcdeg",
+        "*",
+        "０0123456789abcdef0123456789abc",
+    ] {
         assert!(text.parse::<PlanId>().is_err(), "{text:?}");
     }
 }

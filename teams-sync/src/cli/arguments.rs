@@ -20,7 +20,8 @@ Examples:
   teams-sync plan                          what would change, and why; changes nothing
   teams-sync plan --output sql             the same as statements
   teams-sync apply                         do it, once
-  teams-sync apply --release 0f3a5c7e9b1d  also what the guard holds under that id
+  teams-sync apply --release 0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5
+                                           also what the guard holds under that id
   teams-sync run                           do it every 30 s, until stopped
   teams-sync explain alice                 which team, source and rule give her what
 

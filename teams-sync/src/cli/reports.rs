@@ -38,7 +38,7 @@ pub(crate) fn print(reports: &[Report], tense: Tense, output: Output, exit: Exit
 /// Writing to a text cannot fail.
 macro_rules! line {
     ($text:expr, $($arguments:tt)*) => {
-        let _cannot_fail = writeln!($text, $($arguments)*);
+        { let _cannot_fail = writeln!($text, $($arguments)*); }
     };
 }
 
@@ -139,7 +139,11 @@ fn statements(report: &Report) -> String {
     }
     line!(text, "begin;");
     for planned in &report.changes {
-        line!(text, "{}; -- {}", sql::shown(planned, report.version), planned.why);
+        match sql::statement(planned, report.version) {
+            Some(statement) => line!(text, "{statement}; -- {}", planned.why),
+            // It is nobody's to see, and no statement can stand for it.
+            None => line!(text, "-- {planned}: {}", planned.why),
+        }
     }
     line!(text, "commit;");
     text
@@ -151,7 +155,7 @@ fn json(report: &Report) -> Value {
             "role": planned.role,
             "change": planned.change.name(),
             "text": planned.to_string(),
-            "sql": sql::shown(planned, report.version),
+            "sql": sql::statement(planned, report.version),
             "why": { "text": planned.why.to_string(), "details": planned.why },
         })
     };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::plan::record::Record;
 use crate::role::{Attributes, RoleName, marker};
 
 /// The catalog, as far as we look.
@@ -42,10 +43,10 @@ pub struct CatalogRole {
     pub oid: u32,
     #[serde(flatten)]
     pub attributes: Attributes,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "escaped")]
     pub comment: Option<String>,
     /// `name=value`, for all databases.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "all_escaped")]
     pub settings: Vec<String>,
     /// What it is a member of.
     #[serde(default)]
@@ -123,7 +124,11 @@ impl Observed {
 impl CatalogRole {
     /// Whether we look after it.
     pub fn is_managed(&self) -> bool {
+        let is_member = |own: &Membership| own.role.0 == marker();
+        // Whoever is noted as ours does not get away by being made one who marks others.
+        let is_noted = || self.comment.as_deref().and_then(Record::find).is_some();
         self.memberships.iter().any(Membership::marks)
+            || (self.memberships.iter().any(is_member) && is_noted())
     }
 
     pub fn is_member_of(&self, role: &RoleName) -> bool {
@@ -145,6 +150,39 @@ pub struct Wanted {
 
 /// The one query of the catalog; `crate::sql` puts the names in.
 pub(crate) const QUERY: &str = include_str!("observed.sql");
+
+/// encode(..., 'escape') of PostgreSQL: a backslash is two, and what is no ASCII is octal.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        let octal = behind.get(..3).filter(|_| *first == b'\\');
+        let octal = octal.and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (*first, octal) {
+            (b'\\', Some(byte)) => {
+                bytes.push(byte);
+                rest = behind.get(3..).unwrap_or_default();
+            }
+            (b'\\', None) => {
+                bytes.push(b'\\');
+                rest = behind.strip_prefix(b"\\").unwrap_or(behind);
+            }
+            (byte, _) => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn escaped<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|text| unescape(&text)))
+}
+
+fn all_escaped<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let all = Option::<Vec<String>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(all.iter().map(|text| unescape(text)).collect())
+}
 
 fn by_name<'de, D: serde::Deserializer<'de>>(
     deserializer: D,

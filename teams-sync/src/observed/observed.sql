@@ -51,7 +51,11 @@ with wanted as (
     where a.usesysid in (select oid from wanted) and a.pid <> pg_catalog.pg_backend_pid()
     group by a.usesysid
 ), settings as (
-    select s.setrole as oid, pg_catalog.to_jsonb(s.setconfig) as list
+    -- Anybody sets them for herself, in any encoding and at any length: in ASCII, and short ones.
+    select s.setrole as oid,
+           (select pg_catalog.jsonb_agg(pg_catalog.encode(pg_catalog.textsend(e), 'escape'))
+            from pg_catalog.unnest(s.setconfig) e
+            where pg_catalog.octet_length(e) <= 8192) as list
     from pg_catalog.pg_db_role_setting s
     where s.setdatabase = 0 and s.setrole in (select oid from wanted)
 ), roles as (
@@ -65,7 +69,11 @@ with wanted as (
                'rolcanlogin', r.rolcanlogin,
                'rolreplication', r.rolreplication,
                'rolbypassrls', r.rolbypassrls,
-               'comment', pg_catalog.shobj_description(r.oid, 'pg_authid'),
+               'comment', (
+                   select pg_catalog.encode(pg_catalog.textsend(c), 'escape')
+                   from pg_catalog.shobj_description(r.oid, 'pg_authid') c
+                   where pg_catalog.octet_length(c) <= 8192
+               ),
                'settings', coalesce(settings.list, '[]'),
                'memberships', coalesce(memberships.list, '[]'),
                'granted', coalesce(granted.list, '[]'),

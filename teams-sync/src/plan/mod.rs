@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::desired::{Desired, Problem, Rule, Why};
-use crate::observed::{Observed, Wanted};
+use crate::observed::{CatalogRole, Observed, Wanted};
 use crate::password::Checked;
 use crate::role::{RoleName, marker};
 
@@ -60,6 +60,17 @@ pub struct Population {
     /// Teams whose source names nobody.
     pub empty_teams: BTreeSet<String>,
     pub no_robots: bool,
+    /// Roles whose members can become superusers by SET ROLE.
+    pub superuser_groups: BTreeSet<RoleName>,
+}
+
+impl Population {
+    /// Whether somebody could be a superuser after it, who may not have been one.
+    pub fn elevates(&self, change: &Change) -> bool {
+        change.makes_superuser()
+            || matches!(change, Change::Grant { roles }
+                if roles.iter().any(|role| self.superuser_groups.contains(role)))
+    }
 }
 
 /// What happens to one role.
@@ -194,6 +205,10 @@ fn count(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     population.foreign_superusers = observed.foreign_superusers as usize;
     population.empty_teams.clone_from(&desired.empty);
     population.no_robots = desired.no_robots;
+    let is_person = |role: &CatalogRole| role.is_managed() && role::kind_of(role) == Kind::Person;
+    let superusers = observed.roles.iter().filter(|(_, role)| role.attributes.superuser);
+    let superusers = superusers.filter(|(_, role)| !is_person(role));
+    population.superuser_groups = superusers.map(|(name, _)| name.clone()).collect();
     population.first_sync = true;
     // By the names that they have in the catalog.
     let losing = plan.roles.iter().filter(|role| role.loses_superuser());

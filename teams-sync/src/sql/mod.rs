@@ -74,10 +74,30 @@ pub fn begin(wait_for_lock_ms: u128) -> String {
          set local synchronous_commit = local;\n\
          set local idle_in_transaction_session_timeout = '60s';\n\
          set local statement_timeout = 0;\n\
+         {};\n\
          set local lock_timeout = '{wait_for_lock_ms}ms';\n\
          select pg_catalog.pg_advisory_xact_lock({first}, {second});\n\
          set local lock_timeout = '5s';\n\
-         set local statement_timeout = '30s'"
+         set local statement_timeout = '30s'",
+        free_the_lock()
+    )
+}
+
+/// Anybody may take an advisory lock, and nobody but a syncer has business with this one: who is
+/// neither a superuser nor may make roles loses the session that holds it.
+fn free_the_lock() -> String {
+    let (first, second) = LOCK;
+    format!(
+        "select pg_catalog.count(case when me.rolsuper \
+             or pg_catalog.pg_has_role('pg_signal_backend', 'usage') \
+             then pg_catalog.pg_terminate_backend(a.pid) end) \
+         from pg_catalog.pg_locks l \
+         join pg_catalog.pg_stat_activity a on a.pid = l.pid \
+         join pg_catalog.pg_roles r on r.oid = a.usesysid \
+         join pg_catalog.pg_roles me on me.rolname = current_user \
+         where l.locktype = 'advisory' and l.granted and l.objsubid = 2 \
+         and l.classid::pg_catalog.int8 = {first} and l.objid::pg_catalog.int8 = {second} \
+         and not r.rolsuper and not r.rolcreaterole and r.oid <> me.oid"
     )
 }
 
@@ -90,10 +110,12 @@ pub const BEGIN_TO_LOOK: &str = "begin isolation level read committed;\n\
      set local standard_conforming_strings = on;\n\
      set local statement_timeout = '30s'";
 
-/// Ends the sessions of these roles; answers with the number of them.
+/// Ends the sessions of these roles; answers with the number of them. Outside of any transaction, so
+/// the path is set here: whoever owns the database can have put operators of her own into it.
 pub fn terminate(names: &BTreeSet<RoleName>) -> String {
     format!(
-        "select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) \
+        "set search_path = pg_catalog;\n\
+         select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) \
          from pg_catalog.pg_stat_activity \
          where pid <> pg_catalog.pg_backend_pid() and usename = any ({})",
         array(names)
@@ -155,12 +177,6 @@ pub fn statement(planned: &Planned, version: u32) -> Option<String> {
     Some(sql)
 }
 
-/// For people: where a password would be, a comment.
-pub fn shown(planned: &Planned, version: u32) -> String {
-    statement(planned, version)
-        .unwrap_or_else(|| format!("alter role {} password '********'", identifier(&planned.role)))
-}
-
 fn attributes_of(attributes: &Attributes) -> String {
     let differ = |flag: &Flag| attributes.get(*flag) != Attributes::NOLOGIN.get(*flag);
     let words: Vec<_> = Flag::ALL
@@ -189,7 +205,8 @@ pub const COPY_PASSWORDS: &str = "copy pg_temp.teams_sync_password from stdin";
 pub const FORGET_PASSWORDS: &str = "truncate pg_temp.teams_sync_password";
 
 /// Sets the password of one role to what lies in the table. What fails inside would be logged
-/// with its statement, so only the code of the error comes out.
+/// with its statement, so only the code of the error comes out; and whoever has the role locked is
+/// waited for before there is anything to tell.
 pub fn set_password(role: &RoleName) -> String {
     let role = literal(role.as_str());
     // In a string, not between dollars: whatever the name holds, it stays a string.
@@ -197,8 +214,9 @@ pub fn set_password(role: &RoleName) -> String {
         "declare stored pg_catalog.text; failure pg_catalog.text; \
          begin \
          select verifier into strict stored from pg_temp.teams_sync_password where role = {role}; \
+         execute pg_catalog.format('alter role %I password null', {role}::pg_catalog.text); \
          execute pg_catalog.format('alter role %I password %L', {role}::pg_catalog.text, stored); \
-         exception when others then get stacked diagnostics failure = returned_sqlstate; \
+         exception when query_canceled or others then get stacked diagnostics failure = returned_sqlstate; \
          raise exception using errcode = failure, message = 'the password could not be set'; \
          end"
     );
@@ -209,12 +227,16 @@ pub fn set_password(role: &RoleName) -> String {
 /// without them for the rest of a transaction. `log_statement` and its like see the block alone, in
 /// which there is nothing to see.
 pub const QUIET: &str = "set local pgaudit.log = none;\n\
+     set local log_lock_waits = off;\n\
+     set local log_error_verbosity = terse;\n\
      set local pg_stat_statements.track_utility = off";
 
 /// What prints the inside of a block into the log, and anybody may switch off.
 pub const QUIET_FOR_ALL: &str = "set local debug_print_parse = off;\n\
      set local debug_print_rewritten = off;\n\
-     set local debug_print_plan = off";
+     set local debug_print_plan = off;\n\
+     select pg_catalog.set_config(name, 'off', true) from pg_catalog.pg_settings \
+     where name = 'md5_password_warnings'";
 
 #[cfg(test)]
 mod tests;

@@ -200,7 +200,8 @@ async fn observe(
     text.push_str(&sql::observe(wanted));
     let answer =
         session.batch(&text).await.map_err(|error| SyncError::statement(session, &error))?;
-    let json = last_text(&answer).ok_or(SyncError::Catalog("no row".to_owned()))?;
+    let json = last_text(&answer)
+        .ok_or(SyncError::Catalog("no row, or one that is no UTF-8".to_owned()))?;
     let mut observed: Observed =
         serde_json::from_str(&json).map_err(|error| SyncError::Catalog(error.to_string()))?;
     let mut passwords = 0;
@@ -230,14 +231,16 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
 ) -> Result<T, SyncError> {
     let answer =
         session.batch(query).await.map_err(|error| SyncError::statement(session, &error))?;
-    let text = last_text(&answer).ok_or(SyncError::Catalog("no row".to_owned()))?;
+    let text = last_text(&answer)
+        .ok_or(SyncError::Catalog("no row, or one that is no UTF-8".to_owned()))?;
     serde_json::from_str(&text).map_err(|error| SyncError::Catalog(error.to_string()))
 }
 
 /// The last value of an answer of several statements.
 fn last_text(answer: &[SimpleQueryMessage]) -> Option<String> {
     answer.iter().rev().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        // What is no UTF-8 is no answer.
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
         _ => None,
     })
 }

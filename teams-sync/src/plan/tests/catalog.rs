@@ -9,6 +9,7 @@ use super::super::change::{Change, Options, Planned};
 use crate::observed::tests::{name, role, server};
 use crate::observed::{CatalogRole, Observed, Wanted};
 use crate::password::Checked;
+use crate::plan::record::Record;
 use crate::role::{Attributes, RoleName, entry_name, marker};
 
 /// A row of `pg_auth_members`.
@@ -101,8 +102,10 @@ impl Catalog {
 
     pub(crate) fn is_managed(&self, role: &RoleName) -> bool {
         let mut rows = self.rows.iter().filter(|own| own.member == *role && own.group == marker());
+        let comment = self.roles.get(role).and_then(|role| role.comment.as_deref());
+        let is_noted = comment.and_then(Record::find).is_some();
         // The one who may mark others is not marked by that.
-        rows.any(|own| self.major < 16 || !own.admin || own.inherit || own.set)
+        rows.any(|own| is_noted || self.major < 16 || !own.admin || own.inherit || own.set)
     }
 
     pub(crate) fn groups_of(&self, role: &RoleName) -> BTreeSet<RoleName> {

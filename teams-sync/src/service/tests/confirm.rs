@@ -12,7 +12,8 @@ fn plan(text: &str) -> PlanId {
 
 /// What is due after the same plan was seen at these times.
 fn due_after(times: &[Duration]) -> bool {
-    let (mut confirm, start, id) = (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d"));
+    let (mut confirm, start, id) =
+        (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"));
     for time in times {
         confirm.observe(Some(&id), start + *time);
     }
@@ -37,7 +38,8 @@ fn a_plan_has_to_be_seen_at_three_passes() {
 #[test]
 fn a_changed_plan_begins_anew() {
     let (mut confirm, start) = (Confirm::default(), Instant::now());
-    let (one, other) = (plan("0f3a5c7e9b1d"), plan("aaaaaaaaaaaa"));
+    let (one, other) =
+        (plan("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"), plan("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
     for minute in 0..40 {
         confirm.observe(Some(&one), start + Duration::from_secs(60) * minute);
     }
@@ -50,7 +52,8 @@ fn a_changed_plan_begins_anew() {
 
 #[test]
 fn what_is_not_held_any_more_is_forgotten() {
-    let (mut confirm, start, id) = (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d"));
+    let (mut confirm, start, id) =
+        (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"));
     for minute in 0..40 {
         confirm.observe(Some(&id), start + Duration::from_secs(60) * minute);
     }
@@ -61,7 +64,8 @@ fn what_is_not_held_any_more_is_forgotten() {
 
 #[test]
 fn nothing_is_released_where_it_is_never_to_be() {
-    let (mut confirm, start, id) = (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d"));
+    let (mut confirm, start, id) =
+        (Confirm::default(), Instant::now(), plan("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"));
     for hour in 0..1000 {
         confirm.observe(Some(&id), start + Duration::from_secs(3600) * hour);
     }

@@ -96,11 +96,14 @@ fn held_changes_are_told_with_their_plan_when_they_change() {
         ..fine("prod")
     };
     let mut news = ServerNews::default();
-    let lines = logged(|| news.tell(&held("0f3a5c7e9b1d")));
+    let lines = logged(|| news.tell(&held("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5")));
     assert!(lines.contains("WARN changes held server=\"prod\" role=\"alice\""), "{lines}");
-    assert!(lines.contains("plan=0f3a5c7e9b1d"), "{lines}");
-    assert_eq!(logged(|| news.tell(&held("0f3a5c7e9b1d"))), "");
-    assert!(logged(|| news.tell(&held("aaaaaaaaaaaa"))).contains("aaaaaaaaaaaa"));
+    assert!(lines.contains("plan=0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"), "{lines}");
+    assert_eq!(logged(|| news.tell(&held("0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5"))), "");
+    assert!(
+        logged(|| news.tell(&held("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")))
+            .contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+    );
     assert!(logged(|| news.tell(&fine("prod"))).contains("nothing held any more"));
 }
 

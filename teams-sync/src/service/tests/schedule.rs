@@ -132,7 +132,7 @@ async fn no_more_servers_than_allowed_are_worked_on_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_plan_that_stays_is_released_once() {
-    const ID: &str = "0f3a5c7e9b1d";
+    const ID: &str = "0f3a5c7e9b1d2c4d6e8fa0b1c2d3e4f5";
     let work = Scripted::new(&["a"], |_, number| match number {
         // In between nothing was seen, which changes nothing.
         2 => Act::Fail,
