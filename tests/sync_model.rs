@@ -208,10 +208,10 @@ fn live(version: Version, seed: u64, until: Instant) -> usize {
     while runs == 0 || Instant::now() < until {
         world.clear();
         world.foreign_roles();
-        let foreign = world.foreign();
         for _ in 0..3 {
             let wanted = world.random_teams();
             world.tamper();
+            let foreign = world.foreign();
             world.crash();
             world.somebody_can_repair();
             world.converges(&wanted, &foreign);

@@ -172,14 +172,15 @@ fn a_server_that_is_another_one_than_meant_is_not_touched() {
     assert_eq!(billing.people(), "");
     // Two servers that are one are to have one kind of roles.
     let twice = format!(
-        "{HUMANS}\n[apply]\nparallel = 1\n[[server]]\nname = \"orders\"\nteam = \"acid\"\ndsn = {0:?}\n\
+        "{HUMANS}\n[[server]]\nname = \"orders\"\nteam = \"acid\"\ndsn = {0:?}\n\
          [[server]]\nname = \"billing\"\nteam = \"money\"\ndsn = {0:?}\n",
         orders.dsn("postgres")
     );
     company.sync.file("teams-sync.toml", &twice);
     let said = company.ends(&["apply"], 6);
-    assert!(said.contains("this is the same database cluster as server \"orders\""), "{said}");
-    assert_eq!(orders.people(), "alice");
+    // Whichever came first.
+    assert!(said.contains("this is the same database cluster as server"), "{said}");
+    assert!(["alice", "max"].contains(&orders.people().as_str()), "{said}");
 }
 
 #[test]
