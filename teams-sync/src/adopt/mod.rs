@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::desired::{Desired, Rule, Why};
-use crate::observed::{CatalogRole, Observed, Wanted};
+use crate::observed::{CatalogRole, Observed};
 use crate::plan::record::{Kind, Record};
 use crate::plan::{Change, Phase, Plan, Planned, RolePlan, Style, Turn};
 use crate::role::{LONGEST_NAME, RoleName, marker};
@@ -45,18 +45,15 @@ impl Findings {
     }
 }
 
-/// What has to be looked up: beside what a sync looks at, everybody in the PAM role, who is.
-pub fn wanted(desired: &Desired, style: &Style) -> Wanted {
-    crate::plan::wanted(desired, style)
-}
-
 /// Looks for people.
 pub fn find(desired: &Desired, observed: &Observed, style: &Style) -> Findings {
     let mut found = Findings::default();
     let suffix = style.role_deletion_suffix.as_deref().unwrap_or(DEFAULT_SUFFIX);
     for (name, role) in &observed.roles {
         let is_person = role.is_member_of(&style.pam_role) && !role.is_managed();
-        let is_ours = *name == observed.me.0 || role.oid == 10 || style.vocabulary.contains(name);
+        let is_ours = *name == observed.me.0
+            || role.is_bootstrap_superuser()
+            || style.vocabulary.contains(name);
         if !is_person || is_ours || desired.disputed.contains_key(name) {
             continue;
         }

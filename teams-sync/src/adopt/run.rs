@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Findings, find, plan, wanted};
+use super::{Findings, find, plan};
 use crate::apply::{self, Outcome};
 use crate::approve::{Limits, Releases, approve};
 use crate::desired::Desired;
 use crate::sql;
-use crate::sync::{Engine, Server, SyncError, open};
+use crate::sync::{Engine, GOODBYE, Server, SyncError, open};
 
 /// What was found on a server, and what was marked.
 #[derive(Debug, Default)]
@@ -25,7 +25,8 @@ pub async fn adopt(
     dry_run: bool,
     now: Timestamp,
 ) -> Result<Adopted, SyncError> {
-    let wanted = wanted(desired, &server.style);
+    // Everybody in the PAM role is looked at by a sync, too.
+    let wanted = crate::plan::wanted(desired, &server.style);
     let begin = match dry_run {
         true => sql::BEGIN_TO_LOOK.to_owned(),
         false => sql::begin(engine.lock_limit.as_millis()),
@@ -35,7 +36,7 @@ pub async fn adopt(
     let findings = find(desired, &observed, &server.style);
     let plan = plan(desired, &observed, &findings, with_leavers, now);
     if dry_run || plan.is_empty() {
-        session.close(std::time::Duration::from_secs(1)).await;
+        session.close(GOODBYE).await;
         return Ok(Adopted { findings, outcome: Outcome::default() });
     }
     let approved = approve(plan, &Limits::default(), &Releases::default());
@@ -43,6 +44,6 @@ pub async fn adopt(
         .await
         .map_err(|error| SyncError::apply(&session, error))?;
     session.batch(sql::COMMIT).await.map_err(|error| SyncError::commit(&session, &error))?;
-    session.close(std::time::Duration::from_secs(1)).await;
+    session.close(GOODBYE).await;
     Ok(Adopted { findings, outcome })
 }

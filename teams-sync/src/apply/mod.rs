@@ -181,9 +181,7 @@ impl Run<'_> {
         match self.session.batch(&text).await {
             Ok(_) => Ok(true),
             Err(error) if error.as_db_error().is_some() => {
-                self.session
-                    .batch(&format!("rollback to savepoint teams_sync;\n{RELEASE}"))
-                    .await?;
+                self.session.batch(ROLLBACK).await?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -230,13 +228,14 @@ impl Run<'_> {
             self.outcome.done.extend(changes.iter().map(|planned| (*planned).clone()));
             return Ok(Ok(()));
         };
-        self.session.batch(&format!("rollback to savepoint teams_sync;\n{RELEASE}")).await?;
+        self.session.batch(ROLLBACK).await?;
         // With several, which it was is found out one by one.
         Ok(Err(Failure::new(first, &sqlstate, &message)))
     }
 }
 
 const RELEASE: &str = "release savepoint teams_sync";
+const ROLLBACK: &str = "rollback to savepoint teams_sync;\nrelease savepoint teams_sync";
 
 /// The server ends the connection, or became a standby.
 fn is_lost(code: &SqlState) -> bool {

@@ -11,7 +11,7 @@ use futures_util::SinkExt;
 use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
-use super::{ApplyError, Failure, Outcome};
+use super::{ApplyError, Failure, Outcome, RELEASE, ROLLBACK};
 use crate::connect::Session;
 use crate::observed::Observed;
 use crate::password::{Checked, DEFAULT_ITERATIONS};
@@ -69,7 +69,7 @@ pub(super) async fn set(
             }
         }
     }
-    session.batch(&format!("{};\nrelease savepoint teams_sync", sql::FORGET_PASSWORDS)).await?;
+    session.batch(&format!("{};\n{RELEASE}", sql::FORGET_PASSWORDS)).await?;
     Ok(())
 }
 
@@ -93,7 +93,7 @@ async fn refused(
     for planned in units {
         outcome.failures.push(Failure::new(planned, reason.code().code(), &message));
     }
-    session.batch("rollback to savepoint teams_sync; release savepoint teams_sync").await?;
+    session.batch(ROLLBACK).await?;
     Ok(())
 }
 

@@ -24,8 +24,7 @@ pub(crate) async fn run(common: &Common, arguments: &Apply) -> Exit {
     let mode = Mode::Apply(releases);
     let progress = Progress::of(setup.servers.len());
     let heard = |report: &_| progress.hear(report);
-    let (config, engine, servers) = (&setup.config, &setup.engine, &setup.servers);
-    let all = fleet::pass(config, engine, &facts, servers, &mode, Timestamp::now(), heard).await;
+    let all = fleet::pass(&setup, &facts, &mode, Timestamp::now(), heard).await;
     progress.end();
     for release in &arguments.release {
         if !all.iter().any(|report| report.plan_id.as_ref() == Some(release)) {

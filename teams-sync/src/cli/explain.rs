@@ -5,14 +5,14 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use teams_sync::desired::{Desired, DesiredRole};
-use teams_sync::fleet::{self, Facts};
+use teams_sync::fleet::{self, Facts, Setup};
 use teams_sync::role::RoleName;
 use teams_sync::sync::{Mode, Report, Server};
 
 use super::arguments::{Common, Explain, Output};
 use super::output::{self, Exit};
 use super::progress::Progress;
-use super::setup::{self, Setup};
+use super::setup;
 
 pub(crate) async fn run(common: &Common, arguments: &Explain) -> Exit {
     if common.output == Output::Sql {
@@ -34,12 +34,10 @@ pub(crate) async fn run(common: &Common, arguments: &Explain) -> Exit {
     };
     let facts = setup::facts(&setup).await;
     let progress = Progress::of(setup.servers.len());
-    let (config, engine, servers) = (&setup.config, &setup.engine, &setup.servers);
     let heard = |report: &_| progress.hear(report);
-    let reports =
-        fleet::pass(config, engine, &facts, servers, &Mode::Look, Timestamp::now(), heard).await;
+    let reports = fleet::pass(&setup, &facts, &Mode::Look, Timestamp::now(), heard).await;
     progress.end();
-    let each = servers.iter().zip(&reports);
+    let each = setup.servers.iter().zip(&reports);
     let answers: Vec<_> =
         each.map(|(server, report)| answer(&setup, &facts, server, &role, report)).collect();
     let exit = exit(&reports);

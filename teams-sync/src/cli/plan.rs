@@ -17,9 +17,7 @@ pub(crate) async fn run(common: &Common, _arguments: &Plan) -> Exit {
     let facts = setup::facts(&setup).await;
     let progress = Progress::of(setup.servers.len());
     let heard = |report: &_| progress.hear(report);
-    let (config, engine, servers) = (&setup.config, &setup.engine, &setup.servers);
-    let all =
-        fleet::pass(config, engine, &facts, servers, &Mode::Look, Timestamp::now(), heard).await;
+    let all = fleet::pass(&setup, &facts, &Mode::Look, Timestamp::now(), heard).await;
     progress.end();
     let exit = Exit::of_plan(&all);
     reports::print(&all, reports::Tense::Would, common.output, exit);

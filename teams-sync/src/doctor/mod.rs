@@ -14,7 +14,7 @@ use crate::observed::Observed;
 use crate::plan;
 use crate::role::{Flag, RoleName, marker};
 use crate::sql;
-use crate::sync::{Engine, Server, SyncError, open, read_json};
+use crate::sync::{Engine, GOODBYE, Server, SyncError, open, read_json};
 
 pub use questions::Privileges;
 
@@ -64,7 +64,7 @@ pub async fn examine(
     };
     let people: BTreeSet<RoleName> = observed.managed().map(|(name, _)| name.clone()).collect();
     let owned = leavers::owned(&session, &people).await?;
-    session.close(std::time::Duration::from_secs(1)).await;
+    session.close(GOODBYE).await;
     found.owned = objects(server, engine, &owned).await;
     found.problems.extend(standbys(server, engine, &observed).await);
     Ok(found)
@@ -104,7 +104,7 @@ async fn objects(
             let question = sql::objects(&names, MOST_LISTED);
             let objects: Vec<Object> =
                 read_json(&session, &question).await.map_err(|error| error.to_string())?;
-            session.close(std::time::Duration::from_secs(1)).await;
+            session.close(GOODBYE).await;
             Ok::<_, String>(objects)
         };
         let shown = database.escape_debug();
@@ -140,7 +140,7 @@ async fn standbys(server: &Server, engine: &Engine, observed: &Observed) -> Vec<
             Ok(_) => problems.push(format!("standby {dsn}: it is no standby of this server")),
             Err(error) => problems.push(format!("standby {dsn}: {error}")),
         }
-        session.close(std::time::Duration::from_secs(1)).await;
+        session.close(GOODBYE).await;
     }
     problems
 }

@@ -2,6 +2,7 @@
 //! line by itself.
 
 mod robots;
+mod setup;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::sync::{Engine, Identities, Mode, Report, Server, sync};
 use crate::teams::fetch::{Answer, Limits, fetch_all};
 
 pub use robots::robots;
+pub use setup::Setup;
 
 /// Servers that are connected to at once: a thousand that do not answer take two rounds of
 /// `connect_timeout`. Most systems allow a process 1024 descriptors.
@@ -68,25 +70,23 @@ pub fn engine(config: &Config) -> Option<Engine> {
     })
 }
 
-/// One pass over these servers; `progress` hears of each.
+/// One pass over all servers; `progress` hears of each.
 pub async fn pass(
-    config: &Arc<Config>,
-    engine: &Arc<Engine>,
+    setup: &Arc<Setup>,
     facts: &Arc<Facts>,
-    servers: &[Server],
     mode: &Mode,
     now: Timestamp,
     progress: impl Fn(&Report),
 ) -> Vec<Report> {
-    let each = servers.iter().enumerate().map(|(number, server)| {
-        let (config, engine, facts) = (Arc::clone(config), Arc::clone(engine), Arc::clone(facts));
+    let each = setup.servers.iter().enumerate().map(|(number, server)| {
+        let (setup, facts) = (Arc::clone(setup), Arc::clone(facts));
         let (server, mode) = (server.clone(), mode.clone());
         async move {
             // A task of its own: planning for a thousand servers should use all cores.
             let name = server.name.clone();
             let pass = tokio::spawn(async move {
-                let desired = desired_of(&config, &facts, &server);
-                sync(&server, &desired, &engine, &mode, now).await
+                let desired = desired_of(&setup.config, &facts, &server);
+                sync(&server, &desired, &setup.engine, &mode, now).await
             });
             let report = pass.await;
             (number, report.unwrap_or_else(|error| Report::broken(&name, &error.to_string())))

@@ -2,13 +2,14 @@
 //! link into `..data`, which is a link to the folder of the day.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::teams::small_file::{self, FileFault};
+
 /// Kubernetes has 1 MiB for all keys of a Secret.
-const LARGEST_KEY: u64 = 1024 * 1024;
+const LARGEST_KEY: usize = 1024 * 1024;
 const MOST_KEYS: usize = 10_000;
 
 /// Key -> value.
@@ -64,16 +65,9 @@ fn read_once(path: &Path) -> Result<Keys, FolderError> {
 /// One small regular file, links followed. A FIFO would hold us up.
 pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
     let shown = || path.display().to_string();
-    let failed = |source| FolderError::Io { path: shown(), source };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(FolderError::NoFile(shown()));
-    }
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut content = Zeroizing::new(Vec::new());
-    file.take(LARGEST_KEY + 1).read_to_end(&mut content).map_err(failed)?;
-    if content.len() as u64 > LARGEST_KEY {
-        return Err(FolderError::TooLarge(shown()));
-    }
-    Ok(content)
+    small_file::read_now(path, LARGEST_KEY).map_err(|fault| match fault {
+        FileFault::Irregular => FolderError::NoFile(shown()),
+        FileFault::TooLarge(_) => FolderError::TooLarge(shown()),
+        FileFault::Unreadable(source) => FolderError::Io { path: shown(), source },
+    })
 }

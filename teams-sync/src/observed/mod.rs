@@ -131,6 +131,11 @@ impl CatalogRole {
             || (self.memberships.iter().any(is_member) && is_noted())
     }
 
+    /// Whom initdb made: `BOOTSTRAP_SUPERUSERID` of pg_authid.h.
+    pub fn is_bootstrap_superuser(&self) -> bool {
+        self.oid == 10
+    }
+
     pub fn is_member_of(&self, role: &RoleName) -> bool {
         self.memberships.iter().any(|membership| membership.role.0 == *role)
     }

@@ -128,7 +128,7 @@ impl Planner<'_> {
                 "{name} is the role that teams-sync itself logs in as; it is left as it is"
             ));
         }
-        if current.oid == BOOTSTRAP_SUPERUSER {
+        if current.is_bootstrap_superuser() {
             return Some(format!("{name} is the superuser that initdb made; it is left as it is"));
         }
         if role.kind == Kind::Person {
@@ -329,7 +329,7 @@ impl Planner<'_> {
     pub(super) fn unwanted(&self, name: &RoleName, current: &CatalogRole, plan: &mut Plan) {
         let record = record_of(current);
         let kind = kind_of(current);
-        if *name == self.observed.me.0 || current.oid == BOOTSTRAP_SUPERUSER {
+        if *name == self.observed.me.0 || current.is_bootstrap_superuser() {
             let text = format!(
                 "{name} is in {}, and teams-sync never locks out itself or the superuser of initdb; revoke that membership",
                 marker()
@@ -451,9 +451,6 @@ impl Catalog for Planner<'_> {
 fn known_teams(record: Option<&Record>) -> Option<BTreeSet<String>> {
     record.map(|record| record.teams.clone()).filter(|teams| !teams.is_empty())
 }
-
-/// `BOOTSTRAP_SUPERUSERID` of pg_authid.h.
-const BOOTSTRAP_SUPERUSER: u32 = 10;
 
 /// What only a superuser can switch is a statement of its own: it may fail, and the login may not
 /// stay on for that.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Setup;
 use super::news::silence;
 use crate::config::Config;
+use crate::fleet::Setup;
 use crate::fleet::{self, Facts};
 use crate::sync::Report;
 use crate::teams::fetch::Answer;

@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::confirm::Confirm;
 use super::news::ServerNews;
-use super::{Setup, Work, pace};
+use super::{Work, pace};
 use crate::approve::Releases;
-use crate::fleet::Facts;
+use crate::fleet::{Facts, Setup};
 use crate::sync::{Report, Server};
 
 /// What is known at some moment. Facts belong to the configuration that asked for them.

@@ -21,12 +21,9 @@ mod schedule;
 mod signals;
 mod work;
 
-use std::sync::Arc;
-
 use crate::approve::Releases;
-use crate::config::Config;
-use crate::fleet::Facts;
-use crate::sync::{Engine, Report, Server};
+use crate::fleet::{Facts, Setup};
+use crate::sync::{Report, Server};
 use crate::teams::BoxFuture;
 
 pub use log::clean;
@@ -34,15 +31,6 @@ pub use notify::{Notifier, Watchdog};
 pub use schedule::{Service, ServiceError};
 pub use signals::{Signal, signals};
 pub use work::Live;
-
-/// A configuration that is in use, with everything that goes with it.
-#[derive(Debug)]
-pub struct Setup {
-    pub config: Arc<Config>,
-    pub engine: Engine,
-    /// Those of the configuration that are to be kept.
-    pub servers: Vec<Server>,
-}
 
 /// What the service does to the world outside; tests put something else in its place.
 pub trait Work: Send + Sync + 'static {

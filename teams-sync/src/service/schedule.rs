@@ -19,7 +19,8 @@ use super::http::{Endpoints, Listening};
 use super::keeper::{Keeper, KeeperState, News, World};
 use super::news::FactNews;
 use super::notify::{Notifier, Watchdog};
-use super::{Setup, Signal, Work, clean};
+use super::{Signal, Work, clean};
+use crate::fleet::Setup;
 use crate::fleet::{self, Facts};
 
 /// For passes that run when the service is to end.

@@ -1,15 +1,13 @@
 //! The world as it is: a file, sources of teams, and PostgreSQL.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Setup, Work};
+use super::Work;
 use crate::approve::Releases;
-use crate::config::{Config, Environment};
-use crate::fleet::{self, Facts};
+use crate::fleet::{self, Facts, Setup};
 use crate::sync::{Mode, Report, Server, sync};
 use crate::teams::BoxFuture;
 use crate::teams::fetch::Limits;
@@ -30,36 +28,6 @@ impl Live {
     fn read(path: &Path, only: &[String]) -> Result<Setup, String> {
         let environment = |name: &str| std::env::var(name).ok();
         Setup::load(path, only, &environment)
-    }
-}
-
-impl Setup {
-    /// Reads a configuration, of which only some servers are to be kept.
-    ///
-    /// # Errors
-    /// In one sentence, as a person is to read it.
-    pub fn load(
-        path: &Path,
-        only: &[String],
-        environment: Environment<'_>,
-    ) -> Result<Self, String> {
-        let config = Config::load(path, environment).map_err(|error| error.to_string())?;
-        Self::of(config, only)
-    }
-
-    pub(super) fn of(config: Config, only: &[String]) -> Result<Self, String> {
-        for name in only {
-            if !config.servers.iter().any(|server| server.name == *name) {
-                return Err(format!("there is no server {name:?} in the configuration"));
-            }
-        }
-        let is_wanted = |server: &&Server| only.is_empty() || only.contains(&server.name);
-        let servers: Vec<_> = config.servers.iter().filter(is_wanted).cloned().collect();
-        if servers.is_empty() {
-            return Err("the configuration has no [[server]]".to_owned());
-        }
-        let engine = fleet::engine(&config).ok_or("the system has no randomness")?;
-        Ok(Self { config: Arc::new(config), engine, servers })
     }
 }
 

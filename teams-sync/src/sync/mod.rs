@@ -7,7 +7,7 @@
 mod identity;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::apply::{self, Outcome};
 use crate::approve::{self, Approved, Releases};
 use crate::connect::{ConnectError, Dsn, Session, connect, describe};
 use crate::desired::{Desired, ServerRules};
-use crate::observed::{Observed, Wanted};
+use crate::observed::{CatalogRole, Observed, Wanted};
 use crate::password::Checked;
 use crate::plan::{self, Plan, Style};
 use crate::role::RoleName;
@@ -66,7 +66,7 @@ pub enum Mode {
 /// How often a pass begins anew when somebody else got in between, or the primary moved.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Brings one server in line, or says what would be done.
 ///
@@ -157,11 +157,11 @@ async fn pass(
         return Err(SyncError::Collision);
     }
     if !outcome.done.is_empty() {
-        let (again, _passwords) = observe(&session, &wanted, "").await?;
+        let again = observe(&session, &wanted, "").await?;
         check(&make(&again), &mut outcome);
     }
     session.batch(sql::COMMIT).await.map_err(|error| SyncError::commit(&session, &error))?;
-    report.applied(&observed, outcome);
+    report.applied(outcome);
     end_sessions(server, engine, session, &observed, &approved, report).await;
     Ok(())
 }
@@ -178,7 +178,7 @@ pub(crate) async fn open<'a>(
     // It is never closed.
     let turn =
         engine.turns.acquire().await.map_err(|error| SyncError::Broken(error.to_string()))?;
-    let (observed, _) = observe(&session, wanted, begin).await?;
+    let observed = observe(&session, wanted, begin).await?;
     if observed.in_recovery {
         return Err(SyncError::Standby(session.server().to_owned()));
     }
@@ -188,43 +188,26 @@ pub(crate) async fn open<'a>(
     Ok((session, observed, turn))
 }
 
-async fn observe(
-    session: &Session,
-    wanted: &Wanted,
-    begin: &str,
-) -> Result<(Observed, usize), SyncError> {
+async fn observe(session: &Session, wanted: &Wanted, begin: &str) -> Result<Observed, SyncError> {
     let mut text = begin.to_owned();
     if !begin.is_empty() {
         text.push_str(";\n");
     }
     text.push_str(&sql::observe(wanted));
-    let answer =
-        session.batch(&text).await.map_err(|error| SyncError::statement(session, &error))?;
-    let json = last_text(&answer)
-        .ok_or(SyncError::Catalog("no row, or one that is no UTF-8".to_owned()))?;
-    let mut observed: Observed =
-        serde_json::from_str(&json).map_err(|error| SyncError::Catalog(error.to_string()))?;
-    let mut passwords = 0;
+    let mut observed: Observed = read_json(session, &text).await?;
     if observed.sees_passwords && !observed.in_recovery {
         let names: BTreeSet<RoleName> = observed.roles.keys().cloned().collect();
-        let answer = session
-            .batch(&sql::passwords(&names))
-            .await
-            .map_err(|error| SyncError::statement(session, &error))?;
-        let json = zeroize::Zeroizing::new(last_text(&answer).unwrap_or_default());
-        let found: std::collections::BTreeMap<String, String> =
-            serde_json::from_str(&json).map_err(|error| SyncError::Catalog(error.to_string()))?;
+        let found: BTreeMap<String, String> = read_json(session, &sql::passwords(&names)).await?;
         for (name, verifier) in found {
             if let Some(role) = observed.roles.get_mut(&RoleName::from_catalog(name)) {
                 role.password = Some(verifier);
-                passwords += 1;
             }
         }
     }
-    Ok((observed, passwords))
+    Ok(observed)
 }
 
-/// One value of JSON, as a query has it.
+/// One value of JSON, as the last of these statements has it. It may hold verifiers.
 pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     session: &Session,
     query: &str,
@@ -233,6 +216,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
         session.batch(query).await.map_err(|error| SyncError::statement(session, &error))?;
     let text = last_text(&answer)
         .ok_or(SyncError::Catalog("no row, or one that is no UTF-8".to_owned()))?;
+    let text = zeroize::Zeroizing::new(text);
     serde_json::from_str(&text).map_err(|error| SyncError::Catalog(error.to_string()))
 }
 
@@ -274,10 +258,6 @@ async fn end_sessions(
     if out.is_empty() {
         return session.close(GOODBYE).await;
     }
-    let left = |name: &RoleName| {
-        let had = observed.roles.get(name).is_some_and(|role| role.sessions > 0);
-        had || approved.plan().roles.iter().any(|role| role.role == *name)
-    };
     // Who was renamed goes by the new name now.
     let mut names = out.clone();
     for planned in &report.changes {
@@ -287,7 +267,10 @@ async fn end_sessions(
             names.insert(to.clone());
         }
     }
-    if out.iter().any(left) {
+    let has_session =
+        |name| observed.roles.get(name).is_some_and(|role: &CatalogRole| role.sessions > 0);
+    let changed = approved.plan().roles.iter().any(|role| out.contains(&role.role));
+    if changed || out.iter().any(has_session) {
         match session.batch(&sql::terminate(&names)).await {
             Ok(answer) => report.ended(session.server(), last_text(&answer)),
             Err(error) => report.not_ended(session.server(), &describe(&error)),

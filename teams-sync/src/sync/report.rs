@@ -191,7 +191,7 @@ impl Report {
         self.changes = approved.plan().changes().cloned().collect();
     }
 
-    pub(super) fn applied(&mut self, _observed: &Observed, outcome: Outcome) {
+    pub(super) fn applied(&mut self, outcome: Outcome) {
         self.changes = outcome.done;
         self.failures = outcome.failures;
     }

@@ -10,7 +10,7 @@ mod foreign;
 mod http;
 mod json;
 pub mod scim;
-mod small_file;
+pub(crate) mod small_file;
 pub mod teams_api;
 mod token;
 
