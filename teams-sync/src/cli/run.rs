@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use teams_sync::service::{Live, Notifier, Service, Watchdog, clean, signals};
+use teams_sync::service::{Live, Notifier, Service, Watchdog, clean, log_panics, signals};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -58,13 +58,4 @@ fn log_to_stderr(output: Output, level: LogLevel) {
         Output::Json => registry.with(lines.json().flatten_event(true)).init(),
         Output::Human | Output::Sql => registry.with(lines).init(),
     }
-}
-
-/// A panic is a line of the log like any other, and never breaks one.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let text = panic.payload_as_str().unwrap_or("no words");
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(error = &*clean(text), place, "panicked, which is a bug");
-    }));
 }

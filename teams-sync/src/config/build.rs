@@ -56,6 +56,7 @@ pub(super) fn build(
         revoke_other_memberships: revoke,
         role_deletion_suffix: suffix,
         pam_role: humans.pam_role.clone(),
+        keep_static: false,
     };
     let apply = apply(&file.apply)?;
     let mut servers = Vec::new();
@@ -237,6 +238,7 @@ fn roles(tables: &[RoleTable], folder: &Path) -> Result<Vec<(Robot, Option<PathB
             kind: Kind::Static,
             attributes,
             member_of: table.inrole.clone(),
+            admins: BTreeSet::new(),
             parameters: parameters(&table.db_parameters)?,
             password: None,
             why: Why::of(Rule::RoleSection),

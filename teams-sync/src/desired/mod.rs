@@ -47,6 +47,9 @@ pub struct DesiredRole {
     pub kind: Kind,
     pub attributes: Attributes,
     pub memberships: BTreeMap<RoleName, Why>,
+    /// Roles whose members may grant this one on. What they have is added, and never revoked for
+    /// not being here any more.
+    pub admins: BTreeSet<RoleName>,
     pub parameters: BTreeMap<String, Parameter>,
     pub password: Option<Secret>,
     /// Teams that name her; none for robots.
@@ -137,6 +140,7 @@ fn add_robots(robots: &Infrastructure, names: &Names, desired: &mut Desired) {
             kind: robot.kind,
             attributes: robot.attributes,
             memberships,
+            admins: robot.admins.clone(),
             parameters: by_name(&robot.parameters),
             password: robot.password.clone(),
             teams: BTreeSet::new(),
@@ -189,6 +193,7 @@ fn members(
                 own.sourced = Some(BTreeSet::new());
                 None
             }
+            Some(Answer::NoSource) => None,
             Some(Answer::Unknown(text)) => Some(text.clone()),
             Some(Answer::Frozen { source, error }) => Some(format!("{source}: {error}")),
             None if has_local => None,
@@ -281,6 +286,7 @@ fn add_person(
         kind: Kind::Person,
         attributes: Attributes::LOGIN,
         memberships: BTreeMap::from([(humans.pam_role.clone(), why.with(Rule::PamRole))]),
+        admins: BTreeSet::new(),
         parameters: by_name(&humans.parameters),
         password: None,
         teams: BTreeSet::new(),
@@ -312,6 +318,7 @@ fn taken(server: &ServerRules, desired: &Desired) -> BTreeSet<RoleName> {
     for (name, robot) in &desired.roles {
         taken.insert(name.clone());
         taken.extend(robot.memberships.keys().cloned());
+        taken.extend(robot.admins.iter().cloned());
     }
     taken
 }

@@ -69,6 +69,7 @@ pub(crate) fn robot(name: &str) -> crate::infrastructure::Robot {
         kind: Kind::Robot,
         attributes: Attributes::LOGIN,
         member_of: Vec::new(),
+        admins: BTreeSet::new(),
         parameters: Vec::new(),
         password: Some(Secret::parse(b"secret").unwrap()),
         why: Why::of(Rule::Infrastructure { origin: "/robots".to_owned() }),

@@ -1,7 +1,7 @@
 //! The definition of one role: the YAML under its name in the ConfigMap of
 //! zalando/postgres-operator, and under `details` of a Secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub(super) struct Definition {
     user_flags: Vec<String>,
     #[serde(default)]
     db_parameters: BTreeMap<String, Value>,
-    /// Who may grant the role on; the operator writes it into CREATE ROLE.
+    /// The role whose members may grant this one on.
     #[serde(default)]
     admin_role: Option<String>,
 }
@@ -48,6 +48,7 @@ impl Value {
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) member_of: Vec<RoleName>,
+    pub(super) admins: BTreeSet<RoleName>,
     pub(super) attributes: Attributes,
     pub(super) parameters: Vec<Parameter>,
 }
@@ -63,16 +64,17 @@ impl Definition {
 
     /// Robots log in unless their flags say otherwise.
     pub(super) fn parse(&self) -> Result<Parsed, String> {
-        if let Some(admin) = self.admin_role.as_deref().filter(|admin| !admin.is_empty()) {
-            return Err(format!(
-                "admin_role ({admin:?}) is not supported: grant the role WITH ADMIN OPTION yourself"
-            ));
-        }
         let flags = Flags::parse(self.user_flags.iter().map(String::as_str))
             .map_err(|error| format!("user_flags: {error}"))?;
         let mut member_of = Vec::new();
         for group in self.inrole.iter().filter(|group| !group.is_empty()) {
             member_of.push(group_name(group)?);
+        }
+        let mut admins = BTreeSet::new();
+        if let Some(admin) = self.admin_role.as_deref().filter(|admin| !admin.is_empty()) {
+            let error =
+                |error| format!("admin_role: {admin:?} cannot be the name of a role: {error}");
+            admins.insert(RoleName::parse_group(admin).map_err(error)?);
         }
         let mut parameters = Vec::new();
         for (name, value) in &self.db_parameters {
@@ -80,7 +82,7 @@ impl Definition {
                 .map_err(|error| format!("db_parameters: {name:?}: {error}"))?;
             parameters.push(parameter);
         }
-        Ok(Parsed { member_of, attributes: flags.over(Attributes::LOGIN), parameters })
+        Ok(Parsed { member_of, admins, attributes: flags.over(Attributes::LOGIN), parameters })
     }
 }
 

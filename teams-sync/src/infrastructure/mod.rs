@@ -1,11 +1,13 @@
 //! Robots: roles that exist on every server, with a password, whoever is in which team.
 //!
-//! Files laid out as mounted Secrets go in, roles come out. A definition that is broken is that
+//! Secrets go in, read from files laid out as mounted ones ([`read`]) or by somebody else
+//! ([`from_parts`]); roles come out. A definition that is broken is that
 //! robot's problem; files that cannot be read at all mean that nothing is known of any robot, and
 //! then nothing is taken from one.
 
 mod definition;
 mod folder;
+mod parts;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,7 @@ use crate::role::{Attributes, Parameter, RoleName};
 use crate::why::{Problem, Why};
 
 pub use folder::{FolderError, Keys, read_file, read_folder};
+pub use parts::{Part, from_parts};
 pub use secrets::{KeyedSecret, read};
 
 /// All of them.
@@ -39,6 +42,8 @@ pub struct Robot {
     pub kind: Kind,
     pub attributes: Attributes,
     pub member_of: Vec<RoleName>,
+    /// Roles whose members may grant this one on: they get it WITH ADMIN OPTION.
+    pub admins: BTreeSet<RoleName>,
     pub parameters: Vec<Parameter>,
     pub password: Option<Secret>,
     pub why: Why,

@@ -1,18 +1,14 @@
-//! The formats in which infrastructure roles come, all at once: the numbered Secret, Secrets with
-//! named keys, and definitions whose passwords are in the Secret under the name of the role.
+//! The files in which infrastructure roles come: folders laid out as mounted Secrets, and a folder
+//! or one file of definitions. Reads them, and leaves the rest to `parts`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::definition::{Definition, group_name};
+use super::Infrastructure;
 use super::folder::{FolderError, Keys, read_file, read_folder};
-use super::{Infrastructure, Robot};
-use crate::password::Secret;
-use crate::plan::record::Kind;
-use crate::role::RoleName;
-use crate::why::{Problem, Rule, Why};
+use super::parts::{self, Part};
 
 /// `[[infrastructure.secret]]`: which keys of a Secret hold what. The names are those of
 /// `infrastructure_roles_secrets`.
@@ -57,90 +53,34 @@ fn try_read(
     found: &mut Infrastructure,
 ) -> Result<(), FolderError> {
     for secret in secrets {
-        keyed(secret, &read_folder(&secret.dir)?, found);
+        parts::add(&secret.part()?, found);
     }
     let Some(dir) = roles_dir else { return Ok(()) };
     let keys = read_folder(dir)?;
-    let mut used = numbered(dir, &keys, found);
-    if let Some(path) = definitions {
-        let definitions = if path.is_dir() {
-            read_folder(path)?
-        } else {
-            // One file: a mapping of names to definitions.
-            split_file(path)?
-        };
-        used.extend(defined(path, &definitions, &keys, found));
-    }
-    for unused in keys.keys().filter(|key| !used.contains(*key)) {
-        let text = format!(
-            "{}/{} belongs to no role: there is no definition of that name, and it is none of user<N>, password<N>, inrole<N>",
-            dir.display(),
-            unused.escape_debug()
-        );
-        found.warnings.push(text);
-    }
+    let definitions = match definitions {
+        None => None,
+        Some(path) if path.is_dir() => Some((path.display().to_string(), read_folder(path)?)),
+        // One file: a mapping of names to definitions.
+        Some(path) => Some((path.display().to_string(), split_file(path)?)),
+    };
+    let definitions = definitions.as_ref().map(|(origin, keys)| (origin.as_str(), keys));
+    parts::add_numbered(&dir.display().to_string(), &keys, definitions, found);
     Ok(())
 }
 
-/// `user1`, `password1`, `inrole1`; all there are, whatever numbers are missing.
-fn numbered(dir: &Path, keys: &Keys, found: &mut Infrastructure) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    let mut numbers = BTreeMap::new();
-    for key in keys.keys() {
-        for prefix in ["user", "password", "inrole"] {
-            let number = key.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
-            if let Some(number) = number.filter(|number| *key == format!("{prefix}{number}")) {
-                numbers.insert(number, ());
-                used.insert(key.clone());
-            }
-        }
-    }
-    for number in numbers.into_keys() {
-        let origin = format!("{}/user{number}", dir.display());
-        let value = |prefix: &str| keys.get(&format!("{prefix}{number}"));
-        let Some(user) = value("user") else {
-            let text =
-                format!("{origin} is missing, and there is a password{number} or inrole{number}");
-            nameless(format!("user{number}"), text, found);
-            continue;
-        };
-        let definition = Definition::default();
-        named(&origin, user, found);
-        add(&origin, user, value("password"), value("inrole"), &definition, found);
-    }
-    used
-}
-
-fn keyed(secret: &KeyedSecret, keys: &Keys, found: &mut Infrastructure) {
-    let origin = secret.dir.display().to_string();
-    let value = |key: &Option<String>, default: &Option<String>| {
-        let own = key.as_ref().and_then(|key| keys.get(key)).cloned();
-        own.or_else(|| default.as_ref().map(|text| text.clone().into_bytes().into()))
-    };
-    let user = value(&secret.userkey, &secret.defaultuservalue);
-    let Some(user) = user else {
-        let text = format!("{origin} has no key {:?} with the name of the role", secret.userkey);
-        nameless(origin, text, found);
-        return;
-    };
-    named(&origin, &user, found);
-    let definition = match secret.details.as_ref().map(|key| (key, keys.get(key))) {
-        None => Ok(Definition::default()),
-        Some((key, None)) => Err(format!("it has no key {key:?} with details")),
-        Some((key, Some(yaml))) => {
-            Definition::read(yaml).map_err(|error| format!("{key}: {error}"))
-        }
-    };
-    let group = value(&secret.rolekey, &secret.defaultrolevalue);
-    match definition {
-        Ok(definition) => {
-            let password = keys.get(&secret.passwordkey);
-            add(&origin, &user, password, group.as_ref(), &definition, found);
-        }
-        Err(error) => {
-            found.problems.push(Problem::new(origin.clone(), format!("{origin}: {error}")));
-            hold(&trimmed(&user), found);
-        }
+impl KeyedSecret {
+    fn part(&self) -> Result<Part, FolderError> {
+        Ok(Part::Keyed {
+            origin: self.dir.display().to_string(),
+            secret: read_folder(&self.dir)?,
+            userkey: self.userkey.clone(),
+            passwordkey: self.passwordkey.clone(),
+            rolekey: self.rolekey.clone(),
+            defaultuservalue: self.defaultuservalue.clone(),
+            defaultrolevalue: self.defaultrolevalue.clone(),
+            details: self.details.clone(),
+            definitions: None,
+        })
     }
 }
 
@@ -168,108 +108,4 @@ fn split_file(path: &Path) -> Result<Keys, FolderError> {
             Err(FolderError::NoMapping(text))
         }
     }
-}
-
-fn defined(
-    path: &Path,
-    definitions: &Keys,
-    keys: &Keys,
-    found: &mut Infrastructure,
-) -> BTreeSet<String> {
-    for (name, yaml) in definitions {
-        let origin = format!("{}/{}", path.display(), name.escape_debug());
-        match Definition::read(yaml) {
-            Ok(definition) => {
-                add(&origin, name.as_bytes(), keys.get(name), None, &definition, found);
-            }
-            Err(error) => {
-                let subject = name.escape_debug().to_string();
-                found.problems.push(Problem::new(subject, format!("{origin}: {error}")));
-                hold(name, found);
-            }
-        }
-    }
-    definitions.keys().cloned().collect()
-}
-
-fn add(
-    origin: &str,
-    user: &[u8],
-    password: Option<&zeroize::Zeroizing<Vec<u8>>>,
-    group: Option<&zeroize::Zeroizing<Vec<u8>>>,
-    definition: &Definition,
-    found: &mut Infrastructure,
-) {
-    let name = trimmed(user);
-    match robot(origin, &name, password, group, definition) {
-        Ok(robot) => found.roles.push(robot),
-        Err(error) => {
-            let subject = name.escape_debug().to_string();
-            found.problems.push(Problem::new(subject, format!("{origin}: {error}")));
-            hold(&name, found);
-        }
-    }
-}
-
-/// There is a robot, and nobody can tell which: it may be any, so nothing is taken from one.
-fn nameless(subject: String, text: String, found: &mut Infrastructure) {
-    found.frozen.get_or_insert_with(|| text.clone());
-    found.problems.push(Problem::new(subject, text));
-}
-
-/// A name that is the content of a file may be half of it, or of another file.
-fn named(origin: &str, user: &[u8], found: &mut Infrastructure) {
-    if let Err(error) = role_name(&trimmed(user)) {
-        found.frozen.get_or_insert_with(|| format!("{origin}: {error}"));
-    }
-}
-
-/// What is broken about a robot does not lock it out.
-fn hold(name: &str, found: &mut Infrastructure) {
-    if let Ok(name) = RoleName::parse(name) {
-        found.broken.insert(name);
-    }
-}
-
-fn robot(
-    origin: &str,
-    name: &str,
-    password: Option<&zeroize::Zeroizing<Vec<u8>>>,
-    group: Option<&zeroize::Zeroizing<Vec<u8>>>,
-    definition: &Definition,
-) -> Result<Robot, String> {
-    let role = role_name(name)?;
-    let parsed = definition.parse()?;
-    let mut member_of = parsed.member_of;
-    if let Some(group) = group.map(|group| trimmed(group)).filter(|group| !group.is_empty()) {
-        member_of.push(group_name(&group)?);
-    }
-    let password = match password {
-        Some(text) => Some(Secret::parse(text).map_err(|error| error.to_string())?),
-        None if parsed.attributes.login => {
-            return Err(format!("there is no password for {role}"));
-        }
-        None => None,
-    };
-    Ok(Robot {
-        name: role,
-        kind: Kind::Robot,
-        attributes: parsed.attributes,
-        member_of,
-        parameters: parsed.parameters,
-        password,
-        why: Why::of(Rule::Infrastructure { origin: origin.to_owned() }),
-    })
-}
-
-fn role_name(text: &str) -> Result<RoleName, String> {
-    if text.contains(char::REPLACEMENT_CHARACTER) {
-        return Err("the name of the role is not UTF-8".to_owned());
-    }
-    RoleName::parse(text).map_err(|error| format!("{text:?} cannot be the name of a role: {error}"))
-}
-
-fn trimmed(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    text.strip_suffix('\n').unwrap_or(&text).to_owned()
 }

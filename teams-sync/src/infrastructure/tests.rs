@@ -273,6 +273,16 @@ fn an_empty_definition_is_one_without_anything_in_it() {
 }
 
 #[test]
+fn a_definition_says_who_may_grant_the_role_on() {
+    let found =
+        defined(&[("etl", "x"), ("web", "y")], &[("etl", "admin_role: admin"), ("web", "")]);
+    is_fine(&found);
+    let admins: Vec<_> = found.roles.iter().map(|robot| robot.admins.len()).collect();
+    assert_eq!(admins, [1, 0]);
+    assert_eq!(found.roles[0].admins.first().unwrap().as_str(), "admin");
+}
+
+#[test]
 fn a_definition_that_cannot_be_used_leaves_its_robot_as_it_is() {
     for yaml in [
         "inroles: [reporting]",
@@ -283,7 +293,8 @@ fn a_definition_that_cannot_be_used_leaves_its_robot_as_it_is() {
         "user_flags: [\"LOGIN; --\"]",
         "db_parameters: {role: postgres}",
         "db_parameters: {\"a b\": x}",
-        "admin_role: admin",
+        "admin_role: public",
+        "admin_role: [admin]",
         "[",
         "text",
         "- inrole",
@@ -371,6 +382,75 @@ fn a_mounted_secret_is_read_through_its_links() {
     let found = read(Some(folder.path()), None, &[]);
     is_fine(&found);
     assert_eq!(roles(&found), [one("etl", &[])]);
+}
+
+fn keys(files: &[(&str, &str)]) -> Keys {
+    files.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec().into())).collect()
+}
+
+fn keyed_part(files: &[(&str, &str)], definitions: Option<&[(&str, &str)]>) -> Part {
+    Part::Keyed {
+        origin: "pg/monitoring".to_owned(),
+        secret: keys(files),
+        userkey: Some("user".to_owned()),
+        passwordkey: "password".to_owned(),
+        rolekey: Some("inrole".to_owned()),
+        defaultuservalue: None,
+        defaultrolevalue: None,
+        details: None,
+        definitions: definitions.map(keys),
+    }
+}
+
+fn numbered_part(files: &[(&str, &str)], definitions: Option<&[(&str, &str)]>) -> Part {
+    let definitions = definitions.map(keys);
+    Part::Numbered { origin: "pg/legacy".to_owned(), secret: keys(files), definitions }
+}
+
+#[test]
+fn secrets_in_memory_give_the_roles_that_mounted_ones_give() {
+    let found = from_parts(&[
+        keyed_part(
+            &[("user", "etl"), ("password", "x"), ("inrole", "reporting"), ("web", "y")],
+            Some(&[("web", "inrole: [a]")]),
+        ),
+        numbered_part(
+            &[("user1", "one"), ("password1", "p"), ("two", "q"), ("idle", "r")],
+            Some(&[("two", "user_flags: [createdb]")]),
+        ),
+    ]);
+    assert!(found.problems.is_empty() && found.broken.is_empty() && found.frozen.is_none());
+    let expected =
+        [one("web", &["a"]), one("etl", &["reporting"]), one("one", &[]), one("two", &[])];
+    assert_eq!(roles(&found), expected);
+    let passwords = ["y", "x", "p", "q"].map(|text| Some(Secret::parse(text.as_bytes()).unwrap()));
+    assert!(found.roles.iter().map(|robot| robot.password.clone()).eq(passwords));
+    assert!(found.roles.last().unwrap().attributes.createdb);
+    assert!(found.warnings.concat().starts_with("pg/legacy/idle belongs to no role"));
+    assert_eq!(found.warnings.len(), 1);
+}
+
+#[test]
+fn in_memory_a_lost_name_freezes_all_and_a_lost_password_one() {
+    let nameless = from_parts(&[keyed_part(&[("password", "x")], None)]);
+    assert!(nameless.roles.is_empty());
+    assert!(nameless.frozen.unwrap().contains("pg/monitoring has no key"));
+    let nameless = from_parts(&[numbered_part(&[("password1", "x")], None)]);
+    assert!(nameless.frozen.unwrap().contains("pg/legacy/user1 is missing"));
+    let files = [("user", "etl"), ("password", "x")];
+    let found = from_parts(&[keyed_part(&files, Some(&[("web", "{}"), ("bad", "inroles: []")]))]);
+    assert_eq!(roles(&found), [one("etl", &[])]);
+    assert_eq!((broken(&found), found.frozen.is_some()), (vec!["bad", "web"], false));
+}
+
+#[test]
+fn a_part_shows_names_of_keys_and_no_value() {
+    let files = [("user1", "hidden-one"), ("password1", "hidden-two"), ("user", "hidden-three")];
+    for part in [numbered_part(&files, Some(&files)), keyed_part(&files, Some(&files))] {
+        let shown = format!("{part:?}");
+        assert!(shown.contains("password1") && shown.contains("pg/"), "{shown}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 }
 
 /// As the kubelet does it: a new folder, and one rename of the link to it.

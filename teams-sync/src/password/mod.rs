@@ -75,6 +75,18 @@ impl Secret {
         Ok(Self(Arc::new(form)))
     }
 
+    /// The password itself, or the verifier as it was given.
+    ///
+    /// For whoever hands it on to those it is meant for, and nobody else: the Secret of an
+    /// application, a pooler. Never for a log, an error, a plan or a statement; what a server is to
+    /// store is [`Checked::verifier`].
+    pub fn reveal(&self) -> Zeroizing<String> {
+        match &*self.0 {
+            Form::Plain(text) | Form::Md5(text) => text.clone(),
+            Form::Scram(verifier) => verifier.to_text(),
+        }
+    }
+
     /// Whether this is what `stored` was made of. Takes some milliseconds for a password.
     fn matches(&self, role: &str, stored: &str) -> bool {
         match &*self.0 {

@@ -110,3 +110,13 @@ fn a_password_has_one_verifier_on_all_servers() {
     assert!(checked.matches(&secret, "test", VECTOR));
     assert_eq!(*checked.verifier(&secret, 4096, &random).unwrap(), VECTOR);
 }
+
+#[test]
+fn what_is_revealed_is_what_was_given() {
+    let md5 = "md587f77988ccb5aa917c93201ba314fcd4";
+    for text in ["correct horse", VECTOR, md5] {
+        let secret = Secret::parse(text.as_bytes()).unwrap();
+        assert_eq!(*secret.reveal(), text);
+        assert!(!format!("{secret:?}").contains(text));
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::record::Record;
 use crate::desired::Why;
 use crate::password::Secret;
 use crate::role::{Attributes, Flag, Parameter, RoleName, marker};
@@ -20,6 +21,12 @@ pub enum Change {
     /// Memberships with the usual options; the marker without any use of it.
     Grant {
         roles: Vec<RoleName>,
+    },
+    /// Lets `admin` and its members grant the role on: its membership with ADMIN OPTION.
+    GrantAdmin {
+        admin: RoleName,
+        /// Whether the role is a superuser or is to be one, so that all of them can be.
+        is_superuser: bool,
     },
     /// One membership, with the options of another.
     Regrant {
@@ -116,6 +123,7 @@ impl Change {
             Self::CreateGroup
             | Self::Create { .. }
             | Self::Grant { .. }
+            | Self::GrantAdmin { .. }
             | Self::Regrant { .. }
             | Self::Rename { .. }
             | Self::Reset { .. }
@@ -127,8 +135,14 @@ impl Change {
         }
     }
 
+    /// Whether somebody can be a superuser by it.
     pub fn makes_superuser(&self) -> bool {
-        matches!(self, Self::SwitchOn { flags } if flags.contains(&Flag::Superuser))
+        match self {
+            Self::SwitchOn { flags } => flags.contains(&Flag::Superuser),
+            // Whoever may grant a superuser on may grant it to herself.
+            Self::GrantAdmin { is_superuser, .. } => *is_superuser,
+            _ => false,
+        }
     }
 
     /// A word for programs.
@@ -137,6 +151,7 @@ impl Change {
             Self::CreateGroup => "create_group",
             Self::Create { .. } => "create",
             Self::Grant { .. } => "grant",
+            Self::GrantAdmin { .. } => "grant_admin",
             Self::Regrant { .. } => "regrant",
             Self::Rename { .. } => "rename",
             Self::Reset { .. } => "reset",
@@ -171,6 +186,7 @@ impl fmt::Display for Planned {
             Change::Create { .. } => write!(f, "create the role {role} without login"),
             Change::Grant { roles } if *roles == [marker()] => write!(f, "mark {role} as managed"),
             Change::Grant { roles } => write!(f, "grant {} to {role}", list(roles)),
+            Change::GrantAdmin { admin, .. } => write!(f, "let {admin} grant {role} on"),
             Change::Regrant { role, member, .. } => {
                 write!(f, "grant {role} to {member} from us instead of {}", self.role)
             }
@@ -183,6 +199,9 @@ impl fmt::Display for Planned {
                 write!(f, "revoke {role} from {member}")
             }
             Change::Set { parameter } => write!(f, "set {parameter} for {role}"),
+            Change::SetComment { comment } if Record::find(comment).is_none() => {
+                write!(f, "take our note out of the comment of {role}")
+            }
             Change::SetComment { .. } => write!(f, "note in the comment of {role}"),
             Change::SetPassword { .. } => write!(f, "set the password of {role}"),
             Change::ClearPassword => write!(f, "remove the password of {role}"),

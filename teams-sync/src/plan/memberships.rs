@@ -62,7 +62,7 @@ fn is_usable(own: &Membership) -> bool {
 }
 
 /// Whether a group has a role among what it is a member of, over any number of steps.
-fn is_above(role: &RoleName, group: &RoleName, catalog: &impl Catalog) -> bool {
+pub(super) fn is_above(role: &RoleName, group: &RoleName, catalog: &impl Catalog) -> bool {
     let mut open = vec![group.clone()];
     let mut seen = BTreeSet::new();
     while let Some(next) = open.pop() {

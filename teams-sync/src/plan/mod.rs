@@ -3,7 +3,9 @@
 //! Only roles with our marker are changed, and roles that the configuration itself names. A plan
 //! is data: it is printed, counted and approved before the first statement.
 
+mod admins;
 mod change;
+mod leave;
 mod memberships;
 pub mod record;
 mod rename;
@@ -30,6 +32,9 @@ pub struct Style {
     pub revoke_other_memberships: bool,
     pub role_deletion_suffix: Option<String>,
     pub pam_role: RoleName,
+    /// Whether declared roles that are declared no longer are let go as they are: with their login,
+    /// password and memberships, and without our mark and record. Otherwise they are locked out.
+    pub keep_static: bool,
 }
 
 /// What to do on one server.
@@ -159,6 +164,7 @@ pub fn wanted(desired: &Desired, style: &Style) -> Wanted {
     for (name, role) in &desired.roles {
         names.insert(name.clone());
         names.extend(role.memberships.keys().cloned());
+        names.extend(role.admins.iter().cloned());
         if let Some(suffix) = suffix {
             names.insert(RoleName::from_catalog(format!("{name}{suffix}")));
         }

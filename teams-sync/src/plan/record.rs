@@ -79,12 +79,21 @@ impl Record {
 
     /// The comment with this line in the place of ours.
     pub fn in_comment(&self, comment: &str) -> String {
-        let foreign = comment.split('\n').filter(|line| !line.starts_with(PREFIX));
-        let foreign = foreign.filter(|_| !comment.is_empty());
         let mut lines = vec![self.to_string()];
-        lines.extend(foreign.map(str::to_owned));
+        lines.extend(foreign(comment).map(str::to_owned));
         lines.join("\n")
     }
+
+    /// The comment without our line; PostgreSQL takes an empty one for none.
+    pub fn strip(comment: &str) -> String {
+        foreign(comment).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The lines that are somebody else's.
+fn foreign(comment: &str) -> impl Iterator<Item = &str> {
+    let lines = comment.split('\n').filter(|line| !line.starts_with(PREFIX));
+    lines.filter(|_| !comment.is_empty())
 }
 
 impl fmt::Display for Record {

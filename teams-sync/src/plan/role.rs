@@ -27,7 +27,7 @@ pub(super) fn kind_of(role: &CatalogRole) -> Kind {
     record_of(role).map_or(Kind::Person, |record| record.kind)
 }
 
-fn record_of(role: &CatalogRole) -> Option<Record> {
+pub(super) fn record_of(role: &CatalogRole) -> Option<Record> {
     role.comment.as_deref().and_then(Record::find)
 }
 
@@ -97,6 +97,7 @@ impl Planner<'_> {
             Some(_) => {}
         }
         self.give(name, role, current, record.as_ref(), frozen, &mut changes, plan);
+        self.grant_admins(name, role, current, &mut changes, plan);
         if changes.is_empty() {
             return;
         }
@@ -192,7 +193,10 @@ impl Planner<'_> {
                 || record.is_some_and(|record| record.roles.contains(group.as_str()))
         };
         let keep = |group: &RoleName| {
-            *group == marker() || role.memberships.contains_key(group) || !ours(group)
+            *group == marker()
+                || role.memberships.contains_key(group)
+                || self.is_admin_of(name, group)
+                || !ours(group)
         };
         let why = nobody(Rule::NoLongerGranted);
         changes.extend(memberships::revokes(name, current, self, keep, &why, problems));
@@ -325,76 +329,8 @@ impl Planner<'_> {
         record
     }
 
-    /// A managed role that nothing names.
-    pub(super) fn unwanted(&self, name: &RoleName, current: &CatalogRole, plan: &mut Plan) {
-        let record = record_of(current);
-        let kind = kind_of(current);
-        if *name == self.observed.me.0 || current.is_bootstrap_superuser() {
-            let text = format!(
-                "{name} is in {}, and teams-sync never locks out itself or the superuser of initdb; revoke that membership",
-                marker()
-            );
-            plan.problems.insert(Problem::new(name.to_string(), text));
-            return;
-        }
-        // What the configuration declared may be in files by now.
-        let looked_for = if kind == Kind::Static { Kind::Robot } else { kind };
-        if self.is_frozen(looked_for, Some(current), record.as_ref()) {
-            return;
-        }
-        // She can still lose her memberships, and with them the way in by PAM.
-        let untouchable = !self.observed.superuser && current.attributes.superuser;
-        if untouchable {
-            let text = format!("{name} left, and is a superuser, whom only a superuser can change");
-            plan.problems.insert(Problem::new(name.to_string(), text));
-        }
-        let teams = known_teams(record.as_ref());
-        let why = Why::teams(Rule::NoLongerNamed, &teams.clone().unwrap_or_default());
-        let mut changes = Vec::new();
-        let off = |flag: &Flag| *flag != Flag::Inherit && current.attributes.get(*flag);
-        let mut add = |phase, change| {
-            changes.push(Planned { phase, role: name.clone(), change, why: why.clone() });
-        };
-        if !untouchable {
-            for change in switch_off(off) {
-                add(Phase::Down, change);
-            }
-            let mut left = record.clone().unwrap_or_else(|| Record::new(kind));
-            // Where we cannot see whether there is one, once is enough.
-            let unseen = !self.observed.sees_passwords && left.left.is_none();
-            if current.password.is_some() || unseen {
-                add(Phase::Down, Change::ClearPassword);
-            }
-            left.left = left.left.or_else(|| second(self.now));
-            if record.as_ref() != Some(&left) {
-                let comment = current.comment.as_deref().unwrap_or_default();
-                add(Phase::Up, Change::SetComment { comment: left.in_comment(comment) });
-            }
-            if kind == Kind::Person {
-                self.rename_away(name, &mut add, &mut plan.problems);
-            }
-            plan.out.insert(name.clone());
-        }
-        let keep = |group: &RoleName| *group == marker();
-        changes.extend(memberships::revokes(name, current, self, keep, &why, &mut plan.problems));
-        if changes.is_empty() {
-            return;
-        }
-        let was_in = current.attributes.login;
-        plan.roles.push(RolePlan {
-            role: name.clone(),
-            kind,
-            turn: if was_in { Turn::Leaves } else { Turn::Left },
-            removed_from: self.removed_from(record.as_ref(), &BTreeSet::new()),
-            recorded: teams,
-            is_superuser: current.attributes.superuser && current.attributes.login,
-            local_superuser: false,
-            changes,
-        });
-    }
-
     /// Whether something that may have named this role gave no answer.
-    fn is_frozen(
+    pub(super) fn is_frozen(
         &self,
         kind: Kind,
         current: Option<&CatalogRole>,
@@ -420,7 +356,11 @@ impl Planner<'_> {
         }
     }
 
-    fn removed_from(&self, record: Option<&Record>, teams: &BTreeSet<String>) -> BTreeSet<String> {
+    pub(super) fn removed_from(
+        &self,
+        record: Option<&Record>,
+        teams: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
         let recorded = record.map(|record| &record.teams).into_iter().flatten();
         let asked = recorded.filter(|team| self.desired.teams.contains(*team));
         asked.filter(|team| !teams.contains(*team)).cloned().collect()
@@ -448,13 +388,13 @@ impl Catalog for Planner<'_> {
 }
 
 /// The teams that a record names, if it does.
-fn known_teams(record: Option<&Record>) -> Option<BTreeSet<String>> {
+pub(super) fn known_teams(record: Option<&Record>) -> Option<BTreeSet<String>> {
     record.map(|record| record.teams.clone()).filter(|teams| !teams.is_empty())
 }
 
 /// What only a superuser can switch is a statement of its own: it may fail, and the login may not
 /// stay on for that.
-fn switch_off(off: impl Fn(&Flag) -> bool) -> impl Iterator<Item = Change> {
+pub(super) fn switch_off(off: impl Fn(&Flag) -> bool) -> impl Iterator<Item = Change> {
     let all = Flag::ALL.into_iter().filter(off);
     let (hard, easy): (Vec<_>, Vec<_>) = all.partition(|flag| flag.needs_superuser());
     [easy, hard]
@@ -478,6 +418,6 @@ fn stale(
 }
 
 /// Times are noted to the second.
-fn second(time: Timestamp) -> Option<Timestamp> {
+pub(super) fn second(time: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(time.as_second()).ok()
 }

@@ -12,22 +12,32 @@ pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// A loop that did not beat for so long is stuck. A busy machine delays it by much less.
 const STUCK: Duration = Duration::from_secs(15);
 
+/// When a loop last beat.
 #[derive(Debug)]
-pub(super) struct Heartbeat {
+pub struct Heartbeat {
     start: Instant,
     latest: AtomicU64,
 }
 
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Heartbeat {
-    pub(super) fn new() -> Self {
+    /// The first beat is due from now on.
+    pub fn new() -> Self {
         Self { start: Instant::now(), latest: AtomicU64::new(0) }
     }
 
-    pub(super) fn beat(&self) {
+    /// The loop lives.
+    pub fn beat(&self) {
         self.latest.store(self.elapsed(), Ordering::Relaxed);
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
+    /// Whether the latest beat is younger than 15 seconds.
+    pub fn is_fresh(&self) -> bool {
         let age = self.elapsed().saturating_sub(self.latest.load(Ordering::Relaxed));
         Duration::from_millis(age) < STUCK
     }

@@ -24,3 +24,12 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 fn is_plain(part: char) -> bool {
     matches!(part, '"' | '\'' | '\\') || part.escape_debug().len() == 1
 }
+
+/// A panic is a line of the log like any other, and never breaks one.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload_as_str().unwrap_or("no words");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(error = &*clean(text), place, "panicked, which is a bug");
+    }));
+}

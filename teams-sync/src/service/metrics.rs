@@ -1,40 +1,27 @@
-//! The board as Prometheus reads it. Written at each scrape, so nothing is left of what is gone.
+//! The board as Prometheus reads it.
 
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, MetricEncoder,
-    prometheus_text,
-};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::registry::Registry;
-
 use super::board::{Board, ServerState, State, TeamState};
+use super::page::{self, Page, Scrape, exact};
 
-pub(super) use prometheus_text::CONTENT_TYPE;
+pub(super) use super::page::CONTENT_TYPE;
 
 /// All metrics as text.
 pub(super) fn text(board: &Arc<Board>) -> Result<String, fmt::Error> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape(Arc::clone(board))));
-    let mut text = String::new();
-    prometheus_text::encode(&mut text, &registry)?;
-    Ok(text)
+    page::text(Numbers(Arc::clone(board)))
 }
 
 #[derive(Debug)]
-struct Scrape(Arc<Board>);
+struct Numbers(Arc<Board>);
 
-impl Collector for Scrape {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+impl Scrape for Numbers {
+    fn scrape(&self, page: &mut Page<'_>) -> fmt::Result {
         let state = self.0.state();
-        let mut page = Page { encoder };
-        of_service(&mut page, &state)?;
-        of_teams(&mut page, &state)?;
-        of_servers(&mut page, &state)
+        of_service(page, &state)?;
+        of_teams(page, &state)?;
+        of_servers(page, &state)
     }
 }
 
@@ -137,56 +124,5 @@ impl ServerState {
     /// Nothing can be said of roles that no pass has seen to the end.
     fn seen(&self, number: usize) -> Option<f64> {
         self.success.map(|_| exact(number))
-    }
-}
-
-/// No server has so many roles that the number would not be exact.
-#[allow(clippy::cast_precision_loss, reason = "below 2^52")]
-fn exact(number: usize) -> f64 {
-    number as f64
-}
-
-struct Page<'a> {
-    encoder: DescriptorEncoder<'a>,
-}
-
-impl Page<'_> {
-    fn gauges(
-        &mut self,
-        name: &str,
-        help: &str,
-        write: impl FnOnce(&mut Family<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        write(&mut Family(self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?))
-    }
-
-    /// The encoder writes `_total` behind the name.
-    fn counters(
-        &mut self,
-        name: &str,
-        help: &str,
-        write: impl FnOnce(&mut Family<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        write(&mut Family(self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?))
-    }
-}
-
-struct Family<'a>(MetricEncoder<'a>);
-
-impl Family<'_> {
-    fn gauge(&mut self, labels: &impl EncodeLabelSet, value: impl EncodeGaugeValue) -> fmt::Result {
-        self.0.encode_family(labels)?.encode_gauge(&value)
-    }
-
-    fn one_gauge(&mut self, value: f64) -> fmt::Result {
-        self.0.encode_gauge(&value)
-    }
-
-    fn counter(&mut self, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
-        ConstCounter::new(value).encode(self.0.encode_family(labels)?)
-    }
-
-    fn one_counter(&mut self, value: u64) -> fmt::Result {
-        self.0.encode_counter::<[(&str, &str); 0], _, u64>(&value, None)
     }
 }

@@ -213,7 +213,7 @@ pub(super) fn silence(config: &Config, team: &str, facts: &Facts) -> Option<Stri
     let rules = config.humans.teams.get(team);
     let is_local = rules.is_some_and(|rules| !rules.additional_members.is_empty());
     match facts.answers.get(team) {
-        Some(Answer::Team(_)) => None,
+        Some(Answer::Team(_) | Answer::NoSource) => None,
         Some(Answer::Frozen { source, error }) => Some(format!("{source}: {error}")),
         Some(Answer::Unknown(_)) | None if is_local => None,
         Some(Answer::Unknown(text)) => Some(text.clone()),

@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::board::Board;
 use super::health::{BEAT, Heartbeat};
-use super::http::{Endpoints, Listening};
+use super::http::Endpoints;
 use super::keeper::{Keeper, KeeperState, News, World};
+use super::listen::Listening;
 use super::news::FactNews;
 use super::notify::{Notifier, Watchdog};
 use super::{Signal, Work, clean};
@@ -137,7 +138,7 @@ impl Service {
 
     /// Where it listens.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.listening.as_ref().map(|listening| listening.address)
+        self.listening.as_ref().map(Listening::address)
     }
 
     /// Until it is told to stop.
@@ -246,7 +247,7 @@ impl Service {
 
     async fn swap(&mut self, mut setup: Setup) -> Result<usize, String> {
         let wanted = setup.config.service.listen;
-        if wanted != self.listening.as_ref().map(|listening| listening.wanted) {
+        if wanted != self.listening.as_ref().map(Listening::wanted) {
             // First of all, as nothing else of it can fail.
             self.listening = match wanted {
                 None => None,

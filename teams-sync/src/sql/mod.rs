@@ -19,11 +19,17 @@ pub use doctor::*;
 const LOCK: (u32, u32) = (0x7465_616d, 0x7379_6e63);
 
 fn identifier(name: &RoleName) -> String {
-    escape_identifier(name.as_str())
+    quote_identifier(name.as_str())
 }
 
-/// Without the blank that escape_literal() writes before `E'...'`.
-fn literal(text: &str) -> String {
+/// Any name, so that it stays one. It must not hold NUL, which ends a message.
+pub fn quote_identifier(name: &str) -> String {
+    escape_identifier(name)
+}
+
+/// Any text, so that it stays one, whatever `standard_conforming_strings` says. Without the blank
+/// that escape_literal() writes before `E'...'`. It must not hold NUL, which ends a message.
+pub fn literal(text: &str) -> String {
     escape_literal(text).trim_start().to_owned()
 }
 
@@ -146,6 +152,10 @@ pub fn statement(planned: &Planned, version: u32) -> Option<String> {
                 false => String::new(),
             };
             format!("grant {} to {role}{options}", list.join(", "))
+        }
+        // With options as CREATE ROLE ... ADMIN gives them.
+        Change::GrantAdmin { admin, .. } => {
+            format!("grant {role} to {} with admin option", identifier(admin))
         }
         Change::Regrant { role: group, member, options: like } => {
             let admin = if like.admin { "admin true, " } else { "" };

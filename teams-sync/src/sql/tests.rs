@@ -29,6 +29,7 @@ fn everything(text: &str) -> Vec<Change> {
         Change::Create { attributes: Attributes::NOLOGIN },
         Change::Grant { roles: vec![name("admin"), role()] },
         Change::Grant { roles: vec![marker()] },
+        Change::GrantAdmin { admin: role(), is_superuser: false },
         Change::Regrant { role: role(), member: role(), options },
         Change::Regrant {
             role: role(),
@@ -63,6 +64,7 @@ fn every_change_has_its_text_on_15_and_on_16() {
                 r#"grant "teams_sync_managed" to "alice" with admin false, inherit false, set false"#,
             ),
         ),
+        (r#"grant "alice" to "x" with admin option"#, None),
         (
             r#"grant "x" to "x" with admin option"#,
             Some(r#"grant "x" to "x" with admin true, inherit false, set true"#),

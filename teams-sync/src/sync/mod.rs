@@ -221,7 +221,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
 }
 
 /// The last value of an answer of several statements.
-fn last_text(answer: &[SimpleQueryMessage]) -> Option<String> {
+pub fn last_text(answer: &[SimpleQueryMessage]) -> Option<String> {
     answer.iter().rev().find_map(|message| match message {
         // What is no UTF-8 is no answer.
         SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),

@@ -80,6 +80,9 @@ pub enum Answer {
     Team(Members),
     /// Every source says that there is no such team; what they said.
     Unknown(String),
+    /// Nobody is asked about it, on purpose: its members are those of the configuration, and no
+    /// others. [`fetch_all`] never says so.
+    NoSource,
     /// A source has no answer, so nothing about the team may change.
     Frozen {
         /// The kind of the source.

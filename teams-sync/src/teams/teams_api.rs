@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::foreign::shown;
 use super::http::{self, About, Ask, Connection, Fresh, Http, Reply};
+use super::token::{Token, TokenSource};
 use super::{BoxFuture, ConfigError, Source, SourceError, Team};
 
 /// The word for this source.
@@ -102,6 +103,22 @@ impl Memory {
 fn bytes(team: &Team) -> usize {
     let each = size_of::<String>();
     team.members.iter().map(|name| name.len().saturating_add(each)).sum()
+}
+
+impl TeamsApi {
+    /// With a token that somebody has already, and the system's certificate authorities.
+    /// `origin` is where the token is from, for messages.
+    ///
+    /// # Errors
+    ///
+    /// A URL or a token that cannot be used, in words.
+    pub fn with_token(url: &str, token: &[u8], origin: &str) -> Result<Self, ConfigError> {
+        let token =
+            Token::parse(token, origin).map_err(|error| ConfigError(format!("{KIND}: {error}")))?;
+        let http = http::connect(url, TokenSource::Given(token), None)
+            .map_err(|ConfigError(fault)| ConfigError(format!("{KIND}: {fault}")))?;
+        Ok(Self { http, remembered: Mutex::default() })
+    }
 }
 
 impl Source for TeamsApi {

@@ -39,7 +39,7 @@ impl Token {
 
     /// One newline at the end is dropped: editors and `echo` leave it. Anything else that is no
     /// visible ASCII is a mistake: RFC 6750 section 2.1 has no room for it, and a header neither.
-    fn parse(bytes: &[u8], origin: &str) -> Result<Self, SourceError> {
+    pub(crate) fn parse(bytes: &[u8], origin: &str) -> Result<Self, SourceError> {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if bytes.is_empty() {
@@ -74,6 +74,8 @@ pub(crate) enum TokenSource {
     Env(String),
     /// A file, read anew for each request.
     File(PathBuf),
+    /// The token itself, from whoever has it already.
+    Given(Token),
 }
 
 impl fmt::Debug for TokenSource {
@@ -86,6 +88,7 @@ impl fmt::Debug for TokenSource {
             }
             Self::Env(name) => f.debug_tuple("Env").field(name).finish(),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Given(_) => f.write_str("Given"),
         }
     }
 }
@@ -146,6 +149,7 @@ impl TokenSource {
     ) -> Result<Option<Token>, SourceError> {
         let token = match self {
             Self::Anonymous => return Ok(None),
+            Self::Given(token) => token.clone(),
             Self::Command { argv, kept } => {
                 // One process at a time: whoever waits gets what the other one found.
                 let mut kept = kept.lock().await;

@@ -167,6 +167,10 @@ impl Catalog {
                     self.grant(group, own, options)?;
                 }
             }
+            Change::GrantAdmin { admin, .. } => {
+                let options = Options { admin: true, inherit: true, set: true };
+                self.grant(own, admin, options)?;
+            }
             Change::Regrant { role, member, options } => {
                 self.grant(role, member, *options)?;
             }

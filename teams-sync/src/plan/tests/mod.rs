@@ -1,5 +1,7 @@
+mod admins;
 mod catalog;
 mod frozen;
+mod leave;
 mod memberships;
 mod model;
 mod people;
@@ -25,6 +27,7 @@ pub(crate) fn style() -> Style {
         revoke_other_memberships: false,
         role_deletion_suffix: None,
         pam_role: name("users"),
+        keep_static: false,
     }
 }
 

@@ -85,12 +85,14 @@ fn wanted_roles() -> impl Strategy<Value = Desired> {
         vec(select(&GROUPS[..]), 0..3),
         vec(select(&Flag::ALL[..]), 0..3),
         select(&[Kind::Robot, Kind::Robot, Kind::Static][..]),
+        btree_set(select(&ROLES[..]), 0..2),
     );
-    let one = one.prop_map(|(own, groups, flags, kind)| {
+    let one = one.prop_map(|(own, groups, flags, kind, admins)| {
         let mut attributes = Attributes::NOLOGIN;
         flags.into_iter().for_each(|flag| attributes.set(flag, true));
         let member_of = groups.into_iter().filter(|group| *group != own).map(name).collect();
-        Robot { attributes, member_of, kind, ..robot(own) }
+        let admins = admins.into_iter().map(name).collect();
+        Robot { attributes, member_of, admins, kind, ..robot(own) }
     });
     let levels =
         vec(select(&["admin", "read-only", "read-write", "reporting", "superuser"][..]), 4);

@@ -344,3 +344,32 @@ fn a_password_that_cannot_be_seen_is_removed_once() {
         role("alice").managed().comment("teams-sync: person teams=acid left=2026-11-24T00:00:00Z");
     assert!(planned_with(&acid(Members(&[])), &blind(left), &style()).is_empty());
 }
+
+/// Whom the configuration alone named, and names no more, is no case of a source that went mad.
+#[test]
+fn a_team_that_nobody_is_asked_about_is_neither_frozen_nor_empty() {
+    use crate::approve::{Limits, Releases, approve};
+    use crate::teams::fetch::Answer;
+    let rules = |members: &[&str]| {
+        let additional_members = members.iter().map(|member| (*member).to_owned()).collect();
+        let rules = crate::desired::TeamRules { additional_members, ..Default::default() };
+        let teams = [("acid".to_owned(), rules)].into();
+        crate::desired::HumanRules { teams, ..crate::desired::tests::humans() }
+    };
+    let answers = ["acid", "dba"].map(|team| (team.to_owned(), Answer::NoSource)).into();
+    let wanted = |members: &[&str]| {
+        let names = crate::names::tests::names();
+        let server = crate::desired::tests::server();
+        crate::desired::desired(&rules(members), &names, &server, &answers, &Default::default())
+    };
+    let here = on_15([alice(), settled("bob", "acid")]);
+    let both = wanted(&["alice", "bob"]);
+    assert!(both.frozen.is_empty() && both.empty.is_empty());
+    assert!(planned_with(&both, &here, &style()).is_empty());
+    let none = wanted(&[]);
+    assert!(none.frozen.is_empty() && none.empty.is_empty());
+    let plan = planned_with(&none, &here, &style());
+    let approved = approve(plan, &Limits::default(), &Releases::default());
+    assert!(approved.held().is_empty(), "{:?}", approved.held());
+    assert_eq!(approved.plan().out, [name("alice"), name("bob")].into());
+}

@@ -14,7 +14,7 @@ fn with(list: impl IntoIterator<Item = Robot>) -> Desired {
 }
 
 /// Of the password "password".
-const STORED: &str = "SCRAM-SHA-256$4096:c2FsdA==$lF4cRm/Jky763CN4HtxdHnjV4Q8AWTNlKvGmEFFU8IQ=:ub8OgRsftnk2ccDMOt7ffHXNcikRkQkq1lh4xaAqrSw=";
+pub(super) const STORED: &str = "SCRAM-SHA-256$4096:c2FsdA==$lF4cRm/Jky763CN4HtxdHnjV4Q8AWTNlKvGmEFFU8IQ=:ub8OgRsftnk2ccDMOt7ffHXNcikRkQkq1lh4xaAqrSw=";
 
 fn etl() -> Robot {
     Robot { password: Some(Secret::parse(STORED.as_bytes()).unwrap()), ..robot("etl") }

@@ -13,7 +13,8 @@ use crate::fleet::Facts;
 use crate::infrastructure::Infrastructure;
 use crate::service::board::Board;
 use crate::service::health::Heartbeat;
-use crate::service::http::{Endpoints, Listening};
+use crate::service::http::Endpoints;
+use crate::service::listen::Listening;
 use crate::sync::{Ended, Report};
 use crate::teams::SourceError;
 use crate::teams::fetch::Answer;
@@ -43,7 +44,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
 #[tokio::test]
 async fn what_there_is_can_be_read_and_nothing_else() {
     let (listening, _) = listening().await;
-    let address = listening.address;
+    let address = listening.address();
     for (request, status) in [
         ("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK"),
         ("GET /healthz?verbose HTTP/1.0\r\n\r\n", "200 OK"),
@@ -66,7 +67,7 @@ async fn what_there_is_can_be_read_and_nothing_else() {
 #[tokio::test]
 async fn head_is_get_without_the_text() {
     let (listening, _) = listening().await;
-    let answer = answer(listening.address, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = answer(listening.address(), "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.contains("content-length: 6"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
@@ -76,7 +77,7 @@ async fn head_is_get_without_the_text() {
 async fn a_connection_is_for_one_request() {
     let (listening, _) = listening().await;
     let twice = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2);
-    let answer = answer(listening.address, &twice).await;
+    let answer = answer(listening.address(), &twice).await;
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
 }
@@ -85,9 +86,9 @@ async fn a_connection_is_for_one_request() {
 async fn an_endless_head_is_cut_off() {
     let (listening, _) = listening().await;
     let long = format!("GET /healthz HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
-    assert!(!answer(listening.address, &long).await.contains("200 OK"));
+    assert!(!answer(listening.address(), &long).await.contains("200 OK"));
     let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(100));
-    assert!(!answer(listening.address, &many).await.contains("200 OK"));
+    assert!(!answer(listening.address(), &many).await.contains("200 OK"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,12 +96,12 @@ async fn who_sends_slowly_is_cut_off_and_holds_up_nobody_for_long() {
     let (listening, _) = listening().await;
     let mut slow = Vec::new();
     for _ in 0..80 {
-        let mut stream = TcpStream::connect(listening.address).await.unwrap();
+        let mut stream = TcpStream::connect(listening.address()).await.unwrap();
         stream.write_all(b"GET /hea").await.unwrap();
         slow.push(stream);
     }
     let start = Instant::now();
-    assert!(get(listening.address, "/healthz").await.contains("200 OK"));
+    assert!(get(listening.address(), "/healthz").await.contains("200 OK"));
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
@@ -156,7 +157,7 @@ async fn metrics_say_what_came_of_passes_and_fetches() {
     board.passed(&Report::broken("b", "it"), Timestamp::UNIX_EPOCH);
     board.passed(&fine("of nobody"), Timestamp::UNIX_EPOCH);
 
-    let text = get(listening.address, "/metrics").await;
+    let text = get(listening.address(), "/metrics").await;
     assert!(text.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{text}");
     for line in [
         concat!("teams_sync_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),

@@ -55,6 +55,7 @@ fn config(servers: &[&str]) -> Config {
             revoke_other_memberships: false,
             role_deletion_suffix: None,
             pam_role: role("users"),
+            keep_static: false,
         },
     };
     Config {

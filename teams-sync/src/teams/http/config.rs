@@ -3,7 +3,7 @@
 //! In: the keys of a configuration file. Out: an [`Http`] that can be asked, or which key is
 //! wrong. Never: a credential inside a URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -26,24 +26,33 @@ pub(in super::super) struct Connection {
 impl Connection {
     /// Reads what to trust; asks nobody anything.
     pub(in super::super) fn build(self) -> Result<Http, ConfigError> {
-        let url = parse(&self.url)?;
         let token = TokenSource::configured(
             self.token_file,
             self.token_env,
             self.token_command,
             self.anonymous,
         )?;
-        let encrypted = url.scheme() == "https";
-        if let (false, Some(path)) = (encrypted, &self.ca_file) {
-            return Err(ConfigError(format!(
-                "ca_file = \"{}\" has no effect on an http:// URL",
-                shown(&path.to_string_lossy()),
-            )));
-        }
-        let tls = tls::client_config(encrypted, self.ca_file.as_deref()).map_err(ConfigError)?;
-        let client = client(tls).map_err(ConfigError)?;
-        Ok(Http { base: url.as_str().trim_end_matches('/').to_owned(), client, token })
+        connect(&self.url, token, self.ca_file.as_deref())
     }
+}
+
+/// The service at a URL. Reads what to trust; asks nobody anything.
+pub(in super::super) fn connect(
+    url: &str,
+    token: TokenSource,
+    ca_file: Option<&Path>,
+) -> Result<Http, ConfigError> {
+    let url = parse(url)?;
+    let encrypted = url.scheme() == "https";
+    if let (false, Some(path)) = (encrypted, ca_file) {
+        return Err(ConfigError(format!(
+            "ca_file = \"{}\" has no effect on an http:// URL",
+            shown(&path.to_string_lossy()),
+        )));
+    }
+    let tls = tls::client_config(encrypted, ca_file).map_err(ConfigError)?;
+    let client = client(tls).map_err(ConfigError)?;
+    Ok(Http { base: url.as_str().trim_end_matches('/').to_owned(), client, token })
 }
 
 /// What is worth a warning at the start, one sentence each.

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-pub(super) use self::config::{Connection, warnings};
+pub(super) use self::config::{Connection, connect, warnings};
 use super::SourceError;
 use super::foreign::{causes, shown, shown_without};
 use super::json;

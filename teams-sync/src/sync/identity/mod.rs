@@ -51,9 +51,21 @@ impl Identities {
         Ok(())
     }
 
+    /// Forgets a server that is gone, so that another one may have its name. What was found out
+    /// about other names stays; one that is the same server as this was is the first of it from
+    /// then on.
+    pub fn forget(&self, server: &str) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.by_name.remove(server);
+        seen.by_start.retain(|_, (first, _)| first != server);
+    }
+
     /// After a configuration was read anew, servers may mean something else.
     pub fn forget_rules(&self) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.by_start.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;
