@@ -1,0 +1,41 @@
+//! `postgresql`: one PostgreSQL cluster, as its team wrote it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use super::field::FieldError;
+use super::field::decode;
+use super::resource::resource;
+use super::spec::PostgresSpec;
+
+mod dropped;
+#[cfg(test)]
+mod tests;
+
+/// The object, with its spec and status still as they came.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Postgresql {
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    pub spec: Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub status: Value,
+}
+
+resource!(Postgresql, "postgresql", "postgresqls");
+
+impl Postgresql {
+    /// The spec, typed, with the names that `kubectl apply` left out.
+    ///
+    /// # Errors
+    /// The first field that is not what its type says.
+    pub fn parsed(&self) -> Result<PostgresSpec, FieldError> {
+        let applied = self.metadata.annotations.as_ref().and_then(|all| all.get(dropped::APPLIED));
+        match applied {
+            Some(applied) => decode("spec", &dropped::restored(&self.spec, applied)),
+            None => decode("spec", &self.spec),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! One kind of object as it was last seen: always a little late, and complete once it was listed.
+//!
+//! In: the events of a watch, which may break, expire and list anew at any time. Out: objects by
+//! the cluster that they belong to, and for each change the old and the new one. That an object
+//! is missing from a list is told apart from an event that says that it was deleted: only the
+//! second is somebody's decision.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures_util::{StreamExt, pin_mut};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::cluster::ClusterId;
+
+/// What happened to one object.
+#[derive(Clone, Debug)]
+pub enum Change<K> {
+    /// It is there; with what it was before, if it was seen before.
+    Seen { before: Option<Arc<K>>, now: Arc<K> },
+    /// Somebody deleted it.
+    Deleted(Arc<K>),
+    /// It is not there any more, and nobody saw it go.
+    Missing(Arc<K>),
+}
+
+/// Objects of one kind.
+pub struct Cache<K> {
+    objects: RwLock<Objects<K>>,
+    belongs: Belongs<K>,
+    listed: watch::Sender<bool>,
+}
+
+type Key = (String, String);
+type Belongs<K> = Box<dyn Fn(&K) -> Option<ClusterId> + Send + Sync>;
+
+struct Objects<K> {
+    by_cluster: HashMap<ClusterId, BTreeMap<Key, Arc<K>>>,
+    /// Where each object is.
+    home: HashMap<Key, ClusterId>,
+    /// While a list comes in: what it holds so far.
+    listing: Option<HashMap<Key, Arc<K>>>,
+}
+
+impl<K> Cache<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    /// `belongs` tells the cluster of an object; what has none is not kept.
+    pub fn new(belongs: impl Fn(&K) -> Option<ClusterId> + Send + Sync + 'static) -> Self {
+        let objects = Objects { by_cluster: HashMap::new(), home: HashMap::new(), listing: None };
+        let listed = watch::Sender::new(false);
+        Self { objects: RwLock::new(objects), belongs: Box::new(belongs), listed }
+    }
+
+    /// Waits until everything was listed once.
+    pub async fn filled(&self) {
+        let mut listed = self.listed.subscribe();
+        // The sender lives as long as we do.
+        let _listed = listed.wait_for(|listed| *listed).await;
+    }
+
+    pub fn is_filled(&self) -> bool {
+        *self.listed.borrow()
+    }
+
+    /// Everything of a cluster, by namespace and name.
+    pub fn of(&self, cluster: &ClusterId) -> Vec<Arc<K>> {
+        let objects = self.read();
+        objects
+            .by_cluster
+            .get(cluster)
+            .map(|own| own.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// One object of a cluster, in its namespace.
+    pub fn get(&self, cluster: &ClusterId, name: &str) -> Option<Arc<K>> {
+        let key = (cluster.namespace.clone(), name.to_owned());
+        self.read().by_cluster.get(cluster)?.get(&key).cloned()
+    }
+
+    /// Every cluster that something belongs to.
+    pub fn clusters(&self) -> Vec<ClusterId> {
+        self.read().by_cluster.keys().cloned().collect()
+    }
+
+    /// Everything.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.read().by_cluster.values().flat_map(|own| own.values().cloned()).collect()
+    }
+
+    /// Follows the API server until it is dropped; tells of each change after the cache knows of
+    /// it. `broken` hears each time the watch fails; it comes back by itself, later each time.
+    pub async fn follow(
+        &self,
+        api: Api<K>,
+        config: watcher::Config,
+        changed: impl Fn(Change<K>),
+        broken: impl Fn(&watcher::Error),
+    ) {
+        let events = watcher::watcher(api, config).default_backoff();
+        pin_mut!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => self.take(event).into_iter().for_each(&changed),
+                Err(error) => broken(&error),
+            }
+        }
+    }
+
+    /// One event of a watch; what it means.
+    pub fn take(&self, event: Event<K>) -> Vec<Change<K>> {
+        let changes = match event {
+            Event::Init => {
+                self.write().listing = Some(HashMap::new());
+                return Vec::new();
+            }
+            Event::InitApply(object) => {
+                if let Some(listing) = &mut self.write().listing {
+                    listing.insert(key(&object), Arc::new(object));
+                }
+                return Vec::new();
+            }
+            Event::InitDone => self.complete(),
+            Event::Apply(object) => self.put(Arc::new(object)).into_iter().collect(),
+            Event::Delete(object) => {
+                let object = Arc::new(object);
+                match self.remove(&object) {
+                    Some(_) => vec![Change::Deleted(object)],
+                    None => Vec::new(),
+                }
+            }
+        };
+        self.listed.send_if_modified(|listed| !std::mem::replace(listed, true));
+        changes
+    }
+
+    /// Puts in what we wrote ourselves, before the watch tells of it.
+    pub fn wrote(&self, object: K) {
+        let is_older = |known: &K| version(known) > version(&object);
+        let known = (self.belongs)(&object)
+            .and_then(|cluster| self.read().by_cluster.get(&cluster)?.get(&key(&object)).cloned());
+        if !known.is_some_and(|known| is_older(&known)) {
+            let _known_to_us = self.put(Arc::new(object));
+        }
+    }
+
+    fn put(&self, now: Arc<K>) -> Option<Change<K>> {
+        let mut objects = self.write();
+        // A label may have changed, and with it the cluster.
+        let before = objects.remove(&key(&*now));
+        let Some(cluster) = (self.belongs)(&now) else { return before.map(Change::Missing) };
+        objects.insert(cluster, Arc::clone(&now));
+        let is_same = |before: &Arc<K>| {
+            before.meta().uid == now.meta().uid && version(&**before) == version(&*now)
+        };
+        if before.as_ref().is_some_and(is_same) {
+            return None;
+        }
+        Some(Change::Seen { before, now })
+    }
+
+    fn remove(&self, object: &K) -> Option<Arc<K>> {
+        self.write().remove(&key(object))
+    }
+
+    fn complete(&self) -> Vec<Change<K>> {
+        let Some(listed) = self.write().listing.take() else { return Vec::new() };
+        let missing: Vec<_> =
+            self.all().into_iter().filter(|known| !listed.contains_key(&key(&**known))).collect();
+        let mut changes = Vec::new();
+        for gone in missing {
+            self.remove(&gone);
+            changes.push(Change::Missing(gone));
+        }
+        changes.extend(listed.into_values().filter_map(|object| self.put(object)));
+        changes
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Objects<K>> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Objects<K>> {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: ResourceExt> Objects<K> {
+    fn insert(&mut self, cluster: ClusterId, object: Arc<K>) {
+        let key = key(&*object);
+        self.home.insert(key.clone(), cluster.clone());
+        self.by_cluster.entry(cluster).or_default().insert(key, object);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Arc<K>> {
+        let cluster = self.home.remove(key)?;
+        let own = self.by_cluster.get_mut(&cluster)?;
+        let gone = own.remove(key);
+        if own.is_empty() {
+            self.by_cluster.remove(&cluster);
+        }
+        gone
+    }
+}
+
+impl<K> Debug for Cache<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+fn key<K: ResourceExt>(object: &K) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// etcd's, which only grows: good for telling which of two is older.
+fn version<K: ResourceExt>(object: &K) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// Whether two versions of an object differ in what somebody may have wanted: not in what
+/// controllers report.
+pub fn is_news<K: ResourceExt>(before: &K, now: &K) -> bool {
+    before.meta().uid != now.meta().uid
+        || before.meta().generation != now.meta().generation
+        || before.labels() != now.labels()
+        || before.annotations() != now.annotations()
+        || before.owner_references() != now.owner_references()
+        || before.finalizers() != now.finalizers()
+        || before.meta().deletion_timestamp != now.meta().deletion_timestamp
+}
+
+#[cfg(test)]
+mod tests;

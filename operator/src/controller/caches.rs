@@ -1,0 +1,99 @@
+//! Everything of the API server that the operator keeps in mind, and what of it makes it look at
+//! a cluster.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::ResourceExt;
+
+use super::cache::Cache;
+use crate::api::postgres_team::PostgresTeam;
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+use crate::config::Labels;
+
+/// The caches, one per kind.
+#[derive(Debug)]
+pub struct Caches {
+    pub manifests: Cache<Postgresql>,
+    pub stateful_sets: Cache<StatefulSet>,
+    pub services: Cache<Service>,
+    pub budgets: Cache<PodDisruptionBudget>,
+    pub secrets: Cache<Secret>,
+    pub pods: Cache<Pod>,
+    /// By namespace and name of the object itself.
+    pub teams: Cache<PostgresTeam>,
+}
+
+/// Says that somebody cut a cluster's manifest off from its objects: on the master Service, the
+/// last object to go, so that a deletion survives a restart of the operator.
+pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
+
+impl Caches {
+    /// Objects belong to the cluster that their label names, in their own namespace.
+    pub fn new(labels: &Labels) -> Self {
+        let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
+        Self {
+            manifests: Cache::new(own_name),
+            stateful_sets: Cache::new(by_label(&label)),
+            services: Cache::new(by_label(&label)),
+            budgets: Cache::new(by_label(&label)),
+            secrets: Cache::new(by_label(&label)),
+            pods: Cache::new(by_label(&label)),
+            teams: Cache::new(own_name),
+        }
+    }
+
+    /// Waits until all but the teams were listed.
+    pub async fn filled(&self) {
+        self.manifests.filled().await;
+        self.stateful_sets.filled().await;
+        self.services.filled().await;
+        self.budgets.filled().await;
+        self.secrets.filled().await;
+        self.pods.filled().await;
+    }
+
+    pub fn are_filled(&self) -> bool {
+        self.manifests.is_filled()
+            && self.stateful_sets.is_filled()
+            && self.services.is_filled()
+            && self.budgets.is_filled()
+            && self.secrets.is_filled()
+            && self.pods.is_filled()
+    }
+
+    /// Clusters of which there are objects and no manifest. Nobody deletes these for that.
+    pub fn orphans(&self) -> BTreeSet<ClusterId> {
+        let mut all: BTreeSet<ClusterId> = self.stateful_sets.clusters().into_iter().collect();
+        all.extend(self.services.clusters());
+        all.extend(self.secrets.clusters());
+        for known in self.manifests.clusters() {
+            all.remove(&known);
+        }
+        all
+    }
+
+    /// Whether a deletion of this cluster has begun and is not done. Of which manifest: its uid.
+    pub fn tombstone(&self, cluster: &ClusterId) -> Option<String> {
+        let service = self.services.get(cluster, &cluster.name)?;
+        service.annotations().get(DELETED).cloned()
+    }
+}
+
+fn own_name<K: ResourceExt>(object: &K) -> Option<ClusterId> {
+    Some(ClusterId { namespace: object.namespace()?, name: object.meta().name.clone()? })
+}
+
+fn by_label<K: ResourceExt>(
+    label: &Arc<str>,
+) -> impl Fn(&K) -> Option<ClusterId> + Send + Sync + 'static + use<K> {
+    let label = Arc::clone(label);
+    move |object| {
+        let name = object.labels().get(&*label)?.clone();
+        Some(ClusterId { namespace: object.namespace()?, name })
+    }
+}

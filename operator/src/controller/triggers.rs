@@ -1,0 +1,144 @@
+//! What a change of an object means: which clusters are to be looked at. What controllers report
+//! about their own work is no reason, or a busy cluster would never be left alone.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::ResourceExt;
+
+use super::cache::{Change, is_news};
+use super::queue::Why;
+use crate::admin::differences;
+use crate::api::postgres_team::PostgresTeam;
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+use crate::context::Context;
+use crate::stages::pods::{is_primary, is_ready};
+
+pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
+    match change {
+        Change::Seen { before, now } => {
+            let Some(id) = ClusterId::of(&*now) else { return };
+            // Whoever makes a cluster of that name wants what is still there of it.
+            context.memory.with(&id, |known| known.deleted = None);
+            if before.as_ref().is_some_and(|before| !is_news(&**before, &*now)) {
+                return;
+            }
+            if let Some(before) = &before {
+                context.board.history(&id, differences(&before.spec, &now.spec));
+            }
+            context.objects.add(&id, Why::Manifest);
+            context.databases.add(&id, Why::Manifest);
+        }
+        Change::Deleted(gone) => {
+            let Some(id) = ClusterId::of(&*gone) else { return };
+            if context.is_ours(&gone) {
+                context.memory.with(&id, |known| known.deleted = Some(gone));
+                context.objects.add(&id, Why::Manifest);
+            }
+        }
+        Change::Missing(gone) => {
+            let Some(id) = ClusterId::of(&*gone) else { return };
+            tracing::warn!(
+                cluster = %id,
+                "the manifest is gone, and nobody saw it being deleted: its objects stay as they are; delete them by hand, or apply the manifest again"
+            );
+            context.board.cluster_gone(&id);
+        }
+    }
+}
+
+pub(super) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
+    let reports = |set: &StatefulSet| {
+        let status = set.status.as_ref()?;
+        Some((status.ready_replicas, status.replicas, status.update_revision.clone()))
+    };
+    object(context, &change, |before, now| reports(before) != reports(now));
+}
+
+pub(super) fn service(context: &Context, change: Change<Service>) {
+    object(context, &change, |_, _| false);
+}
+
+pub(super) fn budget(context: &Context, change: Change<PodDisruptionBudget>) {
+    object(context, &change, |_, _| false);
+}
+
+pub(super) fn secret(context: &Context, change: Change<Secret>) {
+    let has_other_data = |before: &Secret, now: &Secret| before.data != now.data;
+    if let Some(id) = object(context, &change, has_other_data) {
+        context.databases.add(&id, Why::Object);
+    }
+}
+
+pub(super) fn pod(context: &Context, change: Change<Pod>) {
+    let config = context.config();
+    let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+    let turned = |before: &Pod, now: &Pod| {
+        is_ready(before) != is_ready(now) || address(before) != address(now)
+    };
+    // Patroni writes an annotation at each of its turns.
+    let stands = |pod: &Pod| {
+        let deleted = pod.metadata.deletion_timestamp.is_some();
+        (is_primary(pod, &config), is_ready(pod), address(pod), deleted, pod.labels().clone())
+    };
+    if let Change::Seen { before: Some(before), now } = &change
+        && stands(before) == stands(now)
+        && before.metadata.uid == now.metadata.uid
+    {
+        return;
+    }
+    if let Some(id) = object(context, &change, turned)
+        && let Change::Seen { now, .. } = &change
+        && is_primary(now, &config)
+        && is_ready(now)
+    {
+        context.databases.add(&id, Why::Object);
+    }
+}
+
+pub(super) fn team(context: &Context, change: Change<PostgresTeam>) {
+    if let Change::Seen { before: Some(before), now } = &change
+        && before.spec == now.spec
+    {
+        return;
+    }
+    everybody(context);
+}
+
+/// All clusters are to be looked at.
+pub(crate) fn everybody(context: &Context) {
+    for id in context.caches.manifests.clusters() {
+        context.objects.add(&id, Why::Surroundings);
+        context.databases.add(&id, Why::Surroundings);
+    }
+}
+
+/// Looks at the cluster of an object, if its change matters; which one that is.
+fn object<K: ResourceExt>(
+    context: &Context,
+    change: &Change<K>,
+    matters: impl Fn(&K, &K) -> bool,
+) -> Option<ClusterId> {
+    let object = match change {
+        Change::Seen { before: Some(before), now } => {
+            if !is_news(&**before, &**now) && !matters(before, now) {
+                return None;
+            }
+            now
+        }
+        Change::Seen { before: None, now } => now,
+        Change::Deleted(gone) | Change::Missing(gone) => gone,
+    };
+    let label = &context.config().labels.cluster_name_label;
+    let name = object.labels().get(label)?.clone();
+    let id = ClusterId { namespace: object.namespace()?, name };
+    // An object of a cluster without a manifest is nobody's business, unless it is ending.
+    let is_known = context.caches.manifests.get(&id, &id.name).is_some()
+        || context.caches.tombstone(&id).is_some()
+        || context.memory.read(&id, |known| known.deleted.is_some()).unwrap_or(false);
+    if is_known {
+        context.objects.add(&id, Why::Object);
+    }
+    is_known.then_some(id)
+}

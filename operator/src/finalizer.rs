@@ -1,0 +1,58 @@
+//! The finalizer on a manifest, where `enable_finalizers` asks for it: the API server then keeps
+//! a deleted manifest until its objects are gone.
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::api::postgresql::Postgresql;
+use crate::apply::{ApplyError, has_code};
+use crate::config::Config;
+use crate::context::Context;
+use crate::report::Finding;
+
+const FINALIZER: &str = "postgres-operator.acid.zalan.do";
+
+/// Puts it on, or takes it off, as configured.
+pub async fn ensure(context: &Context, config: &Config, manifest: &Postgresql) -> Finding {
+    let wanted = config.operation.enable_finalizers;
+    match set(context, manifest, wanted).await {
+        Ok(()) => Finding::done("Ready", ""),
+        Err(error) => Finding::failed("FinalizerFailed", error.to_string()),
+    }
+}
+
+/// Takes it off: nothing of the cluster is left that has to go.
+///
+/// # Errors
+/// What the API server has against it.
+pub async fn remove(context: &Context, manifest: &Postgresql) -> Result<(), ApplyError> {
+    set(context, manifest, false).await
+}
+
+async fn set(context: &Context, manifest: &Postgresql, wanted: bool) -> Result<(), ApplyError> {
+    let mut all = manifest.finalizers().to_vec();
+    let has = all.iter().any(|one| one == FINALIZER);
+    // Nobody may add one to what is being deleted.
+    if has == wanted || (wanted && manifest.metadata.deletion_timestamp.is_some()) {
+        return Ok(());
+    }
+    all.retain(|one| one != FINALIZER);
+    if wanted {
+        all.push(FINALIZER.to_owned());
+    }
+    let name = manifest.name_any();
+    let api: Api<Postgresql> =
+        Api::namespaced(context.client.clone(), &manifest.namespace().unwrap_or_default());
+    // Others may have finalizers here, too, and a merge replaces the list.
+    let version = manifest.resource_version();
+    let patch = json!({ "metadata": { "finalizers": all, "resourceVersion": version } });
+    match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(now) => {
+            context.caches.manifests.wrote(now);
+            Ok(())
+        }
+        Err(error) if has_code(&error, 404) => Ok(()),
+        Err(error) => Err(ApplyError::of::<Postgresql>(&name, &error)),
+    }
+}

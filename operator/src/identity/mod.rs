@@ -1,0 +1,91 @@
+//! Who may log in to a cluster, and with which databases: everything that is done in PostgreSQL
+//! itself. People come from teams, robots from infrastructure roles, the rest from the manifest.
+//! The roles are the work of `teams_sync`, the databases that of [`crate::databases`].
+
+mod directory;
+mod judge;
+mod passwords;
+mod people;
+mod primary;
+mod retire;
+mod robots;
+mod sync;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use teams_sync::password::Checked;
+use teams_sync::sync::{Engine, Identities};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::cluster::ClusterId;
+use crate::config::Config;
+
+pub use directory::Directory;
+pub use robots::Robots;
+pub use sync::sync;
+
+/// What all clusters share.
+#[derive(Debug)]
+pub struct Identity {
+    pub directory: Directory,
+    pub robots: Robots,
+    engine: RwLock<Arc<Engine>>,
+}
+
+/// Clusters whose roles and databases are looked at at a time: a server that does not answer
+/// takes the place of one of these, and of no object.
+pub const AT_ONCE: usize = 16;
+/// For a connection, TLS and login included.
+const CONNECT: Duration = Duration::from_secs(10);
+const LOCK: Duration = Duration::from_secs(10);
+/// For the roles of one cluster.
+const PASS: Duration = Duration::from_secs(120);
+
+impl Identity {
+    /// `None` where the system has no randomness.
+    pub fn new(config: &Config) -> Option<Self> {
+        let engine = RwLock::new(Arc::new(engine(config)?));
+        Some(Self { directory: Directory::default(), robots: Robots::default(), engine })
+    }
+
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on another configuration is in use.
+    pub fn configure(&self, config: &Config) {
+        if let Some(engine) = engine(config) {
+            *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engine);
+        }
+    }
+
+    /// Robots that log in with a password, by name, with what `CREATE ROLE` would be given.
+    pub fn robots_with_passwords(&self, config: &Config) -> Vec<(String, Zeroizing<String>)> {
+        let robots = self.robots.now(&config.identity).roles;
+        let with_password = robots.into_iter().filter(|robot| robot.attributes.login);
+        with_password
+            .filter_map(|robot| Some((robot.name.to_string(), robot.password?.reveal())))
+            .collect()
+    }
+
+    /// A cluster is gone; one with its name would be another.
+    pub fn forget(&self, cluster: &ClusterId) {
+        self.engine().identities.forget(&cluster.to_string());
+    }
+}
+
+fn engine(config: &Config) -> Option<Engine> {
+    Some(Engine {
+        // Everybody has it, and its owner is the superuser.
+        database: "postgres".to_owned(),
+        guard: config.identity.guard,
+        connect_limit: CONNECT,
+        turns: Semaphore::new(AT_ONCE),
+        lock_limit: LOCK,
+        pass_limit: PASS,
+        checked: Checked::new()?,
+        identities: Identities::default(),
+    })
+}

@@ -1,0 +1,84 @@
+//! The roles of a manifest and of the infrastructure, with the passwords that their Secrets hold
+//! today.
+
+use std::collections::BTreeMap;
+
+use teams_sync::desired::Problem;
+use teams_sync::infrastructure::Infrastructure;
+use teams_sync::password::Secret;
+use teams_sync::role::RoleName;
+
+use crate::build::names;
+use crate::config::Config;
+use crate::context::Context;
+use crate::roles::{self, ManifestRole};
+use crate::secrets::{self, Credentials};
+use crate::validate::Accepted;
+
+/// Everything that has a definition of its own, ready for `teams_sync`. A role whose Secret
+/// cannot be used stays as it is.
+pub(super) async fn robots(
+    context: &Context,
+    config: &Config,
+    accepted: &Accepted,
+) -> Infrastructure {
+    let mut found = BTreeMap::new();
+    let mut broken = Vec::new();
+    for (name, role) in &accepted.roles.roles {
+        match credentials(context, config, accepted, name, role).await {
+            Ok(None) => {}
+            Ok(Some(usable)) => drop(found.insert(name.clone(), usable)),
+            Err(reason) => broken.push(Problem::new(name.to_string(), reason)),
+        }
+    }
+    let own = |name: &RoleName| {
+        let usable: &Usable = found.get(name)?;
+        (usable.username == *name).then(|| usable.password.clone())
+    };
+    let infrastructure = context.identity.robots.now(&config.identity);
+    let mut all = roles::robots(infrastructure, &accepted.roles, own);
+    for (name, usable) in found.iter().filter(|(name, usable)| usable.username != **name) {
+        // A rotation: the user of the day logs in, as a member of the role of the manifest.
+        if let Some(role) = accepted.roles.roles.get(name) {
+            let password = usable.password.clone();
+            all.roles.push(roles::rotated(&usable.username, name, role, password));
+        }
+    }
+    for problem in broken {
+        all.roles.retain(|robot| robot.name.as_str() != problem.subject);
+        all.broken.insert(RoleName::from_catalog(problem.subject.clone()));
+        all.problems.push(problem);
+    }
+    all
+}
+
+struct Usable {
+    username: RoleName,
+    password: Secret,
+}
+
+async fn credentials(
+    context: &Context,
+    config: &Config,
+    accepted: &Accepted,
+    name: &RoleName,
+    role: &ManifestRole,
+) -> Result<Option<Usable>, String> {
+    let Some(place) = &role.secret else { return Ok(None) };
+    let id = &accepted.cluster.id;
+    let namespace = place.namespace.as_ref().unwrap_or(&id.namespace);
+    let secret_name = names::secret(name.as_str(), &id.name, config);
+    let found = secrets::read(context, id, namespace, &secret_name).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let wrong = |reason: String| format!("the Secret {namespace}/{secret_name}: {reason}");
+    let secret = found.ok_or_else(|| wrong("it is not there yet".to_owned()))?;
+    let found = secrets::credentials(&secret).map_err(wrong)?;
+    if !secrets::is_of_role(&found, name.as_str()) {
+        return Err(wrong("its username is that of another role".to_owned()));
+    }
+    let Credentials { username, password } = found;
+    let password = Secret::parse(password.as_bytes());
+    let password = password.map_err(|error| wrong(error.to_string()))?;
+    let username = RoleName::parse(&username).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(Usable { username, password }))
+}

@@ -1,0 +1,179 @@
+//! Infrastructure roles: the Secrets and ConfigMaps that the configuration names, followed, so
+//! that a new password is on every cluster in seconds.
+//!
+//! Out: all robots, or why nothing is known of them; then nothing is taken from any.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, pin_mut};
+use k8s_openapi::ByteString;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watch_object};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use teams_sync::infrastructure::{Infrastructure, Keys, Part, from_parts};
+use zeroize::Zeroizing;
+
+use crate::config::{Identity as Settings, NamespacedName};
+
+/// What is where the configuration says that robots are.
+#[derive(Debug, Default)]
+pub struct Robots(Mutex<BTreeMap<Place, Found>>);
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Place {
+    Secret(NamespacedName),
+    ConfigMap(NamespacedName),
+}
+
+#[derive(Clone, Eq, PartialEq)]
+enum Found {
+    Absent,
+    Keys(Keys),
+}
+
+impl Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Keys(_) => "Keys",
+        })
+    }
+}
+
+impl Robots {
+    /// Follows all of them until it is dropped; tells of each change.
+    pub async fn follow(&self, client: &Client, settings: &Settings, changed: &(dyn Fn() + Sync)) {
+        let places = places(settings);
+        self.lock().retain(|place, _| {
+            let (Place::Secret(name) | Place::ConfigMap(name)) = place;
+            places.contains(name)
+        });
+        let each = places.iter().map(|place| async move {
+            let secrets = self.one(client, place, Place::Secret, secret_keys, changed);
+            let config_maps = self.one(client, place, Place::ConfigMap, config_map_keys, changed);
+            tokio::join!(secrets, config_maps);
+        });
+        join_all(each).await;
+        // Nothing to follow is no reason to end.
+        std::future::pending::<()>().await;
+    }
+
+    async fn one<K>(
+        &self,
+        client: &Client,
+        name: &NamespacedName,
+        place: fn(NamespacedName) -> Place,
+        keys: fn(K) -> Keys,
+        changed: &(dyn Fn() + Sync),
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let api: Api<K> = Api::namespaced(client.clone(), &name.namespace);
+        let stream = watch_object(api, &name.name).default_backoff();
+        pin_mut!(stream);
+        while let Some(event) = stream.next().await {
+            let found = match event {
+                Ok(Some(object)) => Found::Keys(keys(object)),
+                Ok(None) => Found::Absent,
+                Err(error) => {
+                    let (kind, error) = (K::kind(&()), described(&error));
+                    tracing::warn!(%kind, %name, error, "infrastructure roles cannot be followed");
+                    continue;
+                }
+            };
+            let before = self.lock().insert(place(name.clone()), found.clone());
+            if before.as_ref() != Some(&found) {
+                changed();
+            }
+        }
+    }
+
+    /// All robots, as they are now.
+    pub fn now(&self, settings: &Settings) -> Infrastructure {
+        let known = self.lock();
+        match parts(settings, &known) {
+            Ok(parts) => from_parts(&parts),
+            Err(reason) => Infrastructure { frozen: Some(reason), ..Infrastructure::default() },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything that was found, in the order of the reference: the list first.
+fn parts(settings: &Settings, known: &BTreeMap<Place, Found>) -> Result<Vec<Part>, String> {
+    let secret = |name: &NamespacedName| match known.get(&Place::Secret(name.clone())) {
+        Some(Found::Keys(keys)) => Ok(keys.clone()),
+        Some(Found::Absent) => {
+            Err(format!("the Secret {name} with infrastructure roles is not there"))
+        }
+        None => Err(format!("the Secret {name} with infrastructure roles was not read yet")),
+    };
+    let definitions = |name: &NamespacedName| match known.get(&Place::ConfigMap(name.clone())) {
+        Some(Found::Keys(keys)) => Ok(Some(keys.clone())),
+        Some(Found::Absent) => Ok(None),
+        None => Err(format!("the ConfigMap {name} with infrastructure roles was not read yet")),
+    };
+    let mut parts = Vec::new();
+    for item in &settings.infrastructure_roles_secrets {
+        let (origin, secret) = (format!("Secret {}", item.secret), secret(&item.secret)?);
+        let definitions = definitions(&item.secret)?;
+        parts.push(match item.template {
+            true => Part::Numbered { origin, secret, definitions },
+            false => Part::Keyed {
+                origin,
+                secret,
+                userkey: item.userkey.clone(),
+                passwordkey: item.passwordkey.clone(),
+                rolekey: item.rolekey.clone(),
+                defaultuservalue: item.defaultuservalue.clone(),
+                defaultrolevalue: item.defaultrolevalue.clone(),
+                details: item.details.clone(),
+                definitions,
+            },
+        });
+    }
+    if let Some(name) = &settings.infrastructure_roles_secret_name {
+        let origin = format!("Secret {name}");
+        let (secret, definitions) = (secret(name)?, definitions(name)?);
+        parts.push(Part::Numbered { origin, secret, definitions });
+    }
+    Ok(parts)
+}
+
+fn described(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => crate::apply::describe(error),
+        other => other.to_string().escape_debug().to_string(),
+    }
+}
+
+fn places(settings: &Settings) -> BTreeSet<NamespacedName> {
+    let listed = settings.infrastructure_roles_secrets.iter().map(|one| one.secret.clone());
+    listed.chain(settings.infrastructure_roles_secret_name.clone()).collect()
+}
+
+fn secret_keys(secret: Secret) -> Keys {
+    let data = secret.data.unwrap_or_default();
+    data.into_iter().map(|(key, ByteString(value))| (key, Zeroizing::new(value))).collect()
+}
+
+fn config_map_keys(config_map: ConfigMap) -> Keys {
+    let data = config_map.data.unwrap_or_default();
+    data.into_iter().map(|(key, value)| (key, Zeroizing::new(value.into_bytes()))).collect()
+}

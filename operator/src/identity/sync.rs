@@ -1,0 +1,170 @@
+//! One look at the roles and databases of a cluster.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use teams_sync::approve::{PlanId, Releases};
+use teams_sync::desired::desired;
+use teams_sync::sync::{Mode, Server, sync as sync_roles};
+
+use super::primary::{Missing, primary};
+use super::retire::{Retired, retire};
+use super::{judge, passwords, people};
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+use crate::config::Config;
+use crate::context::Context;
+use crate::controller::queue::Ended;
+use crate::databases;
+use crate::report::{Finding, Outcome};
+use crate::tell;
+use crate::validate::{Accepted, validate};
+
+/// `plan`: what would be done to the roles goes into the status, and nothing is done.
+const ROLE_SYNC: &str = "acid.zalan.do/role-sync";
+/// The id of a held plan that somebody looked at and lets through.
+const RELEASE: &str = "acid.zalan.do/release-plan";
+
+/// Brings the roles and databases of one cluster in line with its manifest and its teams.
+pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
+    let config = context.config();
+    let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };
+    if !context.is_ours(&manifest)
+        || manifest.metadata.deletion_timestamp.is_some()
+        || context.caches.tombstone(id).is_some()
+    {
+        return Ended::Forget;
+    }
+    // Leavers are out even while somebody has a mistake in the manifest.
+    let last = context.memory.read(id, |known| known.accepted.clone()).flatten();
+    let accepted = match (validate(&manifest, &config), last) {
+        (Ok(accepted), _) => Arc::new(accepted),
+        (Err(_), Some(last)) => last,
+        (Err(_), None) => return Ended::Well { again: config.operation.resync_period },
+    };
+    context.memory.with(id, |known| known.accepted = Some(Arc::clone(&accepted)));
+    let looked = look(context, &config, &manifest, &accepted).await;
+    let has_failed = looked
+        .findings
+        .iter()
+        .any(|(_, finding)| matches!(finding.outcome, Outcome::Failed | Outcome::Waiting));
+    context.memory.with(id, |known| {
+        let has_roles = looked.people.is_some();
+        known.picture.findings.extend(looked.findings);
+        if has_roles {
+            known.picture.people = looked.people;
+            known.picture.role_plan = looked.role_plan;
+        }
+    });
+    let written = tell::status(context, &manifest).await;
+    if has_failed || written.is_err() {
+        return Ended::Failed { at_most: config.operation.repair_period };
+    }
+    Ended::Well { again: config.operation.resync_period }
+}
+
+/// What there is to say about roles, databases and people.
+type Looked = judge::Judged;
+
+async fn look(
+    context: &Arc<Context>,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Looked {
+    let cluster = &accepted.cluster;
+    if let Some((reason, text)) = off(config, accepted) {
+        return judge::all(&Finding::off(reason, text));
+    }
+    let primary = match primary(context, config, cluster).await {
+        Ok(primary) => primary,
+        Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
+        Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
+    };
+    let robots = passwords::robots(context, config, accepted).await;
+    let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
+        return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
+    };
+    let desired = desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
+    context.memory.with(&cluster.id, |known| known.teams.clone_from(&desired.teams));
+    let server = Server {
+        name: cluster.id.to_string(),
+        dsn: primary.dsn.clone(),
+        standbys: primary.standbys,
+        system_identifier: primary.system_identifier,
+        rules: wanted.rules.clone(),
+        style: wanted.style.clone(),
+    };
+    let engine = context.identity.engine();
+    // Which database cluster this is, Patroni says; it may have been made anew.
+    engine.identities.forget(&server.name);
+    let (mode, complaint) = mode(manifest);
+    let roles = sync_roles(&server, &desired, &engine, &mode, Timestamp::now()).await;
+    let databases = match &roles.error {
+        None => {
+            let mode = match &mode {
+                Mode::Look => databases::Mode::Look,
+                Mode::Apply(_) => databases::Mode::Apply,
+            };
+            let limits = databases::Limits::default();
+            Some(databases::sync(&primary.dsn, &accepted.databases, limits, mode).await)
+        }
+        Some(_) => None,
+    };
+    let is_dry_run = matches!(mode, Mode::Look);
+    let retired = match &roles.error {
+        None => {
+            let of_manifest = &accepted.roles;
+            retire(&primary.dsn, &engine, config, of_manifest, &desired, is_dry_run).await
+        }
+        Some(_) => Retired::default(),
+    };
+    let facts = judge::Facts {
+        desired: &desired,
+        known: &wanted.known,
+        roles: &roles,
+        databases: databases.as_ref(),
+        retired: &retired,
+        is_dry_run,
+        complaint,
+    };
+    judge::tell(context, manifest, &facts);
+    judge::judge(&facts)
+}
+
+/// Why nothing is to be done in databases, if so.
+fn off(config: &Config, accepted: &Accepted) -> Option<(&'static str, &'static str)> {
+    if !config.identity.enable_database_access {
+        return Some(("DatabaseAccessOff", "enable_database_access is false"));
+    }
+    if accepted.cluster.spec.number_of_instances == 0 {
+        return Some(("NoInstances", "the cluster has no instances"));
+    }
+    if accepted.cluster.spec.standby.is_some() {
+        return Some(("Standby", "a standby cluster has the roles of its source"));
+    }
+    None
+}
+
+fn mode(manifest: &Postgresql) -> (Mode, Option<String>) {
+    match manifest.annotations().get(ROLE_SYNC).map(String::as_str) {
+        Some("plan") => return (Mode::Look, None),
+        None | Some("" | "apply") => {}
+        Some(other) => {
+            let text = format!(
+                "the annotation {ROLE_SYNC} is {other:?}, and only \"plan\" is known: nothing is done until it is corrected"
+            );
+            return (Mode::Look, Some(text));
+        }
+    }
+    let mut releases = Releases::default();
+    let mut complaint = None;
+    for id in manifest.annotations().get(RELEASE).into_iter().flat_map(|text| text.split(',')) {
+        match id.trim().parse::<PlanId>() {
+            Ok(id) => drop(releases.by_person.insert(id)),
+            Err(error) => complaint = Some(format!("the annotation {RELEASE}: {error}")),
+        }
+    }
+    (Mode::Apply(releases), complaint)
+}

@@ -1,0 +1,33 @@
+//! Which Kubernetes objects should exist? PostgreSQL clusters from manifests of
+//! `acid.zalan.do/v1`, with the identity of the company wired in.
+//!
+//! `observe -> validate -> build -> apply -> report`
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod api;
+pub mod apply;
+pub mod build;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod context;
+pub mod controller;
+pub mod databases;
+pub mod deletion;
+pub mod events;
+pub mod finalizer;
+pub mod identity;
+pub mod leader;
+pub mod memory;
+pub mod patroni;
+pub mod reconcile;
+pub mod report;
+pub mod restart;
+pub mod roles;
+pub mod rotation;
+pub mod run;
+pub mod secrets;
+pub mod stages;
+pub mod tell;
+pub mod validate;

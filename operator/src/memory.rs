@@ -1,0 +1,81 @@
+//! What was found out about each cluster since this process started. Losing it costs another
+//! look, and nothing else.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+use crate::report::Picture;
+use crate::validate::Accepted;
+
+/// By cluster.
+#[derive(Debug, Default)]
+pub struct Memory {
+    clusters: Mutex<HashMap<ClusterId, Known>>,
+    /// Namespace -> when its ServiceAccount and RoleBinding were seen to be right.
+    namespaces: Mutex<HashMap<String, Instant>>,
+}
+
+/// What is known of one.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub picture: Picture,
+    /// The manifest whose deletion was seen, while nothing of it was done.
+    pub deleted: Option<Arc<Postgresql>>,
+    /// The last manifest that was understood.
+    pub accepted: Option<Arc<Accepted>>,
+    /// Teams that have a say in it.
+    pub teams: BTreeSet<String>,
+    /// Whether a switchover is under way, because its primary's pod is about to go.
+    pub hands_over: bool,
+    /// Two stages never write one status at a time.
+    pub writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// How long a namespace that was right counts as right.
+const RIGHT: Duration = Duration::from_secs(300);
+
+impl Memory {
+    /// Changes what is known of a cluster.
+    pub fn with<T>(&self, cluster: &ClusterId, change: impl FnOnce(&mut Known) -> T) -> T {
+        change(self.lock().entry(cluster.clone()).or_default())
+    }
+
+    /// The same, of one of which something is known.
+    pub fn read<T>(&self, cluster: &ClusterId, look: impl FnOnce(&Known) -> T) -> Option<T> {
+        self.lock().get(cluster).map(look)
+    }
+
+    pub fn forget(&self, cluster: &ClusterId) {
+        self.lock().remove(cluster);
+    }
+
+    /// Every team that some cluster has to do with.
+    pub fn teams(&self) -> BTreeSet<String> {
+        self.lock().values().flat_map(|known| known.teams.iter().cloned()).collect()
+    }
+
+    /// Clusters in which a team has a say.
+    pub fn with_team(&self, team: &str) -> Vec<ClusterId> {
+        let has = |known: &Known| known.teams.contains(team);
+        self.lock().iter().filter(|(_, known)| has(known)).map(|(id, _)| id.clone()).collect()
+    }
+
+    pub fn is_namespace_right(&self, namespace: &str) -> bool {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(namespace).is_some_and(|at| at.elapsed() < RIGHT)
+    }
+
+    pub fn namespace_is_right(&self, namespace: &str) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.insert(namespace.to_owned(), Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, Known>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

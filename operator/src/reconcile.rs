@@ -1,0 +1,105 @@
+//! One look at a cluster: observe -> validate -> build -> apply -> report.
+//!
+//! Every stage says how it went and none stops the next, except where the next would do harm: a
+//! StatefulSet is not made before the Secrets that its pods need. No stage waits for a pod, a
+//! volume or a database; whatever changes makes us look again.
+
+use std::sync::Arc;
+
+use crate::cluster::ClusterId;
+use crate::context::Context;
+use crate::controller::queue::{Ended, Why};
+use crate::deletion;
+use crate::finalizer;
+use crate::report::{Finding, Outcome, Stage};
+use crate::stages::{pods, resources, rotation, secrets, stateful_set};
+use crate::tell;
+use crate::validate::{Accepted, validate};
+
+/// Brings the objects of one cluster in line with its manifest.
+pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
+    let config = context.config();
+    let manifest = context.caches.manifests.get(id, &id.name);
+    if let Some(deletion) = deletion::of(context, id, manifest.as_ref()) {
+        return deletion::proceed(context, &config, id, &deletion).await;
+    }
+    let Some(manifest) = manifest else { return Ended::Forget };
+    if !context.is_ours(&manifest) {
+        return Ended::Forget;
+    }
+    let accepted = match validate(&manifest, &config) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            context.memory.with(id, |known| known.picture.refused = Some(error));
+            let _told_again_at_the_next_look = tell::status(context, &manifest).await;
+            // Only a new manifest or another configuration makes a difference.
+            return Ended::Well { again: config.operation.resync_period };
+        }
+    };
+    let mut notes = accepted.roles.notes.clone();
+    notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
+    context.memory.with(id, |known| {
+        known.picture.refused = None;
+        known.picture.notes = notes;
+    });
+    let Accepted { cluster, roles, databases: _ } = &accepted;
+    let finalizer = finalizer::ensure(context, &config, &manifest).await;
+    let resources = resources::run(context, &config, &manifest, cluster).await;
+    let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
+    let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
+    let secrets = worst([secrets, rotated]);
+    let workload = match secrets.outcome {
+        // Pods without the passwords that they are made of would only fail.
+        Outcome::Failed => {
+            Finding::waiting("SecretsMissing", "waits for the Secrets, see SecretsReady")
+        }
+        _ => stateful_set::run(context, &config, &manifest, cluster).await,
+    };
+    let pods = pods::look(context, &config, cluster);
+    context.memory.with(id, |known| {
+        let picture = &mut known.picture;
+        picture.has_primary = pods.has_primary;
+        picture.findings.insert(Stage::Resources, worst([finalizer, resources, workload]));
+        picture.findings.insert(Stage::Secrets, secrets);
+        picture.findings.insert(Stage::Pods, pods.ready);
+        picture.findings.insert(Stage::Template, pods.template);
+    });
+    if pods.has_primary {
+        context.databases.add(id, Why::Object);
+    }
+    let written = tell::status(context, &manifest).await;
+    let failed = context.memory.with(id, |known| {
+        let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
+        [Stage::Resources, Stage::Secrets]
+            .iter()
+            .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
+    });
+    if failed || written.is_err() {
+        return Ended::Failed { at_most: config.operation.repair_period };
+    }
+    Ended::Well { again: config.operation.resync_period }
+}
+
+/// One finding for several steps: the worst, with the words of all that are as bad.
+fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
+    let mut findings: Vec<Finding> = findings.into_iter().collect();
+    let badness = |finding: &Finding| match finding.outcome {
+        Outcome::Failed => 4,
+        Outcome::Waiting => 3,
+        Outcome::Partly => 2,
+        Outcome::Off => 1,
+        Outcome::Done => 0,
+    };
+    findings.sort_by_key(|finding| std::cmp::Reverse(badness(finding)));
+    let most = findings.first().map_or(0, badness);
+    findings.retain(|finding| badness(finding) == most);
+    let messages: Vec<String> = findings
+        .iter()
+        .map(|finding| finding.message.clone())
+        .filter(|message| !message.is_empty())
+        .collect();
+    match findings.into_iter().next() {
+        Some(first) => Finding { message: messages.join("; "), ..first },
+        None => Finding::done("Ready", ""),
+    }
+}

@@ -1,0 +1,249 @@
+//! What is said about a cluster: conditions, one per stage, and the one word that sums them up.
+//! Pure: what the stages found and what was said before go in, the status comes out.
+
+mod phase;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::api::postgresql::FieldError;
+use crate::api::status::{PeopleStatus, Phase, PostgresStatus, RolePlanStatus};
+
+/// One part of the work on a cluster.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Stage {
+    Resources,
+    Secrets,
+    Pods,
+    /// Whether pods still run by an older template, which only a restart changes.
+    Template,
+    Roles,
+    Databases,
+    HumanAccess,
+}
+
+impl Stage {
+    pub const ALL: [Self; 7] = [
+        Self::Resources,
+        Self::Secrets,
+        Self::Pods,
+        Self::Template,
+        Self::Roles,
+        Self::Databases,
+        Self::HumanAccess,
+    ];
+
+    /// The type of its condition.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Self::Resources => "ResourcesReady",
+            Self::Secrets => "SecretsReady",
+            Self::Pods => "PodsReady",
+            Self::Template => "PodsUpToDate",
+            Self::Roles => "RolesSynced",
+            Self::Databases => "DatabasesSynced",
+            Self::HumanAccess => "HumanAccessSynced",
+        }
+    }
+}
+
+/// How a stage went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    Done,
+    /// Not yet, for a reason that passes by itself.
+    Waiting,
+    Failed,
+    /// Not all of it, and what is missing keeps no cluster from running.
+    Partly,
+    /// Somebody said that it is not to be done.
+    Off,
+}
+
+/// What a stage found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    pub outcome: Outcome,
+    /// One word in CamelCase, of a bounded set.
+    pub reason: &'static str,
+    /// For people; never with a secret.
+    pub message: String,
+}
+
+impl Finding {
+    pub fn done(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Done, reason, message: message.into() }
+    }
+
+    pub fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Waiting, reason, message: message.into() }
+    }
+
+    pub fn failed(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Failed, reason, message: message.into() }
+    }
+
+    pub fn partly(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Partly, reason, message: message.into() }
+    }
+
+    pub fn off(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Off, reason, message: message.into() }
+    }
+
+    fn truth(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Done => "True",
+            Outcome::Waiting | Outcome::Failed | Outcome::Partly => "False",
+            Outcome::Off => "Unknown",
+        }
+    }
+}
+
+/// What is known of a cluster beside its objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    pub findings: BTreeMap<Stage, Finding>,
+    /// Why its manifest cannot be worked with, if so. Everything stays as it is then.
+    pub refused: Option<FieldError>,
+    /// What a manifest that is worked with says, and gets not, or not as it says.
+    pub notes: Vec<String>,
+    /// Whether there is a primary that takes connections.
+    pub has_primary: bool,
+    pub people: Option<PeopleStatus>,
+    pub role_plan: Option<RolePlanStatus>,
+}
+
+/// So much of a message is kept, in characters.
+const LONGEST_MESSAGE: usize = 2000;
+/// The condition of a manifest that is refused.
+const ACCEPTED: &str = "ManifestAccepted";
+
+/// The status to be, after the one that was.
+pub fn status(
+    before: &PostgresStatus,
+    picture: &Picture,
+    generation: i64,
+    now: Timestamp,
+) -> PostgresStatus {
+    let is_new = before.observed_generation != Some(generation);
+    let mut conditions = Vec::new();
+    let accepted = match &picture.refused {
+        None => Finding::done("Accepted", picture.notes.join("; ")),
+        Some(error) => Finding::failed("Refused", error.to_string()),
+    };
+    conditions.push(condition(ACCEPTED, &accepted, before, generation, now));
+    for stage in Stage::ALL {
+        let known = before.conditions.iter().find(|known| known.type_ == stage.condition());
+        match (picture.findings.get(&stage), known) {
+            (Some(finding), _) => {
+                conditions.push(condition(stage.condition(), finding, before, generation, now));
+            }
+            // Nobody looked yet since we started; what was true then is the best there is.
+            (None, Some(known)) => conditions.push(known.clone()),
+            (None, None) => {}
+        }
+    }
+    PostgresStatus {
+        phase: phase::phase(before.phase, picture, is_new),
+        observed_generation: Some(generation),
+        conditions,
+        people: picture.people.clone().or_else(|| before.people.clone()),
+        // Until the roles were looked at, nobody knows better.
+        role_plan: match picture.findings.contains_key(&Stage::Roles) {
+            true => picture.role_plan.clone(),
+            false => before.role_plan.clone(),
+        },
+    }
+}
+
+/// Whether a status is worth a write. That a team was seen again is not: it would be written at
+/// each look.
+pub fn is_new(before: &PostgresStatus, after: &PostgresStatus) -> bool {
+    let lasting = |status: &PostgresStatus| {
+        let mut status = status.clone();
+        for team in status.people.iter_mut().flat_map(|people| people.teams.values_mut()) {
+            team.last_seen = None;
+        }
+        status
+    };
+    lasting(before) != lasting(after)
+}
+
+fn condition(
+    type_: &str,
+    finding: &Finding,
+    before: &PostgresStatus,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let known = before.conditions.iter().find(|known| known.type_ == type_);
+    let since = known.filter(|known| known.status == finding.truth());
+    Condition {
+        type_: type_.to_owned(),
+        status: finding.truth().to_owned(),
+        reason: finding.reason.to_owned(),
+        message: shortened(&finding.message),
+        observed_generation: Some(generation),
+        last_transition_time: since.map_or(Time(now), |known| known.last_transition_time.clone()),
+    }
+}
+
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        None => message.to_owned(),
+        Some((end, _)) => format!("{} ...", message.get(..end).unwrap_or_default()),
+    }
+}
+
+/// Whether somebody has to be told, and how serious it is: one line per change for the better or
+/// worse of the whole cluster.
+pub fn news(before: Phase, after: Phase, picture: &Picture) -> Option<News> {
+    if before == after {
+        return None;
+    }
+    let failures: Vec<String> = picture
+        .findings
+        .iter()
+        .filter(|(_, finding)| finding.outcome == Outcome::Failed)
+        .map(|(stage, finding)| format!("{}: {}", stage.condition(), finding.message))
+        .collect();
+    let refused = picture.refused.as_ref().map(ToString::to_string);
+    let reasons = refused.into_iter().chain(failures).collect::<Vec<_>>().join("; ");
+    Some(match after {
+        Phase::Creating => News::normal("Create", "Started creation of new cluster resources"),
+        Phase::Updating => News::normal("Update", "The cluster is being changed"),
+        Phase::Running if before == Phase::Creating => {
+            News::normal("Create", "The cluster has been created and runs")
+        }
+        Phase::Running => News::normal("Sync", "The cluster is in sync and runs"),
+        Phase::CreateFailed => News::warning("Create", format!("could not create: {reasons}")),
+        Phase::UpdateFailed => News::warning("Update", format!("could not update: {reasons}")),
+        Phase::SyncFailed => News::warning("Sync", format!("could not sync: {reasons}")),
+        Phase::Invalid => News::warning("Create", format!("the manifest is refused: {reasons}")),
+        Phase::Unknown => return None,
+    })
+}
+
+/// One event, in plain words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct News {
+    pub is_warning: bool,
+    pub reason: &'static str,
+    pub note: String,
+}
+
+impl News {
+    pub fn normal(reason: &'static str, note: impl Into<String>) -> Self {
+        Self { is_warning: false, reason, note: note.into() }
+    }
+
+    pub fn warning(reason: &'static str, note: impl Into<String>) -> Self {
+        Self { is_warning: true, reason, note: note.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What goes on beside the workers: a configuration that changes, teams that change, robots that
+//! change, and objects that nobody owns any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Place, access, board, with};
+use crate::admin::{Access, QueueEntry};
+use crate::cli::Run;
+use crate::cluster::ClusterId;
+use crate::config::{self, Loaded};
+use crate::context::Context;
+use crate::controller::everybody;
+use crate::controller::queue::Why;
+use crate::leader::Election;
+use crate::report::News;
+
+/// How often the HTTP API learns what waits.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often objects without a manifest are looked for.
+const ORPHANS: Duration = Duration::from_secs(60);
+
+/// Starts all of it; ends when the set is dropped. `anew` hears of a configuration that cannot
+/// be taken over by what runs.
+pub(super) fn start(
+    context: &Arc<Context>,
+    place: &Arc<Place>,
+    arguments: &Run,
+    election: &Arc<Election>,
+    access: watch::Sender<Access>,
+    anew: Sender<Loaded>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let (changed, configured) = watch::channel(());
+    let source = place.source.clone();
+    let readings = source.follow(&context.client, &place.environment);
+    let (own, place, arguments) = (Arc::clone(context), Arc::clone(place), arguments.clone());
+    tasks.spawn(async move {
+        let mut readings = readings;
+        while let Some(reading) = readings.next().await {
+            let reading = reading.map(|loaded| with(&arguments, loaded));
+            match reading.map(|loaded| take(&own, &place, loaded)) {
+                Ok(Taken::Same) => {}
+                Ok(Taken::InUse) => {
+                    let _nobody_follows = changed.send(());
+                }
+                Ok(Taken::NeedsNewBeginning(loaded)) => {
+                    let _it_begins_already = anew.send(*loaded).await;
+                    return;
+                }
+                Err(reason) => {
+                    own.board.reloaded(true);
+                    let note = format!("{reason}; the configuration in use stays");
+                    own.events.tell(&source.reference(), &News::warning("Configuration", note));
+                }
+            }
+        }
+    });
+    tasks.spawn(access::follow(Arc::clone(context), access, configured.clone()));
+    tasks.spawn(robots(Arc::clone(context), configured));
+    tasks.spawn(queues(Arc::clone(context)));
+    tasks.spawn(teams(Arc::clone(context), election.leading()));
+    tasks.spawn(orphans(Arc::clone(context)));
+    tasks.spawn(leading(Arc::clone(context), election.leading()));
+    tasks
+}
+
+enum Taken {
+    Same,
+    InUse,
+    NeedsNewBeginning(Box<Loaded>),
+}
+
+fn take(context: &Context, place: &Place, loaded: Loaded) -> Taken {
+    let before = context.config();
+    if *before == loaded.config {
+        return Taken::Same;
+    }
+    for change in config::changes(&before, &loaded.config) {
+        tracing::info!("the configuration changes: {change}");
+    }
+    let stuck = config::needs_restart(&before, &loaded.config);
+    if !stuck.is_empty() {
+        tracing::info!("a new beginning for {}", stuck.join(", "));
+        return Taken::NeedsNewBeginning(Box::new(loaded));
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    context.identity.configure(&loaded.config);
+    context.board.reloaded(false);
+    board::configured(&context.board, place, &loaded.config);
+    context.configure(Arc::new(loaded.config));
+    everybody(context);
+    Taken::InUse
+}
+
+/// Follows the infrastructure roles of the configuration in use.
+async fn robots(context: Arc<Context>, mut configured: watch::Receiver<()>) {
+    loop {
+        let config = context.config();
+        let told = || {
+            let robots = context.identity.robots.now(&config.identity);
+            board::infrastructure_roles(&context.board, &robots);
+            everybody(&context);
+        };
+        let follow = context.identity.robots.follow(&context.client, &config.identity, &told);
+        tokio::select! {
+            () = follow => return,
+            changed = configured.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Asks about all teams again and again; clusters whose teams changed are looked at.
+async fn teams(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
+    loop {
+        let config = context.config();
+        tokio::time::sleep(config.identity.teams_refresh_period).await;
+        if leading.wait_for(|leads| *leads).await.is_err() {
+            return;
+        }
+        if !config.identity.enable_teams_api {
+            continue;
+        }
+        let teams = context.memory.teams();
+        context.identity.directory.keep_only(&teams);
+        let changed =
+            context.identity.directory.ask(&context.client, &config.identity, &teams).await;
+        let clusters: BTreeSet<ClusterId> =
+            changed.iter().flat_map(|team| context.memory.with_team(team)).collect();
+        for id in clusters {
+            context.databases.add(&id, Why::Surroundings);
+        }
+    }
+}
+
+/// Objects whose manifest is not there are told of, and left alone.
+async fn orphans(context: Arc<Context>) {
+    context.caches.filled().await;
+    let mut told = BTreeSet::new();
+    loop {
+        let orphans = context.caches.orphans();
+        let ended: BTreeSet<ClusterId> =
+            orphans.iter().filter(|id| context.caches.tombstone(id).is_some()).cloned().collect();
+        for id in &ended {
+            // A deletion that had begun when the operator was stopped.
+            context.objects.add(id, Why::Object);
+        }
+        let orphans: BTreeSet<ClusterId> = orphans.difference(&ended).cloned().collect();
+        for id in orphans.difference(&told) {
+            tracing::warn!(
+                cluster = %id,
+                "there are objects of this cluster and no manifest: they stay as they are; delete them by hand, or apply the manifest"
+            );
+        }
+        board::orphans(&context, &orphans);
+        told = orphans;
+        tokio::time::sleep(ORPHANS).await;
+    }
+}
+
+async fn leading(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
+    loop {
+        context.board.leads(*leading.borrow_and_update());
+        if leading.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The HTTP API shows what waits.
+async fn queues(context: Arc<Context>) {
+    loop {
+        let now = jiff::Timestamp::now();
+        let waiting = context.objects.waiting().into_iter().chain(context.databases.waiting());
+        let due = waiting.filter(|entry| entry.due_in.is_none()).map(|entry| QueueEntry {
+            cluster: entry.cluster,
+            why: entry.why.word().to_owned(),
+            since: now,
+        });
+        context.board.queue_changed(due.collect());
+        context.board.beat();
+        tokio::time::sleep(BEAT).await;
+    }
+}

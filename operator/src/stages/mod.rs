@@ -1,0 +1,8 @@
+//! The parts of a look at a cluster that write: each brings its objects in line and says in one
+//! finding how it went.
+
+pub mod pods;
+pub mod resources;
+pub mod rotation;
+pub mod secrets;
+pub mod stateful_set;

@@ -1,0 +1,100 @@
+//! Passwords that are due get renewed in their Secrets; the roles follow from there.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::secrets::{patch, replace};
+use crate::api::postgresql::Postgresql;
+use crate::apply::ApplyError;
+use crate::build::names;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::report::{Finding, News};
+use crate::roles::{ManifestRole, ManifestRoles};
+use crate::rotation::{Rotation, Subject, decide};
+use crate::secrets::{self, Credentials};
+
+/// When a Secret's password is to be renewed, in RFC 3339.
+const NEXT: &str = "nextRotation";
+
+/// Renews what is due. One that fails does not stop the others.
+pub async fn run(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    roles: &ManifestRoles,
+) -> Finding {
+    let mut errors = Vec::new();
+    for (name, role) in &roles.roles {
+        match one(context, config, cluster, name.as_str(), role).await {
+            Ok(None) => {}
+            Ok(Some(said)) => context.tell(manifest, &News::normal("Secrets", said)),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if errors.is_empty() {
+        Finding::done("Ready", "")
+    } else {
+        Finding::failed("RotationFailed", errors.join("; "))
+    }
+}
+
+/// What there is to be told of it.
+async fn one(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    name: &str,
+    role: &ManifestRole,
+) -> Result<Option<String>, ApplyError> {
+    let Some(place) = &role.secret else { return Ok(None) };
+    let namespace = place.namespace.as_ref().unwrap_or(&cluster.id.namespace);
+    let secret_name = names::secret(name, &cluster.id.name, config);
+    let found = secrets::read(context, &cluster.id, namespace, &secret_name).await?;
+    // The stage of Secrets tells what is wrong with one.
+    let Some(secret) = found else { return Ok(None) };
+    let Ok(credentials) = secrets::credentials(&secret) else { return Ok(None) };
+    if !secrets::is_of_role(&credentials, name) {
+        return Ok(None);
+    }
+    let planned = next_rotation(&secret);
+    let subject = Subject {
+        role: name,
+        origin: Some(role.origin),
+        is_database_owner: role.is_database_owner,
+        next_rotation: planned.as_deref(),
+        username: &credentials.username,
+    };
+    let (username, next) = match decide(&subject, &cluster.spec, config, Timestamp::now()) {
+        Rotation::Leave => return Ok(None),
+        Rotation::Schedule { next } => {
+            patch(context, &secret, data(&next.to_string())).await?;
+            return Ok(None);
+        }
+        Rotation::Rotate { username, next } => (username, next.to_string()),
+        Rotation::InPlace { next } => (name.to_owned(), next.to_string()),
+        Rotation::SwitchOff => (name.to_owned(), String::new()),
+    };
+    let password = secrets::password::generate();
+    let no_randomness = || ApplyError::new("Secret", &secret_name, "the system has no randomness");
+    let credentials =
+        Credentials { username: username.clone(), password: password.ok_or_else(no_randomness)? };
+    replace(context, &secret, &credentials, data(&next)).await?;
+    Ok(Some(format!(
+        "The password of {name} is renewed: the Secret {secret_name} is for {username} now"
+    )))
+}
+
+fn next_rotation(secret: &Secret) -> Option<String> {
+    let ByteString(bytes) = secret.data.as_ref()?.get(NEXT)?;
+    String::from_utf8(bytes.clone()).ok()
+}
+
+fn data(next: &str) -> BTreeMap<String, ByteString> {
+    BTreeMap::from([(NEXT.to_owned(), ByteString(next.as_bytes().to_vec()))])
+}

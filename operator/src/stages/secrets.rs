@@ -1,0 +1,180 @@
+//! Secrets that are missing are made; those that are there get our labels, and a password only
+//! where it comes from elsewhere.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::api::postgresql::Postgresql;
+use crate::apply::{ApplyError, create, ensure_against};
+use crate::build::{meta, names};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::report::{Finding, News};
+use crate::roles::ManifestRoles;
+use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
+
+/// Brings them all in line. One that fails does not stop the others.
+pub async fn run(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    roles: &ManifestRoles,
+) -> Finding {
+    let needed = needed(context, config, roles);
+    let (wanted, collisions) = secrets::wanted(cluster, config, needed);
+    let mut errors: Vec<String> = collisions.iter().map(ToString::to_string).collect();
+    let mut created = Vec::new();
+    for wanted in &wanted {
+        match one(context, config, cluster, wanted).await {
+            Ok(true) => created.push(wanted.name.as_str()),
+            Ok(false) => {}
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if !created.is_empty() {
+        let text = format!("The secrets have been created: {}", created.join(", "));
+        context.tell(manifest, &News::normal("Secrets", text));
+    }
+    if errors.is_empty() {
+        Finding::done("Ready", "")
+    } else {
+        Finding::failed("SecretsFailed", errors.join("; "))
+    }
+}
+
+/// Roles that log in with a password: those that Patroni makes, those of the manifest, robots.
+pub fn needed(
+    context: &Context,
+    config: &Config,
+    roles: &ManifestRoles,
+) -> Vec<(String, Option<String>, Source)> {
+    let system = [&config.identity.super_username, &config.identity.replication_username];
+    let mut all: Vec<_> =
+        system.into_iter().map(|name| (name.clone(), None, Source::Generated)).collect();
+    all.extend(roles.secrets().map(|(role, namespace)| {
+        (role.to_string(), namespace.map(str::to_owned), Source::Generated)
+    }));
+    for (name, password) in context.identity.robots_with_passwords(config) {
+        all.push((name, None, Source::Given(password)));
+    }
+    all
+}
+
+/// Whether it was created.
+async fn one(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    wanted: &Wanted,
+) -> Result<bool, ApplyError> {
+    let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
+    let metadata = metadata(config, cluster, wanted);
+    let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
+    let live = match read().await? {
+        Some(live) => live,
+        None => {
+            let password = match &wanted.source {
+                Source::Given(password) => password.clone(),
+                Source::Generated => secrets::password::generate()
+                    .ok_or_else(|| failed("the system has no randomness".to_owned()))?,
+            };
+            let new = Secret {
+                data: Some(data(&wanted.role, &password)),
+                type_: Some("Opaque".to_owned()),
+                ..metadata.clone()
+            };
+            if let Some(created) = create(context, &new).await? {
+                context.caches.secrets.wrote(created);
+                return Ok(true);
+            }
+            // Somebody was quicker, or made it beforehand: it is believed.
+            read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?
+        }
+    };
+    let (_, now) = ensure_against(context, &metadata, Some(&live)).await?;
+    if let Some(now) = now {
+        context.caches.secrets.wrote(now);
+    }
+    let found = secrets::credentials(&live).map_err(failed)?;
+    if !secrets::is_of_role(&found, &wanted.role) {
+        let other = found.username.escape_debug();
+        return Err(failed(format!(
+            "its username is {other}, and it should be for {}: delete it, or correct it",
+            wanted.role
+        )));
+    }
+    if let Source::Given(password) = &wanted.source
+        && (found.password != *password || found.username != wanted.role)
+    {
+        overwrite(context, &live, &wanted.role, password).await?;
+    }
+    Ok(false)
+}
+
+fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
+    let labels = names::labels(cluster, &config.labels);
+    let mut metadata = meta::meta(&wanted.name, cluster, config, labels, BTreeMap::new());
+    if wanted.namespace != cluster.id.namespace {
+        // Owners live in the namespace of what they own.
+        metadata.owner_references = None;
+    }
+    metadata.namespace = Some(wanted.namespace.clone());
+    Secret { metadata, ..Secret::default() }
+}
+
+fn data(username: &str, password: &Zeroizing<String>) -> BTreeMap<String, ByteString> {
+    BTreeMap::from([
+        (USERNAME.to_owned(), ByteString(username.as_bytes().to_vec())),
+        (PASSWORD.to_owned(), ByteString(password.as_bytes().to_vec())),
+    ])
+}
+
+/// Replaces what a Secret holds, unless somebody else changes it at the same time.
+pub async fn overwrite(
+    context: &Context,
+    live: &Secret,
+    username: &str,
+    password: &Zeroizing<String>,
+) -> Result<(), ApplyError> {
+    let credentials = Credentials { username: username.to_owned(), password: password.clone() };
+    replace(context, live, &credentials, BTreeMap::new()).await
+}
+
+/// The same, with further keys.
+pub async fn replace(
+    context: &Context,
+    live: &Secret,
+    credentials: &Credentials,
+    further: BTreeMap<String, ByteString>,
+) -> Result<(), ApplyError> {
+    let mut data = data(&credentials.username, &credentials.password);
+    data.extend(further);
+    patch(context, live, data).await
+}
+
+/// Sets some keys of a Secret, unless somebody else changes it at the same time.
+pub async fn patch(
+    context: &Context,
+    live: &Secret,
+    data: BTreeMap<String, ByteString>,
+) -> Result<(), ApplyError> {
+    let metadata = &live.metadata;
+    let name = metadata.name.clone().unwrap_or_default();
+    let version = &metadata.resource_version;
+    let patch = json!({ "data": data, "metadata": { "resourceVersion": version } });
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
+    let written = api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+    let now = written.map_err(|error| ApplyError::of::<Secret>(&name, &error))?;
+    context.caches.secrets.wrote(now);
+    tracing::info!(kind = "Secret", name, namespace, "changed");
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Writing the status of a cluster, and telling of its turns: only when something is new.
+
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::admin::{ClusterFacts, Objects, RoleSync};
+use crate::api::postgresql::Postgresql;
+use crate::api::status::PostgresStatus;
+use crate::api::{GROUP, VERSION};
+use crate::apply::ApplyError;
+use crate::build::names::{self, Role};
+use crate::cluster::ClusterId;
+use crate::context::Context;
+use crate::leader::NAME;
+use crate::report;
+
+/// Writes what is known now of a cluster, if the API server does not know it yet.
+///
+/// # Errors
+/// What the API server has against it; a manifest that is gone is none.
+pub async fn status(context: &Context, manifest: &Postgresql) -> Result<(), ApplyError> {
+    let Some(id) = ClusterId::of(manifest) else { return Ok(()) };
+    let writing = context.memory.with(&id, |known| known.writing.clone());
+    let _one_at_a_time = writing.lock().await;
+    // Somebody may have written since we were given it.
+    let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(()) };
+    let picture = context.memory.with(&id, |known| known.picture.clone());
+    let before = known(&manifest.status);
+    let generation = manifest.metadata.generation.unwrap_or(0);
+    let after = report::status(&before, &picture, generation, Timestamp::now());
+    for (stage, finding) in &picture.findings {
+        if finding.outcome == report::Outcome::Failed {
+            context.board.stage_failed(stage.condition());
+        }
+    }
+    context.board.cluster_seen(&id, facts(context, &id, &manifest, &after));
+    let people = picture.people.as_ref();
+    context.board.people_synced(
+        &id,
+        RoleSync {
+            people: people.map_or(0, |people| usize::try_from(people.count).unwrap_or(0)),
+            held_plans: usize::from(people.is_some_and(|people| people.plan_id.is_some())),
+            frozen_teams: people.map_or(0, |people| {
+                people.teams.values().filter(|team| team.frozen.is_some()).count()
+            }),
+        },
+    );
+    if !report::is_new(&before, &after) && manifest.status.is_object() {
+        return Ok(());
+    }
+    let written = write(context, &id, &manifest, &after).await?;
+    if let Some(written) = written {
+        context.caches.manifests.wrote(written);
+    }
+    if let Some(news) = report::news(before.phase, after.phase, &picture) {
+        context.tell(&manifest, &news);
+    }
+    Ok(())
+}
+
+async fn write(
+    context: &Context,
+    id: &ClusterId,
+    manifest: &Postgresql,
+    status: &PostgresStatus,
+) -> Result<Option<Postgresql>, ApplyError> {
+    let api: Api<Postgresql> = Api::namespaced(context.client.clone(), &id.namespace);
+    let failed = |error: kube::Error| ApplyError::of::<Postgresql>(&id.name, &error);
+    let mut patch = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "postgresql",
+        "metadata": { "name": id.name, "uid": manifest.metadata.uid },
+        "status": status,
+    });
+    let result = if manifest.status.is_null() || manifest.status.is_object() {
+        let parameters = PatchParams::apply(NAME).force();
+        api.patch_status(&id.name, &parameters, &Patch::Apply(&patch)).await
+    } else {
+        // In 2018 it was a word, which has no fields to be merged with.
+        if let Some(patch) = patch.as_object_mut() {
+            patch.remove("metadata");
+        }
+        api.patch_status(&id.name, &PatchParams::default(), &Patch::Merge(&patch)).await
+    };
+    match result {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if crate::apply::has_code(&error, 404) => Ok(None),
+        // It was deleted and created again meanwhile.
+        Err(error) if crate::apply::has_code(&error, 409) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What a status says, as far as it is one of ours.
+/// What the HTTP API tells of it.
+fn facts(
+    context: &Context,
+    id: &ClusterId,
+    manifest: &Postgresql,
+    status: &PostgresStatus,
+) -> ClusterFacts {
+    let service = |name: &str| {
+        let found = context.caches.services.get(id, name);
+        found.and_then(|own| serde_json::to_value(&*own).ok())
+    };
+    let budget = |name: &str| {
+        let found = context.caches.budgets.get(id, name);
+        found.and_then(|own| serde_json::to_value(&*own).ok())
+    };
+    let set = context.caches.stateful_sets.get(id, &id.name);
+    let objects = Objects {
+        master_service: service(&names::service(&id.name, Role::Master)),
+        replica_service: service(&names::service(&id.name, Role::Replica)),
+        stateful_set: set.and_then(|own| serde_json::to_value(&*own).ok()),
+        primary_pod_disruption_budget: budget(&names::primary_budget(&id.name, &context.config())),
+        critical_op_pod_disruption_budget: budget(&names::critical_budget(&id.name)),
+        ..Objects::default()
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let databases = manifest.spec["databases"].as_object();
+    let refused = status.conditions.iter().find(|own| own.status == "False");
+    ClusterFacts {
+        team: text(&manifest.spec["teamId"]),
+        uid: manifest.metadata.uid.clone().unwrap_or_default(),
+        spec: manifest.spec.clone(),
+        objects,
+        databases: databases.into_iter().flat_map(|all| all.keys().cloned()).collect(),
+        phase: word(status),
+        error: refused.map(|own| format!("{}: {}", own.type_, own.message)),
+    }
+}
+
+fn word(status: &PostgresStatus) -> String {
+    serde_json::to_value(status.phase)
+        .ok()
+        .and_then(|word| Some(word.as_str()?.to_owned()))
+        .unwrap_or_default()
+}
+
+fn known(status: &Value) -> PostgresStatus {
+    match status {
+        Value::String(_) => serde_json::from_value(json!({ "PostgresClusterStatus": status })),
+        status => serde_json::from_value(status.clone()),
+    }
+    .unwrap_or_default()
+}
