@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo test bench soak fuzz mutants lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants lint fmt
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -7,6 +7,13 @@ demo:   ## from a team to a login with a token, what refusals look like, and how
 	cargo build --locked -p teams-sync
 	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin demo
+
+demo-kubernetes: ## a cluster from its manifest to a login by token, and to another primary
+	tests/install.sh demo-kubernetes
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked -p operator -p teams-sync
+	cargo build --locked -p e2e --bins
+	cargo run --quiet --locked -p e2e --bin demo-kubernetes
 
 test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of it longer
 	tests/install.sh test

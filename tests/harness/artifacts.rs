@@ -37,6 +37,16 @@ pub fn teams_sync() -> PathBuf {
     .clone()
 }
 
+/// The debug build of `operator`, freshly built.
+pub fn operator() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "operator"]);
+        target().join("debug").join("operator")
+    })
+    .clone()
+}
+
 /// The release build, for measurements.
 pub fn teams_sync_release() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();

@@ -2,7 +2,7 @@
 //! have elsewhere (a token service, an issuer of JWTs, a DNS server, a syslog daemon), which
 //! can misbehave.
 //!
-//! Everything listens on loopback. PostgreSQL and every PAM client run as `nobody` in a
+//! Everything listens on loopback, or in a [`Network`] of its own. PostgreSQL and every PAM client run as `nobody` in a
 //! [`Sandbox`]: a mount namespace of their own, with its own /etc/pam.d, so that nothing of
 //! the machine is touched.
 
@@ -13,15 +13,23 @@
     reason = "a harness that cannot go on ends the test"
 )]
 
+pub mod api_proxy;
 pub mod artifacts;
+pub mod cache;
 pub mod canary;
 pub mod certificates;
+pub mod cloud;
 pub mod company;
+pub mod control_plane;
 pub mod crowd;
 pub mod dns;
 pub mod eventually;
 pub mod http_server;
 pub mod identity_provider;
+pub mod kube;
+pub mod network;
+pub mod node_agent;
+pub mod operator;
 pub mod pam;
 pub mod postgres;
 pub mod postmaster;
@@ -31,8 +39,10 @@ pub mod sandbox;
 pub mod secrets;
 pub mod servers;
 pub mod session;
+pub mod spilo_cluster;
 pub mod standby;
 pub mod syslog;
+pub mod teams_api;
 pub mod teams_sync;
 pub mod token_service;
 pub mod versions;
@@ -40,15 +50,23 @@ pub mod wire;
 pub mod workdir;
 pub mod world;
 
+pub use self::kube::Kube;
+pub use api_proxy::{ApiProxy, Fault};
 pub use canary::Canary;
+pub use cloud::Cloud;
 pub use company::Company;
+pub use control_plane::ControlPlane;
 pub use eventually::eventually;
 pub use identity_provider::{IdentityProvider, Route};
+pub use network::Network;
+pub use node_agent::NodeAgent;
+pub use operator::{Operator, Platform};
 pub use pam::{Code, PamClient};
 pub use relay::{Relay, When};
 pub use sandbox::Sandbox;
 pub use servers::Server;
 pub use session::Session;
+pub use teams_api::TeamsApi;
 pub use teams_sync::TeamsSync;
 pub use token_service::{Request, TokenService};
 pub use versions::Version;

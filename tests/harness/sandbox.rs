@@ -183,7 +183,7 @@ fn install(from: &Path, to: &Path) {
     fs::rename(&new, to).expect("a file can be renamed");
 }
 
-fn system_modules() -> PathBuf {
+pub(crate) fn system_modules() -> PathBuf {
     let known =
         ["/lib/x86_64-linux-gnu/security", "/lib/aarch64-linux-gnu/security", "/lib64/security"];
     let found = known.iter().map(Path::new).find(|folder| folder.join("pam_permit.so").exists());

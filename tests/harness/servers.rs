@@ -111,7 +111,12 @@ impl Server {
 
     /// The same, of somebody who has asked this first.
     pub fn session_after(&self, user: &str, first: &str) -> Session {
-        Session::start(self, user, first)
+        Session::start(self, user, "postgres", first)
+    }
+
+    /// The same, in another database.
+    pub fn session_of(&self, user: &str, database: &str, first: &str) -> Session {
+        Session::start(self, user, database, first)
     }
 
     /// Everything logged so far, also before restarts.

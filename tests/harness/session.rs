@@ -18,12 +18,13 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn start(server: &Server, user: &str, first: &str) -> Self {
+    pub(crate) fn start(server: &Server, user: &str, database: &str, first: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("session-{}-{number}", std::process::id());
         let mut command = psql();
-        command.args(["-d", &server.dsn(user), "-c", first, "-c", "select pg_sleep(600)"]);
+        let dsn = server.dsn_of(user, database);
+        command.args(["-d", &dsn, "-c", first, "-c", "select pg_sleep(600)"]);
         command.env("PGAPPNAME", &name).stdout(Stdio::piped()).stderr(Stdio::piped());
         // psql then asks the server to cancel.
         let mut process = Process::spawn(&mut command, libc::SIGINT);

@@ -90,16 +90,9 @@ impl TeamsSync {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("LC_ALL", "C.UTF-8")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let start = Instant::now();
-        let mut process = Process::spawn(&mut command, libc::SIGTERM);
-        let (output, errors) = process.pipes();
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         let what = format!("teams-sync {}", arguments.join(" "));
-        let (output, errors) = (Stream::of(output), Stream::of(errors));
-        Running { process, output, errors, start, limit: self.limit, what }
+        Running::start(&mut command, what, self.limit)
     }
 }
 
@@ -115,6 +108,16 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command of ours, without input; it is asked to end on drop.
+    pub(crate) fn start(command: &mut Command, what: String, limit: Duration) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let start = Instant::now();
+        let mut process = Process::spawn(command, libc::SIGTERM);
+        let (output, errors) = process.pipes();
+        let (output, errors) = (Stream::of(output), Stream::of(errors));
+        Self { process, output, errors, start, limit, what }
+    }
+
     pub fn id(&self) -> u32 {
         self.process.id()
     }

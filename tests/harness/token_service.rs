@@ -41,6 +41,11 @@ impl TokenService {
         Self::start(Some(config), (Ipv4Addr::LOCALHOST, 0).into())
     }
 
+    /// https with this identity, on a given address.
+    pub fn encrypted_at(identity: &Identity, address: SocketAddr) -> Self {
+        Self::start(Some(server_config(identity)), address)
+    }
+
     /// Plain http on a given loopback address.
     pub fn at(address: SocketAddr) -> Self {
         Self::start(None, address)

@@ -5,12 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::cache;
 use crate::postmaster::bin;
 use crate::sandbox::{AS_NOBODY, require_namespaces};
 use crate::workdir::Workdir;
-
-/// Where the versions are listed, one a line.
-const INSTALL: &str = include_str!("../install.sh");
 
 /// For this process and its children only: shared memory of their own, so that a server which is
 /// killed leaves none behind, and where `$2` is given, the folder `$1` at the place `$2`. (The cache
@@ -78,14 +76,9 @@ impl Version {
     /// Where tests/install.sh put it.
     fn cached(self) -> Option<PathBuf> {
         let major = format!("{self}.");
-        let line = INSTALL.lines().find(|line| line.starts_with(&major))?;
+        let line = cache::INSTALL.lines().find(|line| line.starts_with(&major))?;
         let full = line.split(' ').next().unwrap_or_default();
-        let not_empty = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = match not_empty("XDG_CACHE_HOME") {
-            Some(folder) => PathBuf::from(folder),
-            None => PathBuf::from(not_empty("HOME").expect("HOME is set")).join(".cache"),
-        };
-        Some(cache.join("blue-elephant").join(format!("postgresql-{full}")))
+        Some(cache::folder().join(format!("postgresql-{full}")))
     }
 }
 

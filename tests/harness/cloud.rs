@@ -1,0 +1,152 @@
+//! Everything around clusters: nodes that run pods, an identity provider, a Teams API, and an
+//! operator between them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+use crate::certificates::Authority;
+use crate::control_plane::ControlPlane;
+use crate::eventually;
+use crate::kube::Kube;
+use crate::node_agent::{NodeAgent, Settings};
+use crate::operator::{Operator, Platform};
+use crate::teams_api::{TOKEN, TeamsApi};
+use crate::token_service::TokenService;
+
+const HOST: &str = "info.example.com";
+/// The cluster of the talk.
+pub const CLUSTER: &str = "acid-minimal-cluster";
+
+/// Nodes that run pods, an identity provider, a Teams API, and an operator between them.
+#[derive(Debug)]
+pub struct Cloud {
+    pub agent: NodeAgent,
+    pub service: TokenService,
+    pub platform: Platform,
+    pub teams: TeamsApi,
+    pub operator: Option<Operator>,
+}
+
+impl Cloud {
+    /// With these keys of the configuration above what a cloud needs.
+    pub fn new(settings: &[(&str, &str)]) -> Self {
+        let plane = ControlPlane::shared();
+        let network = Arc::clone(plane.network());
+        let authority = Authority::new();
+        let address = network.address();
+        let identity = authority.issue(&[HOST], |_| {});
+        let service =
+            network.enter(|| TokenService::encrypted_at(&identity, (address, 443).into()));
+        let hosts = BTreeMap::from([(HOST.to_owned(), address)]);
+        let agent = NodeAgent::with(
+            plane,
+            Settings { authority: authority.pem(), hosts, ..Settings::default() },
+        );
+        let namespace = agent.namespace();
+        let platform = Platform::on(plane, &namespace);
+        let teams = TeamsApi::start(&network, &["ACID=alice,bob"]);
+        let teams_url = teams.url();
+        let kube = Kube::admin(plane);
+        kube.create(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": "postgres-operator", "namespace": namespace },
+            "stringData": { "read-only-token-type": "Bearer", "read-only-token-secret": TOKEN },
+        }));
+        let pam = format!("{} uid realm=/employees", service.url_for(HOST));
+        let mut all = vec![
+            ("enable_teams_api", "true"),
+            ("teams_api_url", teams_url.as_str()),
+            ("oauth_token_secret_name", "postgres-operator"),
+            ("teams_refresh_period", "1s"),
+            ("pam_configuration", pam.as_str()),
+            ("pam_role_name", "users"),
+        ];
+        all.extend(settings);
+        platform.configure(&all);
+        let operator = platform.start_in(|program| agent.command(program));
+        Self { agent, service, platform, teams, operator: Some(operator) }
+    }
+
+    /// What the Secret of a role holds.
+    pub fn password(&self, user: &str) -> String {
+        let name = format!("{user}.{CLUSTER}.credentials.postgresql.acid.zalan.do");
+        let secret = self.platform.wait_for("Secret", &name);
+        decoded(&secret["data"]["password"])
+    }
+
+    /// As this person, at the master Service.
+    pub fn login(&self, user: &str, password: &str, statement: &str) -> Result<String, String> {
+        let host = format!("{CLUSTER}.{}.svc.cluster.local", self.platform.namespace);
+        let outcome = self.agent.psql_in_network(&host, user, password, "require", statement);
+        if outcome.accepted { Ok(outcome.output) } else { Err(outcome.complaint) }
+    }
+
+    /// Waits until somebody can.
+    #[track_caller]
+    pub fn logs_in(&self, user: &str, password: &str) {
+        eventually(&format!("{user} logs in"), || {
+            match self.login(user, password, "select current_user") {
+                Ok(name) if name == user => Ok(()),
+                other => Err((other, self.platform.status(CLUSTER))),
+            }
+        });
+    }
+
+    /// Whoever is out is no member of the role for people any more, so that her token is taken
+    /// for a password; and she may not log in with one either.
+    #[track_caller]
+    pub fn is_out(&self, user: &str, token: &str) {
+        eventually(&format!("{user} is out"), || match self.login(user, token, "select 1") {
+            Err(complaint) if complaint.contains("authentication failed") => Ok(()),
+            other => Err((other, self.platform.status(CLUSTER))),
+        });
+        let state = format!("select rolcanlogin from pg_roles where rolname = '{user}'");
+        assert_eq!(self.as_superuser(&state), "f");
+    }
+
+    #[track_caller]
+    pub fn as_superuser(&self, statement: &str) -> String {
+        let answer = self.login("postgres", &self.password("postgres"), statement);
+        answer.unwrap_or_else(|complaint| panic!("{statement}: {complaint}"))
+    }
+
+    /// The pod that is the primary, and ready.
+    pub fn primary(&self) -> String {
+        eventually("there is a primary", || {
+            let pods =
+                self.platform.kube.list("Pod", &self.platform.namespace, "spilo-role=master");
+            let is_ready = |pod: &&Value| {
+                let conditions = pod["status"]["conditions"].as_array().cloned();
+                let conditions = conditions.unwrap_or_default();
+                conditions.iter().any(|own| own["type"] == "Ready" && own["status"] == "True")
+            };
+            let ready = pods.iter().find(is_ready).cloned();
+            let name = ready.and_then(|pod| pod["metadata"]["name"].as_str().map(str::to_owned));
+            name.ok_or(pods.len())
+        })
+    }
+}
+
+fn decoded(value: &Value) -> String {
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap_or_default());
+    String::from_utf8(bytes.expect("base64")).expect("UTF-8")
+}
+
+/// The minimal manifest of the talk, with a Patroni that is quick to notice.
+pub fn minimal(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": CLUSTER, "namespace": namespace },
+        "spec": {
+            "teamId": "ACID", "volume": { "size": "1Gi" }, "numberOfInstances": 2,
+            "users": { "zalando": ["superuser", "createdb"], "foo_user": null },
+            "databases": { "foo": "zalando" },
+            "postgresql": { "version": "15" },
+            "patroni": { "ttl": 20, "loop_wait": 1, "retry_timeout": 3 },
+        },
+    })
+}

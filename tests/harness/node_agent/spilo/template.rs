@@ -1,0 +1,148 @@
+//! The defaults of the configure step: the configuration that Patroni gets where the manifest
+//! says nothing.
+
+use serde_json::{Value, json};
+
+use super::{CERTIFICATES, Variables, escape, hba};
+
+/// Kubernetes has its own section; see [`super::kubernetes`].
+pub(super) fn render(variables: &Variables<'_>) -> Value {
+    let ip = escape(variables.or("POD_IP", ""));
+    let scope = variables.escaped("SCOPE", "dummy");
+    let rest_port = variables.escaped("APIPORT", "8008");
+    json!({
+        "scope": scope,
+        "bootstrap": bootstrap(variables),
+        "restapi": {
+            "listen": format!(":{rest_port}"),
+            "connect_address": format!("{ip}:{rest_port}"),
+        },
+        "postgresql": postgresql(variables, &ip),
+    })
+}
+
+fn bootstrap(variables: &Variables<'_>) -> Value {
+    let locale = match variables.or("INITDB_LOCALE", "en_US") {
+        locale if locale.contains('.') => locale.to_owned(),
+        locale => format!("{locale}.UTF-8"),
+    };
+    json!({
+        "post_init": format!("/scripts/post_init.sh \"{}\"", variables.escaped("HUMAN_ROLE", "zalandos")),
+        "initdb": [{ "encoding": "UTF8" }, { "locale": locale }, "data-checksums"],
+        "dcs": {
+            "ttl": 30,
+            "loop_wait": 10,
+            "retry_timeout": 10,
+            "maximum_lag_on_failover": 33_554_432,
+            "postgresql": {
+                "use_pg_rewind": true,
+                "use_slots": true,
+                "parameters": dynamic_parameters(),
+            },
+        },
+    })
+}
+
+fn dynamic_parameters() -> Value {
+    json!({
+        "archive_mode": "on",
+        "archive_timeout": "1800s",
+        "wal_level": "hot_standby",
+        "wal_log_hints": "on",
+        "wal_compression": "on",
+        "max_wal_senders": 10,
+        "max_connections": 100,
+        "max_replication_slots": 10,
+        "hot_standby": "on",
+        "tcp_keepalives_idle": 900,
+        "tcp_keepalives_interval": 100,
+        "log_lock_waits": "on",
+        "log_min_duration_statement": 500,
+        "log_autovacuum_min_duration": 0,
+        "log_connections": "on",
+        "log_disconnections": "on",
+        "log_statement": "ddl",
+        "track_functions": "all",
+        "checkpoint_completion_target": 0.9,
+        "autovacuum_max_workers": 5,
+        "autovacuum_vacuum_scale_factor": 0.05,
+        "autovacuum_analyze_scale_factor": 0.02,
+    })
+}
+
+fn postgresql(variables: &Variables<'_>, ip: &str) -> Value {
+    let port = variables.escaped("PGPORT", "5432");
+    let root = variables.or("PGROOT", "/home/postgres/pgdata/pgroot");
+    let data = match variables.or("PGDATA", "") {
+        "" => format!("{root}/data"),
+        data => data.to_owned(),
+    };
+    let mut parameters = local_parameters(root);
+    tls(&mut parameters, variables);
+    json!({
+        "pgpass": "/run/postgresql/pgpass",
+        "use_unix_socket": true,
+        "use_unix_socket_repl": true,
+        "name": variables.escaped("HOSTNAME", ""),
+        "listen": format!("*:{port}"),
+        "connect_address": format!("{ip}:{port}"),
+        "data_dir": escape(&data),
+        // PGVERSION counts only where that version is there, and Debian has one.
+        "bin_dir": "/usr/lib/postgresql/15/bin",
+        "parameters": parameters,
+        "pg_hba": hba::default_lines(variables),
+        "authentication": {
+            "superuser": {
+                "username": variables.escaped("PGUSER_SUPERUSER", "postgres"),
+                "password": variables.escaped("PGPASSWORD_SUPERUSER", "zalando"),
+            },
+            "replication": {
+                "username": variables.escaped("PGUSER_STANDBY", "standby"),
+                "password": variables.escaped("PGPASSWORD_STANDBY", "standby"),
+            },
+        },
+        "callbacks": {
+            "on_role_change": format!(
+                "/scripts/on_role_change.sh {} true", variables.escaped("HUMAN_ROLE", "zalandos")
+            ),
+        },
+        "create_replica_method": ["basebackup_fast_xlog"],
+        "basebackup_fast_xlog": { "command": "/scripts/basebackup.sh", "retries": 2 },
+        "pg_ctl_timeout": 60,
+        "remove_data_directory_on_rewind_failure": true,
+    })
+}
+
+fn local_parameters(root: &str) -> Value {
+    json!({
+        "archive_command": "/bin/true",
+        "logging_collector": "on",
+        "log_destination": "csvlog",
+        "log_directory": format!("{root}/pg_log"),
+        "log_filename": "postgresql-%u.log",
+        "log_file_mode": "0644",
+        "log_rotation_age": "1d",
+        "log_truncate_on_rotation": "on",
+        "shared_preload_libraries":
+            "bg_mon,pg_stat_statements,pgextwlist,pg_auth_mon,set_user",
+        "bg_mon.listen_address": "0.0.0.0",
+        "bg_mon.history_buckets": 120,
+        "pg_stat_statements.track_utility": "off",
+    })
+}
+
+fn tls(parameters: &mut Value, variables: &Variables<'_>) {
+    let file = |variable: &str, default: &str| match variables.or(variable, "") {
+        "" => format!("{CERTIFICATES}/{default}"),
+        path => path.to_owned(),
+    };
+    parameters["ssl"] = json!("on");
+    parameters["ssl_cert_file"] = json!(file("SSL_CERTIFICATE_FILE", "server.crt"));
+    parameters["ssl_key_file"] = json!(file("SSL_PRIVATE_KEY_FILE", "server.key"));
+    for (variable, parameter) in [("SSL_CA_FILE", "ssl_ca_file"), ("SSL_CRL_FILE", "ssl_crl_file")]
+    {
+        if variables.set(variable) {
+            parameters[parameter] = json!(variables.or(variable, ""));
+        }
+    }
+}

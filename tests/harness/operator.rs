@@ -1,0 +1,353 @@
+//! The operator as administrators run it: in a namespace of the control plane, with a ConfigMap,
+//! and with the permissions that its examples give it and no others.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::control_plane::ControlPlane;
+use crate::eventually::pause;
+use crate::kube::Kube;
+use crate::network::Network;
+use crate::teams_sync::{Output, Running};
+use crate::workdir::Workdir;
+use crate::{artifacts, eventually};
+
+/// Far beyond what an end takes.
+const LIMIT: Duration = Duration::from_secs(60);
+const CONFIG: &str = "postgres-operator";
+const ACCOUNT: &str = "postgres-operator";
+
+/// A namespace that an operator is for.
+#[derive(Debug)]
+pub struct Platform {
+    pub kube: Kube,
+    pub namespace: String,
+    network: Arc<Network>,
+    /// Where the API server is, and the token of the operator.
+    kubeconfig: PathBuf,
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+    port: u16,
+    workdir: Workdir,
+}
+
+impl Platform {
+    /// A new namespace of the shared control plane.
+    pub fn new() -> Self {
+        let plane = ControlPlane::shared();
+        let kube = Kube::admin(plane);
+        let namespace = kube.namespace();
+        Self::on(plane, &namespace)
+    }
+
+    /// A namespace that is there, with a ConfigMap that makes everything quick, and nobody's
+    /// teams.
+    pub fn on(plane: &ControlPlane, namespace: &str) -> Self {
+        let kube = Kube::admin(plane);
+        register(plane, &kube);
+        kube.apply_yaml(&binding(namespace));
+        let token = kube.token(namespace, ACCOUNT);
+        let workdir = Workdir::new();
+        let kubeconfig = workdir.file("kubeconfig", plane.kubeconfig_for_token(&token));
+        let this = Self {
+            kube,
+            namespace: namespace.to_owned(),
+            network: Arc::clone(plane.network()),
+            kubeconfig,
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            port: free_port(),
+            workdir,
+        };
+        this.configure(&[]);
+        this
+    }
+
+    /// Who the API server takes our operator for.
+    pub fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace)
+    }
+
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The whole ConfigMap: what tests need, and above it what is given.
+    pub fn configure(&self, settings: &[(&str, &str)]) {
+        let port = self.port.to_string();
+        let mut data = BTreeMap::from([
+            ("api_port", port.as_str()),
+            ("enable_crd_registration", "false"),
+            ("enable_teams_api", "false"),
+            ("enable_master_load_balancer", "false"),
+            ("kubernetes_use_configmaps", "false"),
+            ("docker_image", "registry.example.com/spilo-15:3.0-p1"),
+            ("pam_configuration", ""),
+            ("workers", "2"),
+        ]);
+        data.extend(settings.iter().copied());
+        self.replace_configuration(&json!(data));
+    }
+
+    /// The same with nothing but this.
+    pub fn replace_configuration(&self, data: &Value) {
+        let config = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": CONFIG, "namespace": self.namespace },
+            "data": data,
+        });
+        self.kube.try_apply(&config).expect("a ConfigMap");
+    }
+
+    /// One variable more for all operators to come.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// One argument more for all operators to come.
+    pub fn argument(&mut self, argument: &str) {
+        self.arguments.push(argument.to_owned());
+    }
+
+    /// From now on the API server is reached by another URL.
+    pub fn reach_by(&mut self, kubeconfig: &str) {
+        self.kubeconfig = self.workdir.file("other-kubeconfig", kubeconfig);
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the operator, and waits until it listens.
+    pub fn start(&self) -> Operator {
+        self.start_in(|program| self.network.command(program))
+    }
+
+    /// The same, where `command` makes the commands.
+    pub fn start_in(&self, command: impl Fn(&Path) -> Command) -> Operator {
+        let mut operator = self.launch(command);
+        operator.running.wait_for("the HTTP API listens");
+        operator
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn launch(&self, command: impl Fn(&Path) -> Command) -> Operator {
+        let mut command = command(&artifacts::operator());
+        command
+            .arg("run")
+            .args(&self.arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("CONFIG_MAP_NAME", CONFIG)
+            .env("OPERATOR_NAMESPACE", &self.namespace)
+            .env("PATH", "/usr/bin:/bin")
+            .envs(&self.environment);
+        let running = Running::start(&mut command, "operator run".to_owned(), LIMIT);
+        Operator { running, port: self.port, network: Arc::clone(&self.network) }
+    }
+
+    /// A cluster's manifest, with the least that there has to be.
+    pub fn manifest(&self, name: &str, spec: &Value) -> Value {
+        let mut manifest = json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": { "name": name, "namespace": self.namespace },
+            "spec": {
+                "teamId": "acid", "numberOfInstances": 1,
+                "volume": { "size": "1Gi" }, "postgresql": { "version": "15" },
+            },
+        });
+        if let (Some(all), Some(more)) = (manifest["spec"].as_object_mut(), spec.as_object()) {
+            all.extend(more.clone());
+        }
+        manifest
+    }
+
+    /// Applies a manifest.
+    #[track_caller]
+    pub fn apply(&self, name: &str, spec: &Value) {
+        self.kube.try_apply(&self.manifest(name, spec)).expect("a manifest");
+    }
+
+    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        self.kube.get(kind, &self.namespace, name)
+    }
+
+    /// The same; it has to be there in time.
+    #[track_caller]
+    pub fn wait_for(&self, kind: &str, name: &str) -> Value {
+        eventually(&format!("{kind} {name}"), || self.get(kind, name).ok_or(()))
+    }
+
+    /// The status of a cluster.
+    pub fn status(&self, cluster: &str) -> Value {
+        self.get("postgresql", cluster).map(|object| object["status"].clone()).unwrap_or_default()
+    }
+
+    /// Waits for the one word.
+    #[track_caller]
+    pub fn wait_for_phase(&self, cluster: &str, phase: &str) {
+        eventually(&format!("{cluster} is {phase}"), || {
+            let status = self.status(cluster);
+            if status["PostgresClusterStatus"] == phase { Ok(()) } else { Err(status) }
+        });
+    }
+
+    /// Waits until a condition has this status and reason.
+    #[track_caller]
+    pub fn wait_for_condition(&self, cluster: &str, type_: &str, wanted: (&str, &str)) -> String {
+        eventually(&format!("{type_} of {cluster} is {wanted:?}"), || {
+            let status = self.status(cluster);
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            let own = conditions.into_iter().find(|own| own["type"] == type_);
+            match own {
+                Some(own) if own["status"] == wanted.0 && own["reason"] == wanted.1 => {
+                    Ok(own["message"].as_str().unwrap_or_default().to_owned())
+                }
+                other => Err(other),
+            }
+        })
+    }
+
+    /// What the events about a cluster say.
+    pub fn events(&self, cluster: &str) -> Vec<String> {
+        let events = self.kube.events("postgresql", &self.namespace, cluster);
+        let note =
+            |event: &Value| event["note"].as_str().or(event["message"].as_str()).map(str::to_owned);
+        events.iter().filter_map(note).collect()
+    }
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A running operator.
+#[derive(Debug)]
+pub struct Operator {
+    pub running: Running,
+    port: u16,
+    network: Arc<Network>,
+}
+
+impl Operator {
+    /// A path of its HTTP API: the status code and the body.
+    pub fn ask(&self, path: &str) -> Result<(u16, String), String> {
+        self.ask_with(path, "")
+    }
+
+    /// The same with further header lines.
+    pub fn ask_with(&self, path: &str, headers: &str) -> Result<(u16, String), String> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: operator\r\n{headers}connection: close\r\n\r\n");
+        let answer = self.network.enter(|| {
+            let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            stream.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok::<_, std::io::Error>(answer)
+        });
+        let answer = answer.map_err(|error| error.to_string())?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or("no status")?;
+        Ok((code, body.to_owned()))
+    }
+
+    /// The same as JSON, which has to be a good answer.
+    #[track_caller]
+    pub fn json(&self, path: &str) -> Value {
+        let (code, body) = self.ask(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(code, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+
+    /// Waits until no cluster waits and nobody works.
+    #[track_caller]
+    pub fn wait_until_idle(&self) {
+        let mut quiet = 0;
+        eventually("all workers are idle", || {
+            let status = self.json("/workers/all/status/");
+            let queue = self.json("/status/");
+            let is_idle =
+                status.as_object().is_some_and(|all| all.values().all(|one| one == "idle"));
+            let is_empty = queue["WorkerQueueSize"]
+                .as_object()
+                .is_some_and(|all| all.values().all(|size| size == 0));
+            quiet = if is_idle && is_empty { quiet + 1 } else { 0 };
+            pause(Duration::from_millis(200));
+            if quiet >= 8 { Ok(()) } else { Err((status, queue)) }
+        });
+    }
+
+    /// Asks it to end, and waits.
+    #[track_caller]
+    pub fn stop(self) -> Output {
+        self.running.stop()
+    }
+
+    /// kill -9.
+    pub fn kill(self) -> Output {
+        self.running.signal(libc::SIGKILL);
+        self.running.wait()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        format!("{}{}", self.running.stdout(), self.running.stderr())
+    }
+}
+
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn example(name: &str) -> String {
+    let path = artifacts::source().join("operator/examples").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The kinds, and what pods and operators may do: once for each control plane.
+fn register(plane: &ControlPlane, kube: &Kube) {
+    static SHARED: Once = Once::new();
+    let apply = || {
+        let crds = Command::new(artifacts::operator()).arg("crds").output().expect("it runs");
+        kube.apply_yaml(&String::from_utf8(crds.stdout).expect("YAML"));
+        kube.apply_yaml(&example("pod-rbac.yaml"));
+        kube.apply_yaml(&example("operator-rbac.yaml"));
+        eventually("the kinds are served", || {
+            kube.try_list("postgresql", "default", &Default::default())
+        });
+    };
+    if std::ptr::eq(plane, ControlPlane::shared()) { SHARED.call_once(apply) } else { apply() }
+}
+
+/// The examples bind one namespace; here is another.
+fn binding(namespace: &str) -> String {
+    let all = example("operator-rbac.yaml");
+    let own = all.split("---").filter(|part| {
+        part.contains("kind: ServiceAccount\nmetadata") || part.contains("kind: ClusterRoleBinding")
+    });
+    let own: Vec<String> = own
+        .map(|part| {
+            let part = part.replace("namespace: default", &format!("namespace: {namespace}"));
+            part.replace(
+                "kind: ClusterRoleBinding\nmetadata:\n  name: postgres-operator",
+                &format!(
+                    "kind: ClusterRoleBinding\nmetadata:\n  name: postgres-operator-{namespace}"
+                ),
+            )
+        })
+        .collect();
+    own.join("---\n")
+}

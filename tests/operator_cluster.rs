@@ -1,0 +1,78 @@
+//! `kubectl apply -f minimal.yaml`, and there is a cluster: its team logs in with tokens, and
+//! whoever leaves is out, on whatever pod the primary is.
+
+use harness::cloud::{CLUSTER, Cloud, minimal};
+use harness::eventually;
+use serde_json::json;
+
+fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
+    let mut world = Cloud::new(&[("kubernetes_use_configmaps", store)]);
+    world.platform.kube.try_apply(&minimal(&world.platform.namespace)).expect("it is accepted");
+    world.platform.wait_for_phase(CLUSTER, "Running");
+    world.service.know("alices", r#"{"uid":"alice","realm":"/employees"}"#);
+    world.service.know("bobs", r#"{"uid":"bob","realm":"/employees"}"#);
+    world.logs_in("alice", "alices");
+    world.logs_in("bob", "bobs");
+    world.logs_in("foo_user", &world.password("foo-user"));
+    let owner = "select pg_get_userbyid(datdba) from pg_database where datname = 'foo'";
+    assert_eq!(world.as_superuser(owner), "zalando");
+
+    world.teams.team("ACID", &["alice"]);
+    world.is_out("bob", "bobs");
+    world.logs_in("alice", "alices");
+
+    let before = world.primary();
+    world.agent.kill(&world.platform.namespace, &before);
+    world.logs_in("alice", "alices");
+    assert_ne!(world.primary(), before);
+    world.agent.revive(&world.platform.namespace, &before);
+    world.platform.wait_for_condition(CLUSTER, "PodsReady", ("True", "Ready"));
+    world.platform.wait_for_phase(CLUSTER, "Running");
+    let status = world.platform.status(CLUSTER);
+    assert_eq!(status["people"]["count"], 1, "{status:#}");
+    what_needs_a_restart_waits(&world);
+    the_primary_hands_over_before_its_pod_goes(&world);
+    let operator = world.operator.take().expect("it runs");
+    assert_eq!(operator.stop().code, Some(0));
+}
+
+fn what_needs_a_restart_waits(world: &Cloud) {
+    let pods = || {
+        let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
+        pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
+    };
+    let before = pods();
+    let mut other = minimal(&world.platform.namespace);
+    other["spec"]["dockerImage"] = json!("registry.example.com/spilo-15:3.1");
+    world.platform.kube.try_apply(&other).expect("it is accepted");
+    let wanted = ("False", "RestartPending");
+    let said = world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", wanted);
+    assert!(said.contains("image") && said.contains("spilo-15:3.1"), "{said}");
+    assert_eq!(pods(), before, "nobody restarts them");
+    world.platform.kube.try_apply(&minimal(&world.platform.namespace)).expect("and back");
+    world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
+}
+
+fn the_primary_hands_over_before_its_pod_goes(world: &Cloud) {
+    assert_eq!(world.primary(), format!("{CLUSTER}-1"), "or it would not have to go");
+    let mut fewer = minimal(&world.platform.namespace);
+    fewer["spec"]["numberOfInstances"] = json!(1);
+    world.platform.kube.try_apply(&fewer).expect("it is accepted");
+    eventually("one pod is left", || {
+        let pods = world.platform.kube.names("Pod", &world.platform.namespace, "application=spilo");
+        if pods == [format!("{CLUSTER}-0")] { Ok(()) } else { Err(pods) }
+    });
+    assert_eq!(world.primary(), format!("{CLUSTER}-0"));
+    world.logs_in("alice", "alices");
+    world.platform.wait_for_condition(CLUSTER, "PodsReady", ("True", "Ready"));
+}
+
+#[test]
+fn a_cluster_that_keeps_its_leader_in_endpoints_is_made_and_its_team_comes_and_goes() {
+    a_cluster_is_made_and_its_team_comes_and_goes("false");
+}
+
+#[test]
+fn a_cluster_that_keeps_its_leader_in_config_maps_is_made_and_its_team_comes_and_goes() {
+    a_cluster_is_made_and_its_team_comes_and_goes("true");
+}
