@@ -33,6 +33,7 @@ mod names;
 mod node_agent;
 mod operator_cluster;
 mod operator_databases;
+mod operator_life;
 mod operator_objects;
 mod outages;
 mod pgbouncer;

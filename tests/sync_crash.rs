@@ -123,7 +123,10 @@ fn a_run_that_is_killed_at_any_message_leaves_all_or_nothing() {
             if there { Ok(()) } else { Err(scene.relay.messages()) }
         });
         run.signal(libc::SIGKILL);
-        assert_eq!(run.wait().code, None, "{what}");
+        let code = run.wait().code;
+        // Behind the last message there is nothing to wait for, and it may end before it is hit.
+        let was_quicker = number == messages && code == Some(0);
+        assert!(code.is_none() || was_quicker, "{what}: {code:?}");
         // The server may be about to do the last that it was told.
         eventually("its backend is gone", || {
             let others =

@@ -51,6 +51,9 @@ pub struct Run {
     /// How the primary of a cluster is reached; above the key connect_to
     #[arg(long, value_enum, value_name = "WAY")]
     pub connect_to: Option<Way>,
+    /// The port of the HTTP API; above the key api_port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub api_port: Option<u16>,
     /// Do nothing in databases
     #[arg(long)]
     pub no_database_access: bool,

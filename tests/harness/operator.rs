@@ -131,6 +131,14 @@ impl Platform {
         self.start_in(|program| self.network.command(program))
     }
 
+    /// A second one beside the first, with a port of its own.
+    pub fn start_another(&self) -> Operator {
+        let port = free_port();
+        let mut operator = self.launch_with(|program| self.network.command(program), port);
+        operator.running.wait_for("the HTTP API listens");
+        operator
+    }
+
     /// The same, where `command` makes the commands.
     pub fn start_in(&self, command: impl Fn(&Path) -> Command) -> Operator {
         let mut operator = self.launch(command);
@@ -140,9 +148,14 @@ impl Platform {
 
     /// Starts it without waiting for anything.
     pub fn launch(&self, command: impl Fn(&Path) -> Command) -> Operator {
+        self.launch_with(command, self.port)
+    }
+
+    fn launch_with(&self, command: impl Fn(&Path) -> Command, port: u16) -> Operator {
         let mut command = command(&artifacts::operator());
         command
             .arg("run")
+            .args((port != self.port).then(|| format!("--api-port={port}")))
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("CONFIG_MAP_NAME", CONFIG)
@@ -150,7 +163,7 @@ impl Platform {
             .env("PATH", "/usr/bin:/bin")
             .envs(&self.environment);
         let running = Running::start(&mut command, "operator run".to_owned(), LIMIT);
-        Operator { running, port: self.port, network: Arc::clone(&self.network) }
+        Operator { running, port, network: Arc::clone(&self.network) }
     }
 
     /// A cluster's manifest, with the least that there has to be.

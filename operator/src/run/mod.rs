@@ -218,6 +218,9 @@ fn with(arguments: &Run, mut loaded: Loaded) -> Loaded {
         Some(Way::Service) => config.operation.connect_to = ConnectTo::Service,
         None => {}
     }
+    if let Some(port) = arguments.api_port {
+        config.operation.api_port = port;
+    }
     config.identity.enable_database_access &= !arguments.no_database_access;
     config.identity.enable_teams_api &= !arguments.no_teams_api;
     loaded

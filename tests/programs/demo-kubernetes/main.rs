@@ -47,7 +47,11 @@ fn main() -> ExitCode {
     cloud.teams.team("ACID", &["alice"]);
     cloud.is_out("bob", "token-of-bob");
     println!("  bob is out: no login, no membership, no session");
-    println!("\nWhat the status says of people: {}", cloud.platform.status(CLUSTER)["people"]);
+    let people = eventually("the status says so", || {
+        let people = cloud.platform.status(CLUSTER)["people"].clone();
+        if people["count"] == 1 { Ok(people) } else { Err(people) }
+    });
+    println!("\nWhat the status says of people: {people}");
     ExitCode::SUCCESS
 }
 
