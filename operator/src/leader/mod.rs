@@ -62,7 +62,9 @@ impl Election {
                 }
                 Err(_elapsed) => tracing::warn!("the API server is slow with the Lease"),
             }
-            self.tell(renewed.is_some_and(|at| at.elapsed() < DEADLINE));
+            // Too late is never: without a pause, a server that is down would be asked endlessly.
+            renewed = renewed.filter(|at| at.elapsed() < DEADLINE);
+            self.tell(renewed.is_some());
             let pause = match renewed {
                 // Never sleep beyond the moment when we stop leading.
                 Some(at) => PAUSE.min((at + DEADLINE).duration_since(Instant::now())),
