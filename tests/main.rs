@@ -35,6 +35,7 @@ mod operator_cluster;
 mod operator_databases;
 mod operator_life;
 mod operator_objects;
+mod operator_people;
 mod operator_talk;
 mod outages;
 mod pgbouncer;

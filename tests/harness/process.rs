@@ -19,6 +19,8 @@ impl Process {
         // A group of its own: Ctrl-C on a terminal is for the program that the person started,
         // which then stops its children in order.
         command.process_group(0);
+        // SAFETY: between fork and exec there is nothing but one system call.
+        unsafe { command.pre_exec(move || end_with_parent(polite)) };
         let command = std::mem::replace(command, Command::new("false"));
         Self { child: on_lasting_thread(command), polite }
     }
@@ -64,8 +66,18 @@ impl Drop for Process {
     }
 }
 
-/// Servers are to end when this program dies, and the kernel takes that for the thread that
-/// started them (PR_SET_PDEATHSIG). A thread of a test may go earlier.
+/// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG).
+fn end_with_parent(signal: i32) -> std::io::Result<()> {
+    let signal = libc::c_ulong::try_from(signal).unwrap_or_default();
+    // SAFETY: prctl(2) with this option takes an integer and touches no memory of ours.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// The kernel takes the death of the thread that started a child for that of the program. A
+/// thread of a test may go earlier.
 fn on_lasting_thread(mut command: Command) -> Child {
     type Work = Box<dyn FnOnce() + Send>;
     static THREAD: OnceLock<Mutex<mpsc::Sender<Work>>> = OnceLock::new();
