@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::report::Picture;
+use crate::stages::HandOver;
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -30,8 +31,10 @@ pub struct Known {
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.
     pub teams: BTreeSet<String>,
-    /// Whether a switchover is under way, because its primary's pod is about to go.
-    pub hands_over: bool,
+    /// How it goes with a primary whose pod is about to go.
+    pub hand_over: HandOver,
+    /// Since when something is missing that pods need in their environment.
+    pub environment_missing_since: Option<Instant>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }

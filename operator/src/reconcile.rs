@@ -1,8 +1,8 @@
 //! One look at a cluster: observe -> validate -> build -> apply -> report.
 //!
-//! Every stage says how it went and none stops the next, except where the next would do harm: a
-//! StatefulSet is not made before the Secrets that its pods need. No stage waits for a pod, a
-//! volume or a database; whatever changes makes us look again.
+//! Every stage says how it went and none stops the next; a StatefulSet alone is not made before the
+//! two Secrets that its pods need. No stage waits for a pod, a volume or a database; whatever
+//! changes makes us look again.
 
 use std::sync::Arc;
 
@@ -30,7 +30,10 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let accepted = match validate(&manifest, &config) {
         Ok(accepted) => accepted,
         Err(error) => {
-            context.memory.with(id, |known| known.picture.refused = Some(error));
+            context.memory.with(id, |known| {
+                known.picture.refused = Some(error);
+                known.picture.generation = manifest.metadata.generation;
+            });
             let _told_again_at_the_next_look = tell::status(context, &manifest).await;
             // Only a new manifest or another configuration makes a difference.
             return Ended::Well { again: config.operation.resync_period };
@@ -48,24 +51,27 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
-    let workload = match secrets.outcome {
-        // Pods without the passwords that they are made of would only fail.
-        Outcome::Failed => {
-            Finding::waiting("SecretsMissing", "waits for the Secrets, see SecretsReady")
-        }
-        _ => stateful_set::run(context, &config, &manifest, cluster).await,
-    };
+    let workload = stateful_set::run(context, &config, &manifest, cluster).await;
+    let waits = workload.outcome == Outcome::Waiting;
     let pods = pods::look(context, &config, cluster);
-    context.memory.with(id, |known| {
+    let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
+        let is_new = pods.has_primary && !picture.has_primary;
         picture.has_primary = pods.has_primary;
-        picture.findings.insert(Stage::Resources, worst([finalizer, resources, workload]));
-        picture.findings.insert(Stage::Secrets, secrets);
-        picture.findings.insert(Stage::Pods, pods.ready);
-        picture.findings.insert(Stage::Template, pods.template);
+        picture.generation = Some(cluster.generation);
+        let found = [
+            (Stage::Resources, worst([finalizer, resources, workload])),
+            (Stage::Secrets, secrets),
+            (Stage::Pods, pods.ready),
+            (Stage::Template, pods.template),
+        ];
+        picture.found(cluster.generation, found);
+        is_new
     });
     if pods.has_primary {
-        context.databases.add(id, Why::Object);
+        // What failed while there was none is no reason to wait.
+        let why = if has_new_primary { Why::Primary } else { Why::Object };
+        context.databases.add(id, why);
     }
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
@@ -74,10 +80,13 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
+    let resync = config.operation.resync_period;
     if failed || written.is_err() {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
-    Ended::Well { again: config.operation.resync_period }
+    // What it waits for is nothing that tells us.
+    let again = if waits { config.operation.resource_check_interval } else { resync };
+    Ended::Well { again }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.

@@ -28,8 +28,7 @@ pub async fn status(context: &Context, manifest: &Postgresql) -> Result<(), Appl
     let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(()) };
     let picture = context.memory.with(&id, |known| known.picture.clone());
     let before = known(&manifest.status);
-    let generation = manifest.metadata.generation.unwrap_or(0);
-    let after = report::status(&before, &picture, generation, Timestamp::now());
+    let after = report::status(&before, &picture, Timestamp::now());
     for (stage, finding) in &picture.findings {
         if finding.outcome == report::Outcome::Failed {
             context.board.stage_failed(stage.condition());
@@ -54,7 +53,7 @@ pub async fn status(context: &Context, manifest: &Postgresql) -> Result<(), Appl
     if let Some(written) = written {
         context.caches.manifests.wrote(written);
     }
-    if let Some(news) = report::news(before.phase, after.phase, &picture) {
+    if let Some(news) = report::news(&before, &after, &picture) {
         context.tell(&manifest, &news);
     }
     Ok(())
@@ -93,7 +92,6 @@ async fn write(
     }
 }
 
-/// What a status says, as far as it is one of ours.
 /// What the HTTP API tells of it.
 fn facts(
     context: &Context,
@@ -139,6 +137,7 @@ fn word(status: &PostgresStatus) -> String {
         .unwrap_or_default()
 }
 
+/// What a status says, as far as it is one of ours.
 fn known(status: &Value) -> PostgresStatus {
     match status {
         Value::String(_) => serde_json::from_value(json!({ "PostgresClusterStatus": status })),

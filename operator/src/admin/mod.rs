@@ -28,7 +28,7 @@ pub use facts::{
 };
 pub use listen::{ListenError, everywhere, listen};
 pub use log::{LogControl, LogError, LogFormat};
-pub use redact::{REDACTED, differences, redact};
+pub use redact::{REDACTED, differences, redact, scrub};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! One look at the roles and databases of a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -26,6 +27,9 @@ const ROLE_SYNC: &str = "acid.zalan.do/role-sync";
 /// The id of a held plan that somebody looked at and lets through.
 const RELEASE: &str = "acid.zalan.do/release-plan";
 
+/// A primary that is not there yet is told of when it comes; a lock of somebody else's is not.
+const WAIT: Duration = Duration::from_secs(15);
+
 /// Brings the roles and databases of one cluster in line with its manifest and its teams.
 pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let config = context.config();
@@ -45,13 +49,11 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     context.memory.with(id, |known| known.accepted = Some(Arc::clone(&accepted)));
     let looked = look(context, &config, &manifest, &accepted).await;
-    let has_failed = looked
-        .findings
-        .iter()
-        .any(|(_, finding)| matches!(finding.outcome, Outcome::Failed | Outcome::Waiting));
+    let has = |outcome| looked.findings.iter().any(|(_, finding)| finding.outcome == outcome);
+    let (has_failed, waits) = (has(Outcome::Failed), has(Outcome::Waiting));
     context.memory.with(id, |known| {
         let has_roles = looked.people.is_some();
-        known.picture.findings.extend(looked.findings);
+        known.picture.found(accepted.cluster.generation, looked.findings);
         if has_roles {
             known.picture.people = looked.people;
             known.picture.role_plan = looked.role_plan;
@@ -61,7 +63,8 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     if has_failed || written.is_err() {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
-    Ended::Well { again: config.operation.resync_period }
+    let resync = config.operation.resync_period;
+    Ended::Well { again: if waits { WAIT.min(resync) } else { resync } }
 }
 
 /// What there is to say about roles, databases and people.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::admin::scrub;
 use crate::api::postgresql::FieldError;
 use crate::api::status::{PeopleStatus, Phase, PostgresStatus, RolePlanStatus};
 
@@ -106,6 +107,10 @@ impl Finding {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
     pub findings: BTreeMap<Stage, Finding>,
+    /// The generation of the manifest that each of them is about.
+    pub generations: BTreeMap<Stage, i64>,
+    /// The generation of the manifest that its objects were looked at for last.
+    pub generation: Option<i64>,
     /// Why its manifest cannot be worked with, if so. Everything stays as it is then.
     pub refused: Option<FieldError>,
     /// What a manifest that is worked with says, and gets not, or not as it says.
@@ -116,29 +121,41 @@ pub struct Picture {
     pub role_plan: Option<RolePlanStatus>,
 }
 
+impl Picture {
+    /// Takes what stages found about this generation of the manifest.
+    pub fn found(&mut self, generation: i64, findings: impl IntoIterator<Item = (Stage, Finding)>) {
+        for (stage, finding) in findings {
+            self.findings.insert(stage, finding);
+            self.generations.insert(stage, generation);
+        }
+    }
+}
+
 /// So much of a message is kept, in characters.
 const LONGEST_MESSAGE: usize = 2000;
 /// The condition of a manifest that is refused.
 const ACCEPTED: &str = "ManifestAccepted";
 
-/// The status to be, after the one that was.
-pub fn status(
-    before: &PostgresStatus,
-    picture: &Picture,
-    generation: i64,
-    now: Timestamp,
-) -> PostgresStatus {
-    let is_new = before.observed_generation != Some(generation);
+/// The status to be, after the one that was. It speaks of generations that were looked at: a
+/// newer manifest that waits for its turn is none of them.
+pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> PostgresStatus {
+    let observed = picture.generation.or(before.observed_generation);
+    let is_new = before.observed_generation != observed;
     let mut conditions = Vec::new();
     let accepted = match &picture.refused {
         None => Finding::done("Accepted", picture.notes.join("; ")),
         Some(error) => Finding::failed("Refused", error.to_string()),
     };
-    conditions.push(condition(ACCEPTED, &accepted, before, generation, now));
+    let known = before.conditions.iter().find(|known| known.type_ == ACCEPTED);
+    match (picture.generation, known) {
+        (None, Some(known)) => conditions.push(known.clone()),
+        _ => conditions.push(condition(ACCEPTED, &accepted, before, observed, now)),
+    }
     for stage in Stage::ALL {
         let known = before.conditions.iter().find(|known| known.type_ == stage.condition());
         match (picture.findings.get(&stage), known) {
             (Some(finding), _) => {
+                let generation = picture.generations.get(&stage).copied().or(observed);
                 conditions.push(condition(stage.condition(), finding, before, generation, now));
             }
             // Nobody looked yet since we started; what was true then is the best there is.
@@ -148,7 +165,7 @@ pub fn status(
     }
     PostgresStatus {
         phase: phase::phase(before.phase, picture, is_new),
-        observed_generation: Some(generation),
+        observed_generation: observed,
         conditions,
         people: picture.people.clone().or_else(|| before.people.clone()),
         // Until the roles were looked at, nobody knows better.
@@ -176,7 +193,7 @@ fn condition(
     type_: &str,
     finding: &Finding,
     before: &PostgresStatus,
-    generation: i64,
+    generation: Option<i64>,
     now: Timestamp,
 ) -> Condition {
     let known = before.conditions.iter().find(|known| known.type_ == type_);
@@ -185,8 +202,8 @@ fn condition(
         type_: type_.to_owned(),
         status: finding.truth().to_owned(),
         reason: finding.reason.to_owned(),
-        message: shortened(&finding.message),
-        observed_generation: Some(generation),
+        message: shortened(&scrub(&finding.message)),
+        observed_generation: generation,
         last_transition_time: since.map_or(Time(now), |known| known.last_transition_time.clone()),
     }
 }
@@ -199,11 +216,17 @@ fn shortened(message: &str) -> String {
 }
 
 /// Whether somebody has to be told, and how serious it is: one line per change for the better or
-/// worse of the whole cluster.
-pub fn news(before: Phase, after: Phase, picture: &Picture) -> Option<News> {
-    if before == after {
+/// worse of the whole cluster, and one for each manifest that is refused.
+pub fn news(before: &PostgresStatus, after: &PostgresStatus, picture: &Picture) -> Option<News> {
+    let refusal = |status: &PostgresStatus| {
+        let accepted = status.conditions.iter().find(|own| own.type_ == ACCEPTED)?;
+        (accepted.status == "False").then(|| accepted.message.clone())
+    };
+    let is_refused_anew = refusal(after).is_some() && refusal(after) != refusal(before);
+    if before.phase == after.phase && !is_refused_anew {
         return None;
     }
+    let (before, after) = (before.phase, after.phase);
     let failures: Vec<String> = picture
         .findings
         .iter()

@@ -1,8 +1,11 @@
 //! The parts of a look at a cluster that write: each brings its objects in line and says in one
 //! finding how it went.
 
+mod hand_over;
 pub mod pods;
 pub mod resources;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
+
+pub use hand_over::HandOver;

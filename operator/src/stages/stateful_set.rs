@@ -4,22 +4,22 @@
 //! A field that Kubernetes does not let anybody change needs another StatefulSet under the same
 //! name: the old one is deleted and its pods stay, and the new one takes them over.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use tokio::time::Instant;
 
+use super::hand_over::before_fewer;
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, ApplyError, Written, ensure};
 use crate::build::facts::PodFacts;
+use crate::build::names;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::controller::queue::Why;
-use crate::patroni::Patroni;
 use crate::report::{Finding, News};
 
 /// Brings it in line.
@@ -29,13 +29,19 @@ pub async fn run(
     manifest: &Postgresql,
     cluster: &Cluster,
 ) -> Finding {
+    // Pods without the passwords that they are made of would only fail. Other Secrets are no
+    // reason to wait.
+    let missing = missing_secrets(context, config, cluster);
+    if !missing.is_empty() {
+        let text = format!("waits for {}, see SecretsReady", missing.join(", "));
+        return Finding::waiting("SecretsMissing", text);
+    }
     let facts = match facts(context, config, cluster).await {
         Ok(facts) => facts,
-        Err(Missing::Yet(what)) => {
-            return Finding::waiting("PodEnvironmentMissing", format!("{what} is not there yet"));
-        }
+        Err(Missing::Yet(what)) => return environment_missing(context, config, cluster, &what),
         Err(Missing::Error(error)) => return Finding::failed("ApplyFailed", error.to_string()),
     };
+    context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
     let (mut wanted, notices) = stateful_set(cluster, config, &facts);
     // Once for each manifest, or every look at it would be an event.
     let is_new = manifest.status["observedGeneration"].as_i64() != manifest.metadata.generation;
@@ -43,12 +49,15 @@ pub async fn run(
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    let mut hand_over = None;
-    if let Some(live) = &live {
-        hand_over = before_fewer(context, cluster, &mut wanted, live);
+    let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
+    let now = live.as_deref().and_then(replicas);
+    let held =
+        replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
+    if let (Some((number, _)), Some(spec)) = (&held, &mut wanted.spec) {
+        spec.replicas = Some(*number);
     }
     match write(context, manifest, cluster, &wanted, live.as_deref()).await {
-        Ok(()) => hand_over.unwrap_or_else(|| Finding::done("Ready", "")),
+        Ok(()) => held.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
         Err(error) => Finding::failed("ApplyFailed", error.to_string()),
     }
 }
@@ -88,6 +97,32 @@ async fn write(
     Ok(())
 }
 
+/// Secrets that pods are made of and that are not there.
+fn missing_secrets(context: &Context, config: &Config, cluster: &Cluster) -> Vec<String> {
+    let system = [&config.identity.super_username, &config.identity.replication_username];
+    let names = system.into_iter().map(|user| names::secret(user, &cluster.id.name, config));
+    names.filter(|name| context.caches.secrets.get(&cluster.id, name).is_none()).collect()
+}
+
+/// Somebody else makes it, and nobody tells us when: it is looked for again soon, and after
+/// `resource_check_timeout` it is a failure.
+fn environment_missing(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    what: &str,
+) -> Finding {
+    let now = Instant::now();
+    let since = context
+        .memory
+        .with(&cluster.id, |known| *known.environment_missing_since.get_or_insert(now));
+    let (reason, text) = ("PodEnvironmentMissing", format!("{what} is not there yet"));
+    match now.duration_since(since) < config.operation.resource_check_timeout {
+        true => Finding::waiting(reason, text),
+        false => Finding::failed(reason, text),
+    }
+}
+
 /// Why nothing can be said about the pods' environment.
 enum Missing {
     Yet(String),
@@ -120,65 +155,4 @@ async fn facts(context: &Context, config: &Config, cluster: &Cluster) -> Result<
         facts.environment_config_map = found.data.unwrap_or_default();
     }
     Ok(facts)
-}
-
-/// Fewer pods than before: the pods with the highest numbers go, and if the primary is among
-/// them, it hands over first. The number of pods stays as it is until that is done.
-fn before_fewer(
-    context: &Arc<Context>,
-    cluster: &Cluster,
-    wanted: &mut StatefulSet,
-    live: &StatefulSet,
-) -> Option<Finding> {
-    let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
-    let (fewer, now) = (replicas(wanted)?, replicas(live)?);
-    if fewer >= now || fewer == 0 {
-        return None;
-    }
-    let primary = super::pods::primary(context, cluster)?;
-    let number = ordinal(&primary.name_any())?;
-    if number < fewer {
-        return None;
-    }
-    if let Some(spec) = &mut wanted.spec {
-        spec.replicas = Some(now);
-    }
-    hand_over(context, cluster, &primary, fewer);
-    let text = format!(
-        "{} is the primary and has to go: it hands over to another pod before there are {fewer}",
-        primary.name_any()
-    );
-    Some(Finding::waiting("HandsOver", text))
-}
-
-/// Asks Patroni, beside everything else; the pods' labels tell how it went.
-fn hand_over(context: &Arc<Context>, cluster: &Cluster, primary: &Pod, fewer: i32) {
-    let address = primary.status.as_ref().and_then(|status| status.pod_ip.as_ref());
-    let Some(address) = address.and_then(|address| address.parse::<IpAddr>().ok()) else { return };
-    let is_ours =
-        context.memory.with(&cluster.id, |known| !std::mem::replace(&mut known.hands_over, true));
-    if !is_ours {
-        return;
-    }
-    let (context, id, leader) = (Arc::clone(context), cluster.id.clone(), primary.name_any());
-    let patience = context.config().operation.patroni_api_check_timeout;
-    let patroni = Patroni::new(context.http.clone(), address, patience);
-    tokio::spawn(async move {
-        let asked = async {
-            let members = patroni.members().await.map_err(|error| error.to_string())?;
-            let stays = |name: &str| ordinal(name).is_some_and(|number| number < fewer);
-            let candidate = members.candidate(stays).ok_or("no pod that stays could take over")?;
-            patroni.switchover(&leader, candidate).await.map_err(|error| error.to_string())
-        };
-        if let Err(error) = asked.await {
-            tracing::warn!(cluster = %id, error, "the primary could not hand over");
-        }
-        context.memory.with(&id, |known| known.hands_over = false);
-        context.objects.add(&id, Why::Repair);
-    });
-}
-
-/// The number at the end of a pod's name.
-fn ordinal(pod: &str) -> Option<i32> {
-    pod.rsplit_once('-')?.1.parse().ok()
 }

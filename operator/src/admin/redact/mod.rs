@@ -10,7 +10,7 @@ mod text;
 use serde_json::{Map, Value};
 
 pub use differences::differences;
-pub(super) use text::scrub;
+pub use text::scrub;
 
 /// What stands where a secret was.
 pub const REDACTED: &str = "[redacted]";

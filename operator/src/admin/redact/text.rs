@@ -12,7 +12,7 @@ use super::{REDACTED, is_secret_name};
 const SHORTEST_TOKEN: usize = 16;
 
 /// The text without what looks like a secret.
-pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
+pub fn scrub(text: &str) -> Cow<'_, str> {
     let mut found: Vec<Range<usize>> = Vec::new();
     userinfo(text, &mut found);
     assignments(text, &mut found);

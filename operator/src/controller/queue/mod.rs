@@ -53,6 +53,8 @@ struct Failures {
 pub enum Why {
     /// Its manifest is new, changed or going.
     Manifest,
+    /// It has a primary again.
+    Primary,
     /// An object of it changed.
     Object,
     /// The configuration, a team or an infrastructure role changed.
@@ -68,6 +70,7 @@ impl Why {
     pub fn word(self) -> &'static str {
         match self {
             Self::Manifest => "manifest",
+            Self::Primary => "primary",
             Self::Object => "object",
             Self::Surroundings => "surroundings",
             Self::Resync => "resync",
@@ -102,7 +105,8 @@ impl Queue {
         let mut state = self.state();
         let now = Instant::now();
         let at = match (why, state.failures.get(cluster)) {
-            (Why::Manifest, _) | (_, None) => now,
+            // What it failed for may be over.
+            (Why::Manifest | Why::Primary | Why::Surroundings, _) | (_, None) => now,
             (_, Some(failures)) => failures.not_before.max(now),
         };
         state.place(cluster, at, why);
