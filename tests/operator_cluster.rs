@@ -3,7 +3,7 @@
 
 use harness::cloud::{CLUSTER, Cloud, minimal};
 use harness::eventually;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
     let mut world = Cloud::new(&[("kubernetes_use_configmaps", store)]);
@@ -42,6 +42,8 @@ fn what_needs_a_restart_waits(world: &Cloud) {
         pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
     };
     let before = pods();
+    an_annotation_needs_none(world);
+    assert_eq!(pods(), before, "nobody restarts them");
     let mut other = minimal(&world.platform.namespace);
     other["spec"]["dockerImage"] = json!("registry.example.com/spilo-15:3.1");
     world.platform.kube.try_apply(&other).expect("it is accepted");
@@ -51,6 +53,26 @@ fn what_needs_a_restart_waits(world: &Cloud) {
     assert_eq!(pods(), before, "nobody restarts them");
     world.platform.kube.try_apply(&minimal(&world.platform.namespace)).expect("and back");
     world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
+}
+
+fn an_annotation_needs_none(world: &Cloud) {
+    let mut other = minimal(&world.platform.namespace);
+    other["spec"]["podAnnotations"] = json!({ "example.com/cost-center": "0815" });
+    world.platform.kube.try_apply(&other).expect("it is accepted");
+    let on_pods = || {
+        let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
+        let own = |pod: &Value| pod["metadata"]["annotations"]["example.com/cost-center"].clone();
+        pods.iter().map(own).collect::<Vec<_>>()
+    };
+    for (manifest, wanted) in
+        [(other, json!("0815")), (minimal(&world.platform.namespace), Value::Null)]
+    {
+        world.platform.kube.try_apply(&manifest).expect("it is accepted");
+        eventually(&format!("all pods have {wanted}"), || {
+            let found = on_pods();
+            if found == [wanted.clone(), wanted.clone()] { Ok(()) } else { Err(found) }
+        });
+    }
 }
 
 fn the_primary_hands_over_before_its_pod_goes(world: &Cloud) {

@@ -288,13 +288,38 @@ fn owner_references_come_and_go_with_the_configuration() {
     platform.wait_for("StatefulSet", CLUSTER);
     let replica = format!("{CLUSTER}-repl");
     let budget = format!("postgres-{CLUSTER}-pdb");
+    let critical = format!("postgres-{CLUSTER}-critical-op-pdb");
+    // As Patroni makes them.
+    let of_patroni = format!("{CLUSTER}-config");
+    for kind in ["Endpoints", "Service"] {
+        let mut made = json!({
+            "apiVersion": "v1", "kind": kind,
+            "metadata": { "name": of_patroni, "namespace": platform.namespace,
+                          "labels": { "application": "spilo", "cluster-name": CLUSTER },
+                          "annotations": { "initialize": "7" } },
+        });
+        if kind == "Service" {
+            made["spec"] = json!({ "clusterIP": "None" });
+        }
+        platform.kube.create(&made);
+    }
+    // Somebody's, in spite of its name.
+    let foreign = format!("{CLUSTER}-failover");
+    platform.kube.create(&json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": { "name": foreign, "namespace": platform.namespace },
+    }));
     let (super_secret, standby_secret) = (secret("postgres"), secret("standby"));
     let objects = [
         ("StatefulSet", CLUSTER),
         ("Service", CLUSTER),
         ("Service", &replica),
         ("Endpoints", CLUSTER),
+        ("Endpoints", &replica),
+        ("Endpoints", &of_patroni),
+        ("Service", &of_patroni),
         ("PodDisruptionBudget", &budget),
+        ("PodDisruptionBudget", &critical),
         ("Secret", &super_secret),
         ("Secret", &standby_secret),
     ];
@@ -309,5 +334,8 @@ fn owner_references_come_and_go_with_the_configuration() {
                 if found == wanted { Ok(()) } else { Err(found) }
             });
         }
+        assert_eq!(owners("Endpoints", &foreign), 0);
     }
+    let kept = platform.wait_for("Endpoints", &of_patroni);
+    assert_eq!(kept["metadata"]["annotations"]["initialize"], "7");
 }

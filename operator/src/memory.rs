@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api::postgresql::Postgresql;
@@ -35,6 +36,8 @@ pub struct Known {
     pub hand_over: HandOver,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
+    /// The Endpoints of the primary and of the replicas, for people to look at.
+    pub endpoints: [Option<Value>; 2],
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }

@@ -12,7 +12,7 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -41,6 +41,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let mut notes = accepted.roles.notes.clone();
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
+    notes.extend(crate::validate::notes(&accepted.cluster.spec));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
@@ -53,6 +54,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = worst([secrets, rotated]);
     let workload = stateful_set::run(context, &config, &manifest, cluster).await;
     let waits = workload.outcome == Outcome::Waiting;
+    let annotated = pod_annotations::run(context, &config, cluster).await;
+    let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
@@ -60,7 +63,10 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         picture.has_primary = pods.has_primary;
         picture.generation = Some(cluster.generation);
         let found = [
-            (Stage::Resources, worst([finalizer, resources, workload])),
+            (
+                Stage::Resources,
+                worst([finalizer, resources, workload].into_iter().chain(annotated)),
+            ),
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
             (Stage::Template, pods.template),

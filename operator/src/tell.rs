@@ -108,13 +108,16 @@ fn facts(
         found.and_then(|own| serde_json::to_value(&*own).ok())
     };
     let set = context.caches.stateful_sets.get(id, &id.name);
+    let endpoints = context.memory.read(id, |known| known.endpoints.clone());
+    let [master_endpoint, replica_endpoint] = endpoints.unwrap_or_default();
     let objects = Objects {
+        master_endpoint,
+        replica_endpoint,
         master_service: service(&names::service(&id.name, Role::Master)),
         replica_service: service(&names::service(&id.name, Role::Replica)),
         stateful_set: set.and_then(|own| serde_json::to_value(&*own).ok()),
         primary_pod_disruption_budget: budget(&names::primary_budget(&id.name, &context.config())),
         critical_op_pod_disruption_budget: budget(&names::critical_budget(&id.name)),
-        ..Objects::default()
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let databases = manifest.spec["databases"].as_object();

@@ -49,7 +49,7 @@ pub fn template(
     let volumes = volumes::mounted(cluster, config, &mut containers, &mut notices);
     if !spec.init_containers.is_empty() && !config.sidecars.enable_init_containers {
         let text = "init containers are switched off (enable_init_containers), but the manifest \
-                    has some";
+                    has some, and a running cluster may have been made with them: they are kept";
         notices.push(Notice::new("InitContainers", text));
     }
     let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());

@@ -26,7 +26,8 @@ pub fn containers(
 ) -> Vec<Container> {
     let own = &cluster.spec.sidecars;
     if !own.is_empty() && !config.sidecars.enable_sidecars {
-        let text = "sidecars are switched off (enable_sidecars), but the manifest has some";
+        let text = "sidecars are switched off (enable_sidecars), but the manifest has some, and a \
+                    running cluster may have been made with them: they are kept";
         notices.push(Notice::new("Sidecars", text));
     }
     let mut all: Vec<Container> = own

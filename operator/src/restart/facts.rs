@@ -291,7 +291,7 @@ fn environment(facts: &mut Facts, env: &[EnvVar]) {
             Some(source) => source.to_string(),
             None => one.value.clone().unwrap_or_default(),
         };
-        let hidden = is_secret_name(&one.name) || mentions_secrets(&value);
+        let hidden = one.value_from.is_none() && !is_ours(&one.name) || mentions_secrets(&value);
         match facts.get_mut(&format!("env[{}]", one.name)) {
             // Twice the same name, as clone variables can be: both are there.
             Some(fact) => {
@@ -317,15 +317,32 @@ fn source(from: &impl Serialize) -> Option<Value> {
     Some(value)
 }
 
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["PASSWORD", "SECRET", "TOKEN", "KEY"].iter().any(|word| name.contains(word))
+/// Variables whose values say how a pod is set up and come from the operator or are known to Spilo.
+/// Anybody else's may hold whatever, whatever it is called.
+fn is_ours(name: &str) -> bool {
+    const OURS: [&str; 10] = [
+        "HUMAN_ROLE",
+        "PAM_OAUTH2",
+        "PGROOT",
+        "PGUSER_STANDBY",
+        "PGUSER_SUPERUSER",
+        "PGVERSION",
+        "POD_IP",
+        "POD_NAMESPACE",
+        "SCOPE",
+        "ETCD_HOST",
+    ];
+    const PREFIXES: [&str; 7] =
+        ["BACKUP_NUM", "DCS_", "ENABLE_", "KUBERNETES_", "LOG_", "USE_WALG_", "WAL_"];
+    OURS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A line of `pg_hba` can hold the password of a directory, arguments of PAM a client's.
 fn mentions_secrets(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["passw", "secret"].iter().any(|word| text.contains(word))
+    let lower = text.to_ascii_lowercase();
+    ["passw", "secret", "token"].iter().any(|word| lower.contains(word))
+        // Whatever else looks like one.
+        || matches!(crate::admin::scrub(text), std::borrow::Cow::Owned(_))
 }
 
 /// Without `bootstrap.dcs`, which pods never read again. False if it is no such JSON.

@@ -361,6 +361,10 @@ fn nothing_secret_is_shown() {
             { "name": "AWS_SECRET_ACCESS_KEY", "value": secret },
             { "name": "github_token", "value": secret },
             { "name": "OPTIONS", "value": "client_secret=hunter2" },
+            { "name": "SMTP_PASS", "value": secret },
+            { "name": "DATABASE_URL", "value": "postgres://app:hunter2@db/app" },
+            { "name": "WAL_S3_ENDPOINT", "value": "https://app:hunter2@s3.example.com" },
+            { "name": "COLOUR", "value": "hunter2, or anything else" },
         ],
         "patroni": { "pg_hba": ["host all all all ldap ldapbindpasswd=hunter2"] },
     }));
@@ -370,7 +374,7 @@ fn nothing_secret_is_shown() {
     let wanted = template(&cluster, &config());
     for (wanted, live) in [(&wanted, &live), (&live, &wanted)] {
         let all = differences(wanted, Live::Template(live), &config());
-        assert_eq!(all.len(), 5, "{all:#?}");
+        assert_eq!(all.len(), 9, "{all:#?}");
         assert!(!format!("{all:?}").contains(secret), "{all:#?}");
         assert!(all.iter().all(|one| one.from == "(hidden)" || one.to == "(hidden)"));
     }

@@ -2,6 +2,8 @@
 //! finding how it went.
 
 mod hand_over;
+mod patronis;
+pub mod pod_annotations;
 pub mod pods;
 pub mod resources;
 pub mod rotation;

@@ -1,10 +1,11 @@
-//! Services, the Endpoints that Patroni needs, disruption budgets, and what a namespace has to
+//! Services, the Endpoints that Patroni needs, disruption budgets, the owners of what Patroni made, and what a namespace has to
 //! have before its first pod.
 
 use k8s_openapi::api::core::v1::{Endpoints, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::{Api, ResourceExt};
 
+use super::patronis;
 use crate::api::postgresql::Postgresql;
 use crate::apply::{ApplyError, Kind, Written, create, describe, ensure, ensure_against, has_code};
 use crate::build;
@@ -37,6 +38,9 @@ pub async fn run(
     {
         let written = ensure(context, &context.caches.budgets, &cluster.id, &budget);
         note(written.await.map(drop));
+    }
+    for error in patronis::adopt(context, config, cluster).await {
+        note(Err(error));
     }
     if errors.is_empty() {
         Finding::done("Ready", "")

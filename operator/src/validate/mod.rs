@@ -1,6 +1,9 @@
 //! A manifest -> a cluster that can be worked with, or the field that keeps it from being one.
 //! Pure. A cluster that runs is never touched by a manifest that is refused here.
 
+mod unused;
+mod windows;
+
 use std::collections::BTreeMap;
 
 use teams_sync::role::RoleName;
@@ -14,6 +17,8 @@ use crate::databases::{
     BadName, DatabaseName, ExtensionName, Prepared, PreparedSchema, SchemaName, Wanted,
 };
 use crate::roles::{self, ManifestRoles};
+
+pub use unused::notes;
 
 /// A manifest that was understood.
 #[derive(Clone, Debug)]
@@ -32,6 +37,7 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
+    windows::check(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
     let metadata = &manifest.metadata;
     let cluster = Cluster {

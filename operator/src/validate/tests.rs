@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
-use super::validate;
+use super::{notes, validate, windows};
 use crate::api::postgresql::Postgresql;
+use crate::api::spec::PostgresSpec;
 use crate::build::tests::config;
 
 fn manifest(name: &str, spec: Value) -> Postgresql {
@@ -67,5 +68,50 @@ fn each_mistake_is_told_by_its_field() {
         ),
     ] {
         assert_eq!(refused("acid-db", spec.clone()), field, "{spec}");
+    }
+}
+
+#[test]
+fn a_window_is_two_times_of_a_day_and_may_name_the_day() {
+    for window in ["01:00-06:00", "Sat:00:00-04:00", "sunday:23:00-23:59", "0:00-0:00"] {
+        windows::check(&[window.to_owned()]).unwrap_or_else(|error| panic!("{window}: {error}"));
+    }
+    for window in [
+        "",
+        "01:00",
+        "06:00-01:00",
+        "Someday:01:00-02:00",
+        "24:00-24:30",
+        "1:60-2:00",
+        "1:0-2:00",
+        "01:00-Sat:02:00",
+    ] {
+        let windows = ["01:00-06:00".to_owned(), window.to_owned()];
+        let error = windows::check(&windows).expect_err(window);
+        assert_eq!(error.field, "spec.maintenanceWindows[1]", "{window}");
+    }
+}
+
+#[test]
+fn what_a_manifest_asks_for_in_vain_is_said() {
+    let spec = |more: Value| {
+        let mut spec = json!({
+            "teamId": "acid", "numberOfInstances": 1, "volume": { "size": "1Gi" },
+            "postgresql": { "version": "15" },
+        });
+        spec.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("one"));
+        serde_json::from_value::<PostgresSpec>(spec).expect("a spec")
+    };
+    assert_eq!(notes(&spec(json!({ "enableConnectionPooler": false }))), <[&str; 0]>::default());
+    for (more, word) in [
+        (json!({ "enableConnectionPooler": true }), "enableConnectionPooler"),
+        (json!({ "connectionPooler": { "mode": "session" } }), "connectionPooler"),
+        (json!({ "enableLogicalBackup": true }), "enableLogicalBackup"),
+        (json!({ "streams": [{}] }), "streams"),
+        (json!({ "maintenanceWindows": ["01:00-06:00"] }), "maintenanceWindows"),
+        (json!({ "volume": { "size": "1Gi", "iops": 3000 } }), "volume.iops"),
+    ] {
+        let notes = notes(&spec(more));
+        assert!(notes.len() == 1 && notes[0].contains(word), "{notes:?}");
     }
 }

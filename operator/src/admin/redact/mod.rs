@@ -54,7 +54,7 @@ const ABOUT: [&str; 14] = [
 /// Names of a Secret or of a key in one, whatever they sound like.
 const REFERENCES: [&str; 2] = ["passwordkey", "podenvironmentsecret"];
 /// Parts of names of environment variables that hold a secret.
-const VARIABLE: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
+const VARIABLE: [&str; 7] = ["PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN"];
 /// Their keys are names of roles and databases, which may sound like anything.
 const IDENTIFIERS: [&str; 3] = ["users", "databases", "preparedDatabases"];
 /// Deeper JSON in texts is not looked into, but not shown either.

@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::report::Finding;
-use crate::restart::{self, Kind, Live};
+use crate::restart::{self, Difference, Kind, Live};
 
 /// What there is to say about them.
 #[derive(Clone, Debug)]
@@ -45,11 +45,9 @@ pub fn look(context: &Context, config: &Config, cluster: &Cluster) -> Pods {
             };
             let outdated = pods.iter().filter(|pod| !is_newest(pod)).filter_map(|pod| {
                 let differences = restart::differences(template, Live::Pod(pod), config);
-                let rolls = differences.into_iter().filter(|own| own.kind == Kind::RollsPods);
-                let fields: Vec<_> = rolls.map(|difference| difference.to_string()).collect();
-                (!fields.is_empty()).then(|| (pod.name_any(), fields.join(", ")))
+                (!differences.is_empty()).then(|| (pod.name_any(), differences))
             });
-            up_to_date(outdated.collect())
+            up_to_date(&outdated.collect::<Vec<_>>())
         }
     };
     Pods { ready: readiness(ready, wanted, has_primary), template, has_primary }
@@ -72,20 +70,32 @@ fn readiness(ready: usize, wanted: i32, has_primary: bool) -> Finding {
     }
 }
 
+/// What only a restart changes is waited for; what comes with any restart is told of.
+fn up_to_date(outdated: &[(String, Vec<Difference>)]) -> Finding {
+    let waits = told(outdated, Kind::RollsPods);
+    if !waits.is_empty() {
+        return Finding::waiting("RestartPending", format!("waits for a restart of {waits}"));
+    }
+    let comes = told(outdated, Kind::Template);
+    match comes.is_empty() {
+        true => Finding::done("UpToDate", ""),
+        false => Finding::done("UpToDate", format!("the next restart brings: {comes}")),
+    }
+}
+
 /// Pods that are alike are told of together.
-fn up_to_date(outdated: Vec<(String, String)>) -> Finding {
-    if outdated.is_empty() {
-        return Finding::done("UpToDate", "");
+fn told(outdated: &[(String, Vec<Difference>)], kind: Kind) -> String {
+    let mut by_fields: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (pod, differences) in outdated {
+        let of_kind = differences.iter().filter(|own| own.kind == kind);
+        let fields: Vec<String> = of_kind.map(ToString::to_string).collect();
+        if !fields.is_empty() {
+            by_fields.entry(fields.join(", ")).or_default().push(pod);
+        }
     }
-    let mut by_fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (pod, fields) in outdated {
-        by_fields.entry(fields).or_default().push(pod);
-    }
-    let texts: Vec<String> = by_fields
-        .into_iter()
-        .map(|(fields, pods)| format!("{}: {fields}", pods.join(", ")))
-        .collect();
-    Finding::waiting("RestartPending", format!("waits for a restart of {}", texts.join("; ")))
+    let texts =
+        by_fields.into_iter().map(|(fields, pods)| format!("{}: {fields}", pods.join(", ")));
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// The pod that is the primary by its label, and ready.

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{is_ready, newest, primary_of, readiness, up_to_date};
 use crate::build::tests::config;
 use crate::report::Outcome;
+use crate::restart::{Difference, Kind};
 
 fn pod(name: &str, role: &str, ready: bool) -> Arc<Pod> {
     let ready = if ready { "True" } else { "False" };
@@ -46,11 +47,22 @@ fn pods_are_ready_when_there_are_enough_and_one_is_the_primary() {
 
 #[test]
 fn pods_that_wait_for_the_same_are_told_of_together() {
-    let of = |pod: &str, fields: &str| (pod.to_owned(), fields.to_owned());
-    let told = up_to_date(vec![of("a-0", "x (1 -> 2)"), of("a-1", "x (1 -> 2)"), of("a-2", "y")]);
-    assert_eq!(told.message, "waits for a restart of a-0, a-1: x (1 -> 2); a-2: y");
+    let of = |pod: &str, field: &str, kind: Kind| {
+        let (field, from, to) = (field.to_owned(), "1".to_owned(), "2".to_owned());
+        (pod.to_owned(), vec![Difference { field, from, to, kind }])
+    };
+    let told = up_to_date(&[
+        of("a-0", "x", Kind::RollsPods),
+        of("a-1", "x", Kind::RollsPods),
+        of("a-2", "y", Kind::RollsPods),
+        of("a-2", "z", Kind::Template),
+    ]);
+    assert_eq!(told.message, "waits for a restart of a-0, a-1: x (1 -> 2); a-2: y (1 -> 2)");
     assert_eq!(told.reason, "RestartPending");
-    assert_eq!(up_to_date(Vec::new()).outcome, Outcome::Done);
+    let told = up_to_date(&[of("a-2", "z", Kind::Template)]);
+    assert_eq!(told.outcome, Outcome::Done);
+    assert_eq!(told.message, "the next restart brings: a-2: z (1 -> 2)");
+    assert_eq!(up_to_date(&[]).outcome, Outcome::Done);
 }
 
 #[test]

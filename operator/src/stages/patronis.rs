@@ -1,0 +1,123 @@
+//! Objects that Patroni made, and the Endpoints that the API server makes of a Service: they get
+//! the owners and the inherited annotations of their cluster, and nothing else of ours. With
+//! owners they go with the manifest even where no operator runs.
+//!
+//! In: what is there. Out: what the API server has against it. Never: an object that was not
+//! there, or was made again meanwhile.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Service};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use serde_json::Value;
+
+use crate::apply::{ApplyError, Kind, ensure_against};
+use crate::build::endpoints::are_patronis;
+use crate::build::meta;
+use crate::build::names::{self, PATRONI_SUFFIXES, Role};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::leader::NAME;
+
+/// Adopts them all. One that fails does not stop the others.
+pub(super) async fn adopt(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+) -> Vec<ApplyError> {
+    let mut errors = Vec::new();
+    let own = &cluster.id.name;
+    let mut patronis: Vec<String> =
+        PATRONI_SUFFIXES.iter().map(|suffix| format!("{own}-{suffix}")).collect();
+    let config_service = format!("{own}-config");
+    if let Some(live) = context.caches.services.get(&cluster.id, &config_service) {
+        match one::<Service>(context, config, cluster, &live).await {
+            Ok(Some(now)) => context.caches.services.wrote(now),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if are_patronis(config) {
+        patronis.push(names::service(own, Role::Replica));
+        match list::<Endpoints>(context, config, cluster).await {
+            Ok(all) => {
+                remember(context, cluster, &all);
+                adopt_all(context, config, cluster, &patronis, &all, &mut errors).await;
+            }
+            Err(error) => errors.push(error),
+        }
+    } else {
+        match list::<ConfigMap>(context, config, cluster).await {
+            Ok(all) => adopt_all(context, config, cluster, &patronis, &all, &mut errors).await,
+            Err(error) => errors.push(error),
+        }
+    }
+    errors
+}
+
+async fn adopt_all<K: Kind + Default>(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    patronis: &[String],
+    all: &[K],
+    errors: &mut Vec<ApplyError>,
+) {
+    for live in all.iter().filter(|live| patronis.contains(&live.name_any())) {
+        if let Err(error) = one(context, config, cluster, live).await {
+            errors.push(error);
+        }
+    }
+}
+
+/// Everything with the labels of the cluster, which Patroni writes as well.
+async fn list<K: Kind>(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+) -> Result<Vec<K>, ApplyError> {
+    let api: Api<K> = Api::namespaced(context.client.clone(), &cluster.id.namespace);
+    let labels = names::base_labels(&cluster.id.name, &config.labels);
+    let selector: Vec<String> =
+        labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    // What the API server has in its memory will do: whoever comes later is met at the next look.
+    let which = ListParams::default().labels(&selector.join(",")).match_any();
+    let found = api.list(&which).await;
+    Ok(found.map_err(|error| ApplyError::of::<K>(&cluster.id.name, &error))?.items)
+}
+
+async fn one<K: Kind + Default>(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    live: &K,
+) -> Result<Option<K>, ApplyError> {
+    let name = live.name_any();
+    let mut metadata = meta::meta(&name, cluster, config, BTreeMap::new(), BTreeMap::new());
+    metadata.labels = None;
+    let is_nothing = metadata.owner_references.is_none() && metadata.annotations.is_none();
+    let was_something = live.managed_fields().iter().any(|own| {
+        own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
+    });
+    if is_nothing && !was_something {
+        return Ok(None);
+    }
+    metadata.uid = live.uid();
+    let mut wanted = K::default();
+    *wanted.meta_mut() = metadata;
+    let (_, now) = ensure_against(context, &wanted, Some(live)).await?;
+    Ok(now)
+}
+
+/// For the HTTP API, which shows both.
+fn remember(context: &Context, cluster: &Cluster, all: &[Endpoints]) {
+    let of = |role: Role| {
+        let name = names::service(&cluster.id.name, role);
+        let found = all.iter().find(|own| own.name_any() == name);
+        found.and_then(|own| serde_json::to_value(own).ok())
+    };
+    let endpoints: [Option<Value>; 2] = [of(Role::Master), of(Role::Replica)];
+    context.memory.with(&cluster.id, |known| known.endpoints = endpoints);
+}

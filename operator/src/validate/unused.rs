@@ -1,0 +1,32 @@
+//! What a manifest asks for and does not get: features that this operator does not have. What
+//! another operator made for them stays as it is.
+
+use crate::api::spec::PostgresSpec;
+
+/// One line for each such feature.
+pub fn notes(spec: &PostgresSpec) -> Vec<String> {
+    let is_on = |flag: Option<bool>| flag == Some(true);
+    let volume = &spec.volume;
+    let asked = [
+        (
+            is_on(spec.enable_connection_pooler)
+                || is_on(spec.enable_replica_connection_pooler)
+                || spec.connection_pooler.is_some(),
+            "connection poolers (enableConnectionPooler, enableReplicaConnectionPooler, connectionPooler)",
+        ),
+        (
+            is_on(spec.enable_logical_backup)
+                || spec.logical_backup_schedule.is_some()
+                || spec.logical_backup_retention.is_some(),
+            "logical backups (enableLogicalBackup, logicalBackupSchedule, logicalBackupRetention)",
+        ),
+        (!spec.streams.is_empty(), "streams"),
+        (!spec.maintenance_windows.is_empty(), "maintenanceWindows"),
+        (
+            volume.iops.is_some() || volume.throughput.is_some() || volume.type_.is_some(),
+            "settings of a volume in the cloud (volume.iops, volume.throughput, volume.type)",
+        ),
+    ];
+    let asked = asked.into_iter().filter(|(is_asked, _)| *is_asked);
+    asked.map(|(_, what)| format!("{what}: not supported, and nothing is done about it")).collect()
+}
