@@ -36,6 +36,7 @@ mod operator_databases;
 mod operator_life;
 mod operator_objects;
 mod operator_people;
+mod operator_robots;
 mod operator_talk;
 mod outages;
 mod pgbouncer;

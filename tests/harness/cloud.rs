@@ -28,6 +28,7 @@ pub struct Cloud {
     pub platform: Platform,
     pub teams: TeamsApi,
     pub operator: Option<Operator>,
+    settings: BTreeMap<String, String>,
 }
 
 impl Cloud {
@@ -65,16 +66,49 @@ impl Cloud {
             ("pam_role_name", "users"),
         ];
         all.extend(settings);
+        let settings = all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let settings = settings.collect();
         platform.configure(&all);
         let operator = platform.start_in(|program| agent.command(program));
-        Self { agent, service, platform, teams, operator: Some(operator) }
+        Self { agent, service, platform, teams, operator: Some(operator), settings }
+    }
+
+    /// These keys from now on, beside those that there are.
+    pub fn configure(&mut self, settings: &[(&str, &str)]) {
+        let new = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        self.settings.extend(new);
+        let all: Vec<(&str, &str)> =
+            self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        self.platform.configure(&all);
+    }
+
+    /// Another process takes over, and remembers nothing.
+    pub fn restart_operator(&mut self) {
+        drop(self.operator.take().map(Operator::stop));
+        let operator = self.platform.start_in(|program| self.agent.command(program));
+        self.operator = Some(operator);
+    }
+
+    /// The operator that runs.
+    pub fn operator(&self) -> &Operator {
+        self.operator.as_ref().expect("it runs")
     }
 
     /// What the Secret of a role holds.
     pub fn password(&self, user: &str) -> String {
-        let name = format!("{user}.{CLUSTER}.credentials.postgresql.acid.zalan.do");
-        let secret = self.platform.wait_for("Secret", &name);
-        decoded(&secret["data"]["password"])
+        self.secret(user, "password")
+    }
+
+    /// One key of it, in its text.
+    pub fn secret(&self, user: &str, key: &str) -> String {
+        decoded(&self.platform.wait_for("Secret", &secret_name(user))["data"][key])
+    }
+
+    /// Sets a key of it, as somebody with an editor does.
+    pub fn edit_secret(&self, user: &str, key: &str, value: &str) {
+        let patch = json!({ "stringData": { key: value } });
+        let namespace = &self.platform.namespace;
+        self.platform.kube.patch_merge("Secret", namespace, &secret_name(user), &patch);
     }
 
     /// As this person, at the master Service.
@@ -130,7 +164,13 @@ impl Cloud {
     }
 }
 
-fn decoded(value: &Value) -> String {
+/// The Secret of a role; no underscore is in the name of one.
+pub fn secret_name(user: &str) -> String {
+    format!("{}.{CLUSTER}.credentials.postgresql.acid.zalan.do", user.replace('_', "-"))
+}
+
+/// base64.
+pub fn decoded(value: &Value) -> String {
     let bytes =
         base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap_or_default());
     String::from_utf8(bytes.expect("base64")).expect("UTF-8")

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::cluster::ClusterId;
 use crate::config::Config;
+use crate::validate::Accepted;
 
 pub use directory::Directory;
 pub use robots::Robots;
@@ -68,6 +69,18 @@ impl Identity {
         with_password
             .filter_map(|robot| Some((robot.name.to_string(), robot.password?.reveal())))
             .collect()
+    }
+
+    /// A manifest as it was understood, beside the infrastructure roles of today.
+    pub fn beside_robots(&self, config: &Config, accepted: Accepted) -> Accepted {
+        let robots = self.robots.now(&config.identity).roles;
+        let names = robots.into_iter().map(|robot| robot.name).collect();
+        Accepted { roles: accepted.roles.beside(&names), ..accepted }
+    }
+
+    /// Why nothing is known of infrastructure roles now, if so.
+    pub fn robots_unknown(&self, config: &Config) -> Option<String> {
+        self.robots.now(&config.identity).frozen
     }
 
     /// A cluster is gone; one with its name would be another.

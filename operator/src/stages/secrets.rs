@@ -105,9 +105,9 @@ async fn one(
     }
     let found = secrets::credentials(&live).map_err(failed)?;
     if !secrets::is_of_role(&found, &wanted.role) {
-        let other = found.username.escape_debug();
+        // Never what it is: somebody may have put the password there.
         return Err(failed(format!(
-            "its username is {other}, and it should be for {}: delete it, or correct it",
+            "its key \"username\" is not {} or a user of its rotation: delete it, or correct it",
             wanted.role
         )));
     }

@@ -158,7 +158,9 @@ async fn pass(
     }
     if !outcome.done.is_empty() {
         let again = observe(&session, &wanted, "").await?;
-        check(&make(&again), &mut outcome);
+        let left = make(&again);
+        check(&left, &mut outcome);
+        report.people = left.population.people;
     }
     session.batch(sql::COMMIT).await.map_err(|error| SyncError::commit(&session, &error))?;
     report.applied(outcome);

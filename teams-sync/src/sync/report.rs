@@ -28,7 +28,7 @@ pub struct Report {
     pub frozen: BTreeMap<String, String>,
     pub frozen_robots: Option<String>,
     pub ended: Vec<Ended>,
-    /// People who are in.
+    /// People who are in after it; where nothing was applied, those who are in.
     pub people: usize,
     /// `server_version_num`; 0 where nobody answered.
     pub version: u32,
