@@ -11,6 +11,7 @@ use teams_sync::plan::record::Kind;
 use teams_sync::sync::{Report, SyncError};
 
 use super::directory::Known;
+use super::owners::Untangled;
 use super::retire::Retired;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
@@ -28,6 +29,8 @@ pub(super) struct Facts<'a> {
     pub(super) databases: Option<&'a DatabaseReport>,
     /// Users of former passwords.
     pub(super) retired: &'a Retired,
+    /// Memberships that were the wrong way round.
+    pub(super) untangled: &'a Untangled,
     pub(super) is_dry_run: bool,
     /// An annotation that cannot be understood.
     pub(super) complaint: Option<String>,
@@ -88,6 +91,7 @@ fn roles(facts: &Facts<'_>) -> Finding {
     let problems = facts.roles.problems.iter();
     let problems = problems.filter(|problem| is_robot(facts, &problem.subject));
     wrong.extend(problems.map(|problem| problem.text.clone()));
+    wrong.extend(facts.untangled.problems.iter().cloned());
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
     }
@@ -194,7 +198,8 @@ fn role_plan(facts: &Facts<'_>) -> Option<RolePlanStatus> {
     if !facts.is_dry_run {
         return None;
     }
-    let changes = facts.roles.changes.iter().map(ToString::to_string);
+    let untangled = facts.untangled.revoked.iter().cloned();
+    let changes = untangled.chain(facts.roles.changes.iter().map(ToString::to_string));
     let databases = facts.databases.into_iter().flat_map(|report| report.changes.iter().cloned());
     let retired = facts.retired.dropped.iter().cloned();
     Some(RolePlanStatus {
@@ -208,7 +213,8 @@ pub(super) fn tell(context: &Context, manifest: &Postgresql, facts: &Facts<'_>) 
     if facts.is_dry_run {
         return;
     }
-    let mut changes: Vec<String> = facts.roles.changes.iter().map(ToString::to_string).collect();
+    let mut changes = facts.untangled.revoked.clone();
+    changes.extend(facts.roles.changes.iter().map(ToString::to_string));
     changes.extend(facts.retired.dropped.iter().cloned());
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Roles", lines(&changes)));

@@ -4,6 +4,7 @@
 
 mod directory;
 mod judge;
+mod owners;
 mod passwords;
 mod people;
 mod primary;

@@ -11,7 +11,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
-use super::{judge, passwords, people};
+use super::{judge, owners, passwords, people};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -103,6 +103,9 @@ async fn look(
     // Which database cluster this is, Patroni says; it may have been made anew.
     engine.identities.forget(&server.name);
     let (mode, complaint) = mode(manifest);
+    let is_dry_run = matches!(mode, Mode::Look);
+    let untangled =
+        owners::untangle(&primary.dsn, &engine, config, &accepted.roles, is_dry_run).await;
     let roles = sync_roles(&server, &desired, &engine, &mode, Timestamp::now()).await;
     let databases = match &roles.error {
         None => {
@@ -115,7 +118,6 @@ async fn look(
         }
         Some(_) => None,
     };
-    let is_dry_run = matches!(mode, Mode::Look);
     let retired = match &roles.error {
         None => {
             let of_manifest = &accepted.roles;
@@ -129,6 +131,7 @@ async fn look(
         roles: &roles,
         databases: databases.as_ref(),
         retired: &retired,
+        untangled: &untangled,
         is_dry_run,
         complaint,
     };
