@@ -13,6 +13,7 @@ use teams_sync::sync::{Report, SyncError};
 use super::directory::Known;
 use super::owners::Untangled;
 use super::retire::Retired;
+use super::settings::Copied;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
 use crate::context::Context;
@@ -31,6 +32,8 @@ pub(super) struct Facts<'a> {
     pub(super) retired: &'a Retired,
     /// Memberships that were the wrong way round.
     pub(super) untangled: &'a Untangled,
+    /// Settings of users of the day.
+    pub(super) copied: &'a Copied,
     pub(super) is_dry_run: bool,
     /// An annotation that cannot be understood.
     pub(super) complaint: Option<String>,
@@ -91,7 +94,7 @@ fn roles(facts: &Facts<'_>) -> Finding {
     let problems = facts.roles.problems.iter();
     let problems = problems.filter(|problem| is_robot(facts, &problem.subject));
     wrong.extend(problems.map(|problem| problem.text.clone()));
-    wrong.extend(facts.untangled.problems.iter().cloned());
+    wrong.extend(facts.untangled.problems.iter().chain(&facts.copied.problems).cloned());
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
     }
@@ -201,7 +204,7 @@ fn role_plan(facts: &Facts<'_>) -> Option<RolePlanStatus> {
     let untangled = facts.untangled.revoked.iter().cloned();
     let changes = untangled.chain(facts.roles.changes.iter().map(ToString::to_string));
     let databases = facts.databases.into_iter().flat_map(|report| report.changes.iter().cloned());
-    let retired = facts.retired.dropped.iter().cloned();
+    let retired = facts.copied.done.iter().chain(&facts.retired.dropped).cloned();
     Some(RolePlanStatus {
         changes: shown(&changes.chain(databases).chain(retired).collect::<Vec<_>>()),
         plan_id: facts.roles.plan_id.as_ref().map(ToString::to_string),
@@ -215,7 +218,7 @@ pub(super) fn tell(context: &Context, manifest: &Postgresql, facts: &Facts<'_>) 
     }
     let mut changes = facts.untangled.revoked.clone();
     changes.extend(facts.roles.changes.iter().map(ToString::to_string));
-    changes.extend(facts.retired.dropped.iter().cloned());
+    changes.extend(facts.copied.done.iter().chain(&facts.retired.dropped).cloned());
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Roles", lines(&changes)));
     }

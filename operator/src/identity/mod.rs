@@ -10,6 +10,7 @@ mod people;
 mod primary;
 mod retire;
 mod robots;
+mod settings;
 mod sync;
 
 use std::sync::{Arc, PoisonError, RwLock};

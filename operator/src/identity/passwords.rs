@@ -15,13 +15,17 @@ use crate::roles::{self, ManifestRole};
 use crate::secrets::{self, Credentials};
 use crate::validate::Accepted;
 
+/// What there is to know of them.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) robots: Infrastructure,
+    /// Roles whose passwords are rotated, each with its user of the day.
+    pub(super) rotated: Vec<(RoleName, RoleName)>,
+}
+
 /// Everything that has a definition of its own, ready for `teams_sync`. A role whose Secret
 /// cannot be used stays as it is.
-pub(super) async fn robots(
-    context: &Context,
-    config: &Config,
-    accepted: &Accepted,
-) -> Infrastructure {
+pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accepted) -> Known {
     let mut found = BTreeMap::new();
     let mut broken = Vec::new();
     for (name, role) in &accepted.roles.roles {
@@ -37,11 +41,13 @@ pub(super) async fn robots(
     };
     let infrastructure = context.identity.robots.now(&config.identity);
     let mut all = roles::robots(infrastructure, &accepted.roles, own);
+    let mut rotated = Vec::new();
     for (name, usable) in found.iter().filter(|(name, usable)| usable.username != **name) {
         // A rotation: the user of the day logs in, as a member of the role of the manifest.
         if let Some(role) = accepted.roles.roles.get(name) {
             let password = usable.password.clone();
             all.roles.push(roles::rotated(&usable.username, name, role, password));
+            rotated.push((name.clone(), usable.username.clone()));
         }
     }
     for problem in broken {
@@ -49,7 +55,7 @@ pub(super) async fn robots(
         all.broken.insert(RoleName::from_catalog(problem.subject.clone()));
         all.problems.push(problem);
     }
-    all
+    Known { robots: all, rotated }
 }
 
 struct Usable {

@@ -11,7 +11,8 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
-use super::{judge, owners, passwords, people};
+use super::settings::Copied;
+use super::{judge, owners, passwords, people, settings};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -85,7 +86,7 @@ async fn look(
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
         Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
     };
-    let robots = passwords::robots(context, config, accepted).await;
+    let passwords::Known { robots, rotated } = passwords::robots(context, config, accepted).await;
     let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
@@ -125,6 +126,10 @@ async fn look(
         }
         Some(_) => Retired::default(),
     };
+    let copied = match &roles.error {
+        None => settings::copy(&primary.dsn, &engine, &rotated, is_dry_run).await,
+        Some(_) => Copied::default(),
+    };
     let facts = judge::Facts {
         desired: &desired,
         known: &wanted.known,
@@ -132,6 +137,7 @@ async fn look(
         databases: databases.as_ref(),
         retired: &retired,
         untangled: &untangled,
+        copied: &copied,
         is_dry_run,
         complaint,
     };

@@ -44,6 +44,8 @@ pub enum Rotation {
     /// It was rotated and is not any more: its own name, a new password, an empty
     /// `nextRotation`.
     SwitchOff,
+    /// It was planned and is not any more: an empty `nextRotation`, and the password stays.
+    Forget,
 }
 
 /// What is due for one role now. Times are to the second, as RFC 3339 has them in Secrets.
@@ -60,7 +62,12 @@ pub fn decide(
     let is_in_place = lists(&spec.users_with_in_place_secret_rotation, subject.role);
     if !is_enabled(subject, spec, config) {
         let was_rotated = rotated_on(subject.username, subject.role).is_some();
-        return if was_rotated { Rotation::SwitchOff } else { Rotation::Leave };
+        let is_planned = subject.next_rotation.is_some_and(|next| !next.is_empty());
+        return match (was_rotated, is_planned) {
+            (true, _) => Rotation::SwitchOff,
+            (false, true) => Rotation::Forget,
+            (false, false) => Rotation::Leave,
+        };
     }
     if !is_in_place && !has_room(subject.role) {
         return Rotation::Leave;

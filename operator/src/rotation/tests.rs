@@ -97,7 +97,7 @@ fn in_place_the_user_stays() {
 fn owners_of_databases_are_rotated_only_where_they_are_listed() {
     let owner = Subject { is_database_owner: true, ..subject(DUE) };
     let mut spec = spec();
-    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Forget);
     spec.users_with_secret_rotation = names(&["foo_user"]);
     assert_eq!(decided(&owner, &spec, &vectors::config()), rotated());
 }
@@ -107,12 +107,19 @@ fn who_ignores_rotation_is_left_even_if_listed_otherwise() {
     let mut spec = spec();
     spec.users_with_secret_rotation = names(&["foo_user"]);
     spec.users_ignoring_secret_rotation = names(&["foo_user"]);
-    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&subject(None), &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Forget);
 }
 
 #[test]
 fn nothing_is_rotated_unless_somebody_says_so() {
-    assert_eq!(decided(&subject(DUE), &spec(), &vectors::config()), Rotation::Leave);
+    assert_eq!(decided(&subject(None), &spec(), &vectors::config()), Rotation::Leave);
+}
+
+#[test]
+fn a_plan_is_forgotten_where_nothing_is_rotated_any_more() {
+    assert_eq!(decided(&subject(DUE), &spec(), &vectors::config()), Rotation::Forget);
+    assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
 }
 
 #[test]
@@ -160,7 +167,7 @@ fn a_rotation_that_is_switched_off_goes_back_to_the_role() {
     let rotated = Subject { username: "foo_user241101", ..subject(DUE) };
     assert_eq!(decided(&rotated, &spec(), &vectors::config()), Rotation::SwitchOff);
     for other in ["foo_user", "foo_user1", "bar", "foo_user241399"] {
-        let other = Subject { username: other, ..subject(DUE) };
+        let other = Subject { username: other, ..subject(None) };
         assert_eq!(decided(&other, &spec(), &vectors::config()), Rotation::Leave);
     }
 }

@@ -76,6 +76,10 @@ async fn one(
             patch(context, &secret, data(&next.to_string())).await?;
             return Ok(None);
         }
+        Rotation::Forget => {
+            patch(context, &secret, data("")).await?;
+            return Ok(None);
+        }
         Rotation::Rotate { username, next } => (username, next.to_string()),
         Rotation::InPlace { next } => (name.to_owned(), next.to_string()),
         Rotation::SwitchOff => (name.to_owned(), String::new()),
