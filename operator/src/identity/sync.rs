@@ -86,7 +86,9 @@ async fn look(
     let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
-    let desired = desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
+    let mut desired =
+        desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
+    desired.frozen_people.clone_from(&wanted.unknown);
     context.memory.with(&cluster.id, |known| known.teams.clone_from(&desired.teams));
     let server = Server {
         name: cluster.id.to_string(),
