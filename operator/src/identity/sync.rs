@@ -1,6 +1,7 @@
 //! One look at the roles and databases of a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -25,6 +26,9 @@ use crate::validate::{Accepted, validate};
 const ROLE_SYNC: &str = "acid.zalan.do/role-sync";
 /// The id of a held plan that somebody looked at and lets through.
 const RELEASE: &str = "acid.zalan.do/release-plan";
+/// For everything about one cluster. Each part has a limit of its own; this one is for what nobody
+/// thought of, because there are not many places.
+const LONGEST: Duration = Duration::from_secs(1200);
 
 /// Brings the roles and databases of one cluster in line with its manifest and its teams.
 pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
@@ -44,7 +48,10 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
         (Err(_), None) => return Ended::Well { again: config.operation.resync_period },
     };
     context.memory.with(id, |known| known.accepted = Some(Arc::clone(&accepted)));
-    let looked = look(context, &config, &manifest, &accepted).await;
+    let looked = tokio::time::timeout(LONGEST, look(context, &config, &manifest, &accepted)).await;
+    let looked = looked.unwrap_or_else(|_elapsed| {
+        judge::all(&Finding::failed("Timeout", format!("not done within {LONGEST:?}")))
+    });
     let has_failed = looked
         .findings
         .iter()
