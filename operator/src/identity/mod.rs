@@ -4,6 +4,7 @@
 
 mod directory;
 mod judge;
+mod mode;
 mod passwords;
 mod people;
 mod primary;
@@ -23,6 +24,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 
 pub use directory::Directory;
+pub use mode::why_databases_stay;
 pub use robots::Robots;
 pub use sync::sync;
 

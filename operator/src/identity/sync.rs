@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
-use teams_sync::approve::{PlanId, Releases};
 use teams_sync::desired::desired;
 use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
+use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
 use super::{judge, passwords, people};
@@ -22,10 +21,6 @@ use crate::report::{Finding, Outcome};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
-/// `plan`: what would be done to the roles goes into the status, and nothing is done.
-const ROLE_SYNC: &str = "acid.zalan.do/role-sync";
-/// The id of a held plan that somebody looked at and lets through.
-const RELEASE: &str = "acid.zalan.do/release-plan";
 /// For everything about one cluster. Each part has a limit of its own; this one is for what nobody
 /// thought of, because there are not many places.
 const LONGEST: Duration = Duration::from_secs(1200);
@@ -81,7 +76,7 @@ async fn look(
     accepted: &Accepted,
 ) -> Looked {
     let cluster = &accepted.cluster;
-    if let Some((reason, text)) = off(config, accepted) {
+    if let Some((reason, text)) = off(config, cluster) {
         return judge::all(&Finding::off(reason, text));
     }
     let primary = match primary(context, config, cluster).await {
@@ -140,40 +135,4 @@ async fn look(
     };
     judge::tell(context, manifest, &facts);
     judge::judge(&facts)
-}
-
-/// Why nothing is to be done in databases, if so.
-fn off(config: &Config, accepted: &Accepted) -> Option<(&'static str, &'static str)> {
-    if !config.identity.enable_database_access {
-        return Some(("DatabaseAccessOff", "enable_database_access is false"));
-    }
-    if accepted.cluster.spec.number_of_instances == 0 {
-        return Some(("NoInstances", "the cluster has no instances"));
-    }
-    if accepted.cluster.spec.standby.is_some() {
-        return Some(("Standby", "a standby cluster has the roles of its source"));
-    }
-    None
-}
-
-fn mode(manifest: &Postgresql) -> (Mode, Option<String>) {
-    match manifest.annotations().get(ROLE_SYNC).map(String::as_str) {
-        Some("plan") => return (Mode::Look, None),
-        None | Some("" | "apply") => {}
-        Some(other) => {
-            let text = format!(
-                "the annotation {ROLE_SYNC} is {other:?}, and only \"plan\" is known: nothing is done until it is corrected"
-            );
-            return (Mode::Look, Some(text));
-        }
-    }
-    let mut releases = Releases::default();
-    let mut complaint = None;
-    for id in manifest.annotations().get(RELEASE).into_iter().flat_map(|text| text.split(',')) {
-        match id.trim().parse::<PlanId>() {
-            Ok(id) => drop(releases.by_person.insert(id)),
-            Err(error) => complaint = Some(format!("the annotation {RELEASE}: {error}")),
-        }
-    }
-    (Mode::Apply(releases), complaint)
 }
