@@ -321,7 +321,9 @@ fn passwords_are_rotated(world: &Cloud, mut more: Value) {
     world.logs_in(&of_the_day, &world.password("foo_user"));
     assert!(member_of(world, &of_the_day).contains("foo_user"));
     let setting = format!("select rolconfig::text from pg_roles where rolname = '{of_the_day}'");
-    assert_eq!(world.as_superuser(&setting), "{statement_timeout=77s}");
+    becomes(world, "she has its settings", "{statement_timeout=77s}".to_owned(), || {
+        world.as_superuser(&setting)
+    });
     // Whoever has the former password is in for a while.
     world.logs_in("foo_user", "somebody-chose-this");
 

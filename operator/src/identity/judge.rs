@@ -154,6 +154,11 @@ fn human_access(facts: &Facts<'_>) -> Finding {
     if !wrong.is_empty() {
         return Finding::failed("PeopleFailed", lines(&wrong));
     }
+    if let Some(reason) = &facts.desired.frozen_people {
+        let text = format!("nobody leaves until it is known which teams have a say: {reason}");
+        // Nothing tells us when it is, so that we look again soon.
+        return Finding::waiting("TeamsUnknown", text);
+    }
     if !facts.roles.frozen.is_empty() {
         let teams = facts.roles.frozen.iter();
         let teams: Vec<String> = teams.map(|(team, why)| format!("{team}: {why}")).collect();

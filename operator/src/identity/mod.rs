@@ -4,6 +4,7 @@
 
 mod directory;
 mod judge;
+mod mode;
 mod owners;
 mod passwords;
 mod people;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use teams_sync::password::Checked;
 use teams_sync::sync::{Engine, Identities};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::cluster::ClusterId;
@@ -26,6 +27,7 @@ use crate::config::Config;
 use crate::validate::Accepted;
 
 pub use directory::Directory;
+pub use mode::why_databases_stay;
 pub use robots::Robots;
 pub use sync::sync;
 
@@ -35,6 +37,8 @@ pub struct Identity {
     pub directory: Directory,
     pub robots: Robots,
     engine: RwLock<Arc<Engine>>,
+    /// Whether somebody waited for the `PostgresTeam` objects already.
+    listed: OnceCell<()>,
 }
 
 /// Clusters whose roles and databases are looked at at a time: a server that does not answer
@@ -50,7 +54,12 @@ impl Identity {
     /// `None` where the system has no randomness.
     pub fn new(config: &Config) -> Option<Self> {
         let engine = RwLock::new(Arc::new(engine(config)?));
-        Some(Self { directory: Directory::default(), robots: Robots::default(), engine })
+        Some(Self {
+            directory: Directory::default(),
+            robots: Robots::default(),
+            engine,
+            listed: OnceCell::new(),
+        })
     }
 
     pub fn engine(&self) -> Arc<Engine> {

@@ -1,6 +1,7 @@
 //! What the roles of one server are made of: people by their teams, and the rules for them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use teams_sync::desired::{HumanRules, ServerRules};
@@ -26,7 +27,12 @@ pub(super) struct Wanted {
     pub(super) answers: BTreeMap<String, Answer>,
     /// The same with when they were seen, where a Teams API was asked.
     pub(super) known: BTreeMap<String, Known>,
+    /// Why it is not known which teams have a say, if so.
+    pub(super) unknown: Option<String>,
 }
+
+/// So long the first passes wait for the list of `PostgresTeam` objects.
+const LISTED: Duration = Duration::from_secs(10);
 
 /// `None`: the names of people cannot be read, which cannot be.
 pub(super) async fn wanted(
@@ -35,14 +41,14 @@ pub(super) async fn wanted(
     accepted: &Accepted,
     robots: &[Robot],
 ) -> Option<Wanted> {
-    let listed = postgres_teams(context, config);
+    let listed = postgres_teams(context, config).await;
     let nothing = PostgresTeams::default();
     let humans = roles::human_rules(&accepted.cluster, config, listed.as_ref().unwrap_or(&nothing));
     let rules = roles::server_rules(&accepted.cluster, config, &accepted.roles, robots);
     let teams = teams_sync::desired::teams(&humans, &rules);
     let mut known = BTreeMap::new();
     let answers = match &listed {
-        // Members may be missing: whoever is in stays in.
+        // Members may be missing, and whole teams too: whoever is in stays in.
         Err(reason) => {
             let error = SourceError::Incomplete(reason.clone());
             let frozen = Answer::Frozen { source: "PostgresTeam", error };
@@ -58,14 +64,19 @@ pub(super) async fn wanted(
         }
     };
     let names = roles::names(config)?;
-    Some(Wanted { humans, names, rules, style: roles::style(config), answers, known })
+    let style = roles::style(config);
+    Some(Wanted { humans, names, rules, style, answers, known, unknown: listed.err() })
 }
 
 /// All `PostgresTeam` objects together, or why they are not known.
-fn postgres_teams(context: &Context, config: &Config) -> Result<PostgresTeams, String> {
+async fn postgres_teams(context: &Context, config: &Config) -> Result<PostgresTeams, String> {
     if !config.identity.enable_postgres_team_crd {
         return Ok(PostgresTeams::default());
     }
+    // After a start the list is a moment late, and that is no reason to freeze anybody. All wait
+    // at the same time, and once.
+    let listed = || tokio::time::timeout(LISTED, context.caches.teams.filled());
+    let _or_not = context.identity.listed.get_or_init(|| async { drop(listed().await) }).await;
     if !context.caches.teams.is_filled() {
         return Err("the PostgresTeam objects could not be listed yet: is their CRD there, and may they be read?".to_owned());
     }

@@ -50,35 +50,54 @@ pub(super) async fn retire(
     if bases.is_empty() || (!config.secrets.enable_password_rotation && !has_rotated) {
         return retired;
     }
-    let session = match connect(dsn, &engine.database, engine.connect_limit).await {
-        Ok(session) => session,
-        Err(error) => {
-            retired.problems.push(error.to_string());
-            return retired;
+    let work = on_server(dsn, engine, config, &bases, desired, is_dry_run, &mut retired);
+    // A server can let us in and say nothing more, for as long as it likes.
+    match tokio::time::timeout(engine.pass_limit, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => retired.problems.push(error),
+        Err(_elapsed) => {
+            let limit = engine.pass_limit;
+            retired.problems.push(format!(
+                "the server did not say within {limit:?} which users of former passwords it has"
+            ));
         }
-    };
-    match members(&session, &bases).await {
-        Ok(members) => {
-            for name in gone(&members, &bases, desired, config) {
-                let line = format!("drop the user {name} of a former password");
-                if is_dry_run {
-                    retired.dropped.push(line);
-                    continue;
-                }
-                match drop_role(&session, &name).await {
-                    Ok(()) => retired.dropped.push(line),
-                    Err(error) => retired.problems.push(format!("cannot {line}: {error}")),
-                }
-            }
-        }
-        Err(error) => retired.problems.push(error),
     }
-    session.close(engine.connect_limit).await;
     retired
 }
 
+async fn on_server(
+    dsn: &Dsn,
+    engine: &Engine,
+    config: &Config,
+    bases: &BTreeSet<&str>,
+    desired: &Desired,
+    is_dry_run: bool,
+    retired: &mut Retired,
+) -> Result<(), String> {
+    let session = connect(dsn, &engine.database, engine.connect_limit).await;
+    let session = session.map_err(|error| error.to_string())?;
+    let members = members(&session, bases).await?;
+    for name in gone(&members, bases, desired, config) {
+        let line = format!("drop the user {name} of a former password");
+        if is_dry_run {
+            retired.dropped.push(line);
+            continue;
+        }
+        match drop_role(&session, &name).await {
+            Ok(()) => retired.dropped.push(line),
+            Err(error) => retired.problems.push(format!("cannot {line}: {error}")),
+        }
+    }
+    session.close(engine.connect_limit).await;
+    Ok(())
+}
+
+/// The session is in a database that somebody else may own, with settings of her choice.
+const PINS: &str = "set role none; set search_path = pg_catalog; \
+     set statement_timeout = '30s'; set lock_timeout = '5s'";
+
 async fn drop_role(session: &Session, name: &str) -> Result<(), String> {
-    let statement = format!("set lock_timeout = '5s'; drop role {}", quote_identifier(name));
+    let statement = format!("drop role {}", quote_identifier(name));
     session.batch(&statement).await.map(drop).map_err(|error| describe(&error))
 }
 
@@ -104,7 +123,7 @@ fn gone(
 async fn members(session: &Session, bases: &BTreeSet<&str>) -> Result<Vec<Member>, String> {
     let names: Vec<String> = bases.iter().map(|name| literal(name)).collect();
     let query = format!(
-        "set search_path = pg_catalog; select coalesce(json_agg(json_build_object('of', base.rolname, 'name', own.rolname)), '[]') \
+        "{PINS}; select coalesce(json_agg(json_build_object('of', base.rolname, 'name', own.rolname)), '[]') \
          from pg_auth_members m join pg_roles base on base.oid = m.roleid \
          join pg_roles own on own.oid = m.member where base.rolname in ({})",
         names.join(", ")
@@ -113,3 +132,6 @@ async fn members(session: &Session, bases: &BTreeSet<&str>) -> Result<Vec<Member
     let text = last_text(&answer).ok_or("the catalog gives no row")?;
     serde_json::from_str(&text).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

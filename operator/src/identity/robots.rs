@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
@@ -17,13 +18,17 @@ use kube::runtime::watcher::{self, watch_object};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use teams_sync::infrastructure::{Infrastructure, Keys, Part, from_parts};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::config::{Identity as Settings, NamespacedName};
 
 /// What is where the configuration says that robots are.
 #[derive(Debug, Default)]
-pub struct Robots(Mutex<BTreeMap<Place, Found>>);
+pub struct Robots {
+    places: Mutex<BTreeMap<Place, Found>>,
+    changed: Notify,
+}
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Place {
@@ -93,9 +98,28 @@ impl Robots {
                 }
             };
             let before = self.lock().insert(place(name.clone()), found.clone());
+            self.changed.notify_waiters();
             if before.as_ref() != Some(&found) {
                 changed();
             }
+        }
+    }
+
+    /// Waits until each place was looked at once.
+    pub async fn filled(&self, settings: &Settings) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Whatever comes behind the look wakes us.
+            changed.as_mut().enable();
+            let is_known = |name: &NamespacedName| {
+                let known = self.lock();
+                known.contains_key(&Place::Secret(name.clone()))
+                    && known.contains_key(&Place::ConfigMap(name.clone()))
+            };
+            if places(settings).iter().all(is_known) {
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -109,7 +133,7 @@ impl Robots {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Found>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
-use teams_sync::approve::{PlanId, Releases};
 use teams_sync::desired::desired;
 use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
+use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
 use super::settings::Copied;
@@ -23,10 +22,9 @@ use crate::report::{Finding, Outcome};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
-/// `plan`: what would be done to the roles goes into the status, and nothing is done.
-const ROLE_SYNC: &str = "acid.zalan.do/role-sync";
-/// The id of a held plan that somebody looked at and lets through.
-const RELEASE: &str = "acid.zalan.do/release-plan";
+/// For everything about one cluster. Each part has a limit of its own; this one is for what nobody
+/// thought of, because there are not many places.
+const LONGEST: Duration = Duration::from_secs(1200);
 
 /// A primary that is not there yet is told of when it comes; a lock of somebody else's is not.
 const WAIT: Duration = Duration::from_secs(15);
@@ -49,7 +47,10 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
         (Err(_), None) => return Ended::Well { again: config.operation.resync_period },
     };
     context.memory.with(id, |known| known.accepted = Some(Arc::clone(&accepted)));
-    let looked = look(context, &config, &manifest, &accepted).await;
+    let looked = tokio::time::timeout(LONGEST, look(context, &config, &manifest, &accepted)).await;
+    let looked = looked.unwrap_or_else(|_elapsed| {
+        judge::all(&Finding::failed("Timeout", format!("not done within {LONGEST:?}")))
+    });
     let has = |outcome| looked.findings.iter().any(|(_, finding)| finding.outcome == outcome);
     let (has_failed, waits) = (has(Outcome::Failed), has(Outcome::Waiting));
     context.memory.with(id, |known| {
@@ -78,7 +79,7 @@ async fn look(
     accepted: &Accepted,
 ) -> Looked {
     let cluster = &accepted.cluster;
-    if let Some((reason, text)) = off(config, accepted) {
+    if let Some((reason, text)) = off(config, cluster) {
         return judge::all(&Finding::off(reason, text));
     }
     let primary = match primary(context, config, cluster).await {
@@ -90,7 +91,9 @@ async fn look(
     let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
-    let desired = desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
+    let mut desired =
+        desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
+    desired.frozen_people.clone_from(&wanted.unknown);
     context.memory.with(&cluster.id, |known| known.teams.clone_from(&desired.teams));
     let server = Server {
         name: cluster.id.to_string(),
@@ -143,40 +146,4 @@ async fn look(
     };
     judge::tell(context, manifest, &facts);
     judge::judge(&facts)
-}
-
-/// Why nothing is to be done in databases, if so.
-fn off(config: &Config, accepted: &Accepted) -> Option<(&'static str, &'static str)> {
-    if !config.identity.enable_database_access {
-        return Some(("DatabaseAccessOff", "enable_database_access is false"));
-    }
-    if accepted.cluster.spec.number_of_instances == 0 {
-        return Some(("NoInstances", "the cluster has no instances"));
-    }
-    if accepted.cluster.spec.standby.is_some() {
-        return Some(("Standby", "a standby cluster has the roles of its source"));
-    }
-    None
-}
-
-fn mode(manifest: &Postgresql) -> (Mode, Option<String>) {
-    match manifest.annotations().get(ROLE_SYNC).map(String::as_str) {
-        Some("plan") => return (Mode::Look, None),
-        None | Some("" | "apply") => {}
-        Some(other) => {
-            let text = format!(
-                "the annotation {ROLE_SYNC} is {other:?}, and only \"plan\" is known: nothing is done until it is corrected"
-            );
-            return (Mode::Look, Some(text));
-        }
-    }
-    let mut releases = Releases::default();
-    let mut complaint = None;
-    for id in manifest.annotations().get(RELEASE).into_iter().flat_map(|text| text.split(',')) {
-        match id.trim().parse::<PlanId>() {
-            Ok(id) => drop(releases.by_person.insert(id)),
-            Err(error) => complaint = Some(format!("the annotation {RELEASE}: {error}")),
-        }
-    }
-    (Mode::Apply(releases), complaint)
 }

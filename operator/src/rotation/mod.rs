@@ -28,6 +28,8 @@ pub struct Subject<'a> {
     pub next_rotation: Option<&'a str>,
     /// `username` of the Secret.
     pub username: &'a str,
+    /// Whether the database is going to follow what its Secret says.
+    pub follows: bool,
 }
 
 /// What to do to a role and its Secret.
@@ -46,6 +48,9 @@ pub enum Rotation {
     SwitchOff,
     /// It was planned and is not any more: an empty `nextRotation`, and the password stays.
     Forget,
+    /// A new password is due, and stays out: the database would not follow, and whoever reads the
+    /// Secret could not log in any more.
+    Wait,
 }
 
 /// What is due for one role now. Times are to the second, as RFC 3339 has them in Secrets.
@@ -55,6 +60,17 @@ pub fn decide(
     config: &Config,
     now: Timestamp,
 ) -> Rotation {
+    match due(subject, spec, config, now) {
+        Rotation::Rotate { .. } | Rotation::InPlace { .. } | Rotation::SwitchOff
+            if !subject.follows =>
+        {
+            Rotation::Wait
+        }
+        other => other,
+    }
+}
+
+fn due(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config, now: Timestamp) -> Rotation {
     // A standby cluster cannot change passwords, and its Secrets are those of its source.
     if subject.origin.is_none() || spec.standby.is_some() || is_system(subject.role, config) {
         return Rotation::Leave;

@@ -18,6 +18,7 @@ fn subject<'a>(next_rotation: Option<&'a str>) -> Subject<'a> {
         is_database_owner: false,
         next_rotation,
         username: "foo_user",
+        follows: true,
     }
 }
 
@@ -198,4 +199,21 @@ fn the_retention_is_at_least_two_intervals() {
     assert_eq!(gone, ["foo_user240528"]);
     config.secrets.password_rotation_interval = 100;
     assert!(expired(existing, "foo_user", "foo_user", time(NOW), &config).is_empty());
+}
+
+#[test]
+fn no_password_is_renewed_while_the_database_would_not_follow() {
+    let stays = |subject: Subject<'static>| Subject { follows: false, ..subject };
+    assert_eq!(decided(&stays(subject(DUE)), &spec(), &everybody()), Rotation::Wait);
+    let mut in_place = spec();
+    in_place.users_with_in_place_secret_rotation = names(&["foo_user"]);
+    assert_eq!(decided(&stays(subject(DUE)), &in_place, &everybody()), Rotation::Wait);
+    let rotated = Subject { username: "foo_user241101", ..subject(DUE) };
+    assert_eq!(decided(&stays(rotated), &spec(), &vectors::config()), Rotation::Wait);
+    // A time that is written down locks nobody out.
+    let next = time(IN_90_DAYS);
+    let planned = decided(&stays(subject(None)), &spec(), &everybody());
+    assert_eq!(planned, Rotation::Schedule { next });
+    let later = stays(subject(Some("2024-11-25T10:20:31Z")));
+    assert_eq!(decided(&later, &spec(), &everybody()), Rotation::Leave);
 }

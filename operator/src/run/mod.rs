@@ -28,6 +28,8 @@ use crate::identity::{AT_ONCE, Identity};
 use crate::leader::Election;
 use source::Source;
 
+/// To read the infrastructure roles before the first look at a cluster.
+const ROBOTS: Duration = Duration::from_secs(10);
 /// Workers may finish what they are at within this, after somebody asked us to stop.
 const FINISH: Duration = Duration::from_secs(12);
 
@@ -135,6 +137,11 @@ async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Optio
         let number = config.operation.workers;
         workers.spawn(async move {
             context.caches.filled().await;
+            // Without them everything would be looked at twice; whoever is not there is no reason
+            // to wait for long.
+            let settings = &context.config().identity;
+            let read = context.identity.robots.filled(settings);
+            let _either = tokio::time::timeout(ROBOTS, read).await;
             context.board.in_sync(true);
             let mut each = JoinSet::new();
             for worker in 0..number {

@@ -13,6 +13,7 @@ use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::identity;
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRole, ManifestRoles};
 use crate::rotation::{Rotation, Subject, decide};
@@ -29,38 +30,54 @@ pub async fn run(
     cluster: &Cluster,
     roles: &ManifestRoles,
 ) -> Finding {
+    let stays = identity::why_databases_stay(config, manifest, cluster);
+    let mut waiting = Vec::new();
     let mut errors = Vec::new();
     for (name, role) in &roles.roles {
-        match one(context, config, cluster, name.as_str(), role).await {
-            Ok(None) => {}
-            Ok(Some(said)) => context.tell(manifest, &News::normal("Secrets", said)),
+        match one(context, config, cluster, name.as_str(), role, stays.is_none()).await {
+            Ok(Told::Nothing) => {}
+            Ok(Told::Renewed(said)) => context.tell(manifest, &News::normal("Secrets", said)),
+            Ok(Told::Waits) => waiting.push(name.to_string()),
             Err(error) => errors.push(error.to_string()),
         }
     }
-    if errors.is_empty() {
-        Finding::done("Ready", "")
-    } else {
-        Finding::failed("RotationFailed", errors.join("; "))
+    if !errors.is_empty() {
+        return Finding::failed("RotationFailed", errors.join("; "));
+    }
+    match stays {
+        Some(reason) if !waiting.is_empty() => Finding::off(
+            "RotationWaits",
+            format!("passwords are due, and stay as they are ({}): {reason}", waiting.join(", ")),
+        ),
+        _ => Finding::done("Ready", ""),
     }
 }
 
-/// What there is to be told of it.
+/// What there is to be told of a role.
+enum Told {
+    Nothing,
+    Renewed(String),
+    /// It is due, and the database would not follow.
+    Waits,
+}
+
 async fn one(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
     name: &str,
     role: &ManifestRole,
-) -> Result<Option<String>, ApplyError> {
-    let Some(place) = &role.secret else { return Ok(None) };
+    follows: bool,
+) -> Result<Told, ApplyError> {
+    let Some(place) = &role.secret else { return Ok(Told::Nothing) };
     let namespace = place.namespace.as_ref().unwrap_or(&cluster.id.namespace);
     let secret_name = names::secret(name, &cluster.id.name, config);
     let found = secrets::read(context, &cluster.id, namespace, &secret_name).await?;
     // The stage of Secrets tells what is wrong with one.
-    let Some(secret) = found else { return Ok(None) };
-    let Ok(credentials) = secrets::credentials(&secret) else { return Ok(None) };
+    let Some(secret) = found else { return Ok(Told::Nothing) };
+    let Ok(credentials) = secrets::credentials(&secret) else { return Ok(Told::Nothing) };
     if !secrets::is_of_role(&credentials, name) {
-        return Ok(None);
+        return Ok(Told::Nothing);
     }
     let planned = next_rotation(&secret);
     let subject = Subject {
@@ -69,29 +86,40 @@ async fn one(
         is_database_owner: role.is_database_owner,
         next_rotation: planned.as_deref(),
         username: &credentials.username,
+        follows,
     };
     let (username, next) = match decide(&subject, &cluster.spec, config, Timestamp::now()) {
-        Rotation::Leave => return Ok(None),
+        Rotation::Leave => return Ok(Told::Nothing),
+        Rotation::Wait => return Ok(Told::Waits),
         Rotation::Schedule { next } => {
             patch(context, &secret, data(&next.to_string())).await?;
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         Rotation::Forget => {
             patch(context, &secret, data("")).await?;
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         Rotation::Rotate { username, next } => (username, next.to_string()),
         Rotation::InPlace { next } => (name.to_owned(), next.to_string()),
         Rotation::SwitchOff => (name.to_owned(), String::new()),
     };
-    let password = secrets::password::generate();
-    let no_randomness = || ApplyError::new("Secret", &secret_name, "the system has no randomness");
-    let credentials =
-        Credentials { username: username.clone(), password: password.ok_or_else(no_randomness)? };
-    replace(context, &secret, &credentials, data(&next)).await?;
-    Ok(Some(format!(
-        "The password of {name} is renewed: the Secret {secret_name} is for {username} now"
-    )))
+    renew(context, &secret, &username, &next).await?;
+    let what = format!("The password of {name} is renewed");
+    Ok(Told::Renewed(format!("{what}: the Secret {secret_name} is for {username} now")))
+}
+
+/// Writes a new password for that user.
+async fn renew(
+    context: &Context,
+    secret: &Secret,
+    username: &str,
+    next: &str,
+) -> Result<(), ApplyError> {
+    let name = secret.metadata.name.as_deref().unwrap_or_default();
+    let no_randomness = || ApplyError::new("Secret", name, "the system has no randomness");
+    let password = secrets::password::generate().ok_or_else(no_randomness)?;
+    let credentials = Credentials { username: username.to_owned(), password };
+    replace(context, secret, &credentials, data(next)).await
 }
 
 fn next_rotation(secret: &Secret) -> Option<String> {

@@ -30,6 +30,9 @@ pub struct Desired {
     pub teams: BTreeSet<String>,
     /// Those without an answer, and why there is none.
     pub frozen: BTreeMap<String, String>,
+    /// Why it is not even known which teams have a say, if so: then nobody of any team loses
+    /// anything. Set by whoever reads the rules; [`desired`] leaves it empty.
+    pub frozen_people: Option<String>,
     /// Those whose source names nobody whom we could make a role for.
     pub empty: BTreeSet<String>,
     /// Why nothing is known of the infrastructure roles, if so.

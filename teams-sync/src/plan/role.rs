@@ -321,8 +321,10 @@ impl Planner<'_> {
             .or_else(|| second(self.now));
         if let (true, Some(before)) = (frozen, before) {
             // What a team without an answer once gave is still to be remembered.
-            let teams = before.teams.iter().filter(|team| self.desired.frozen.contains_key(*team));
-            record.teams.extend(teams.cloned());
+            let is_unknown = |team: &&String| {
+                self.desired.frozen_people.is_some() || self.desired.frozen.contains_key(*team)
+            };
+            record.teams.extend(before.teams.iter().filter(is_unknown).cloned());
             record.roles.extend(before.roles.iter().cloned());
             record.parameters.extend(before.parameters.iter().cloned());
         }
@@ -346,6 +348,7 @@ impl Planner<'_> {
         match (kind, record) {
             (Kind::Robot, _) => self.desired.frozen_robots.is_some(),
             (Kind::Static, _) => false,
+            (Kind::Person, _) if self.desired.frozen_people.is_some() => true,
             (Kind::Person, Some(record)) if !record.teams.is_empty() => {
                 record.teams.iter().any(|team| self.desired.frozen.contains_key(team))
             }

@@ -120,3 +120,41 @@ fn files_that_cannot_be_read_take_nothing_from_robots_and_from_what_was_declared
         BTreeSet::from([name("app"), name("etl")])
     );
 }
+
+#[test]
+fn where_the_teams_themselves_are_unknown_nobody_of_any_team_loses_anything() {
+    // What is left of the rules asks about acid alone, and acid answers.
+    let unknown = Desired {
+        frozen_people: Some("no list of teams".to_owned()),
+        ..wanted_roles(&[("acid", Members(&["alice"])), ("dba", Members(&["dora"]))])
+    };
+    let bob = settled("bob", "elsewhere").superuser().member_of("reporting");
+    let both = role("alice")
+        .login()
+        .managed()
+        .member_of("users")
+        .member_of("admin")
+        .member_of("reporting")
+        .setting("log_statement=all")
+        .comment("teams-sync: person teams=acid,elsewhere roles=admin,reporting,users set=log_statement since=2026-11-01T00:00:00Z");
+    for comment in DAMAGED {
+        let lost = alice().superuser().comment(comment);
+        assert!(planned_with(&unknown, &on_15([lost, dora()]), &style()).out.is_empty());
+    }
+    let observed = on_15([bob, both, dora()]);
+    let plan = planned_with(&unknown, &observed, &style());
+    assert!(plan.is_empty() && plan.out.is_empty(), "{:?}", lines(&plan));
+    let known = Desired { frozen_people: None, ..unknown };
+    assert_eq!(planned_with(&known, &observed, &style()).out, BTreeSet::from([name("bob")]));
+}
+
+#[test]
+fn who_left_before_stays_out_while_the_teams_are_unknown() {
+    let unknown = Desired { frozen_people: Some("no list".to_owned()), ..acid(Members(&[])) };
+    let ben = role("ben")
+        .login()
+        .managed()
+        .comment("teams-sync: person teams=dba left=2026-11-24T00:00:00Z");
+    let plan = planned_with(&unknown, &on_15([ben, dora()]), &style());
+    assert_eq!(plan.out, BTreeSet::from([name("ben")]));
+}
