@@ -38,6 +38,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let mut notes = accepted.roles.notes.clone();
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
+    notes.extend(context.identity.notes(&accepted, &config));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;

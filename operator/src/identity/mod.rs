@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::cluster::ClusterId;
 use crate::config::Config;
+use crate::roles::RobotNames;
+use crate::validate::Accepted;
 
 pub use directory::Directory;
 pub use mode::why_databases_stay;
@@ -77,6 +79,16 @@ impl Identity {
         with_password
             .filter_map(|robot| Some((robot.name.to_string(), robot.password?.reveal())))
             .collect()
+    }
+
+    /// Whose names are infrastructure roles'.
+    pub fn robot_names(&self, config: &Config) -> RobotNames {
+        RobotNames::of(&self.robots.now(&config.identity))
+    }
+
+    /// What a manifest says and gets not, or not as it says, because of something else.
+    pub fn notes(&self, accepted: &Accepted, config: &Config) -> Vec<String> {
+        self.robot_names(config).notes(&accepted.roles)
     }
 
     /// A cluster is gone; one with its name would be another.
