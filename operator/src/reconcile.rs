@@ -39,10 +39,10 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             return Ended::Well { again: config.operation.resync_period };
         }
     };
-    let accepted = context.identity.beside_robots(&config, accepted);
     let mut notes = accepted.roles.notes.clone();
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
     notes.extend(crate::validate::notes(&accepted.cluster.spec));
+    notes.extend(context.identity.notes(&accepted, &config));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::cluster::ClusterId;
 use crate::config::Config;
+use crate::roles::RobotNames;
 use crate::validate::Accepted;
 
 pub use directory::Directory;
@@ -82,16 +83,14 @@ impl Identity {
             .collect()
     }
 
-    /// A manifest as it was understood, beside the infrastructure roles of today.
-    pub fn beside_robots(&self, config: &Config, accepted: Accepted) -> Accepted {
-        let robots = self.robots.now(&config.identity).roles;
-        let names = robots.into_iter().map(|robot| robot.name).collect();
-        Accepted { roles: accepted.roles.beside(&names), ..accepted }
+    /// Whose names are infrastructure roles'.
+    pub fn robot_names(&self, config: &Config) -> RobotNames {
+        RobotNames::of(&self.robots.now(&config.identity))
     }
 
-    /// Why nothing is known of infrastructure roles now, if so.
-    pub fn robots_unknown(&self, config: &Config) -> Option<String> {
-        self.robots.now(&config.identity).frozen
+    /// What a manifest says and gets not, or not as it says, because of something else.
+    pub fn notes(&self, accepted: &Accepted, config: &Config) -> Vec<String> {
+        self.robot_names(config).notes(&accepted.roles)
     }
 
     /// A cluster is gone; one with its name would be another.

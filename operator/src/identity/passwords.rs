@@ -11,7 +11,7 @@ use teams_sync::role::RoleName;
 use crate::build::names;
 use crate::config::Config;
 use crate::context::Context;
-use crate::roles::{self, ManifestRole};
+use crate::roles::{self, ManifestRole, RobotNames};
 use crate::secrets::{self, Credentials};
 use crate::validate::Accepted;
 
@@ -26,9 +26,13 @@ pub(super) struct Known {
 /// Everything that has a definition of its own, ready for `teams_sync`. A role whose Secret
 /// cannot be used stays as it is.
 pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accepted) -> Known {
+    let infrastructure = context.identity.robots.now(&config.identity);
+    let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
     let mut broken = Vec::new();
-    for (name, role) in &accepted.roles.roles {
+    // The Secret of an infrastructure role follows it, and not the other way round.
+    let own = accepted.roles.roles.iter().filter(|(name, role)| !robots.have(name, role));
+    for (name, role) in own {
         match credentials(context, config, accepted, name, role).await {
             Ok(None) => {}
             Ok(Some(usable)) => drop(found.insert(name.clone(), usable)),
@@ -39,12 +43,13 @@ pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accept
         let usable: &Usable = found.get(name)?;
         (usable.username == *name).then(|| usable.password.clone())
     };
-    let infrastructure = context.identity.robots.now(&config.identity);
     let mut all = roles::robots(infrastructure, &accepted.roles, own);
     let mut rotated = Vec::new();
     for (name, usable) in found.iter().filter(|(name, usable)| usable.username != **name) {
-        // A rotation: the user of the day logs in, as a member of the role of the manifest.
-        if let Some(role) = accepted.roles.roles.get(name) {
+        // A rotation: the user of the day logs in, as a member of the role of the manifest. Nobody
+        // gets into an infrastructure role by that.
+        let role = accepted.roles.roles.get(name).filter(|role| !robots.may_have(name, role));
+        if let Some(role) = role {
             let password = usable.password.clone();
             all.roles.push(roles::rotated(&usable.username, name, role, password));
             rotated.push((name.clone(), usable.username.clone()));

@@ -42,7 +42,7 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     // Leavers are out even while somebody has a mistake in the manifest.
     let last = context.memory.read(id, |known| known.accepted.clone()).flatten();
     let accepted = match (validate(&manifest, &config), last) {
-        (Ok(accepted), _) => Arc::new(context.identity.beside_robots(&config, accepted)),
+        (Ok(accepted), _) => Arc::new(accepted),
         (Err(_), Some(last)) => last,
         (Err(_), None) => return Ended::Well { again: config.operation.resync_period },
     };

@@ -10,7 +10,8 @@ use teams_sync::plan::record::Kind;
 use teams_sync::role::RoleName;
 use teams_sync::why::Why;
 
-use super::manifest::{ManifestRole, ManifestRoles, Origin};
+use super::manifest::{ManifestRole, ManifestRoles};
+use super::robot_names::RobotNames;
 
 /// The roles of a manifest beside infrastructure roles. An infrastructure role is stronger than a
 /// user of the manifest with its name, and weaker than the role of a prepared database; what is
@@ -20,21 +21,14 @@ pub fn robots(
     manifest: &ManifestRoles,
     password: impl Fn(&RoleName) -> Option<Secret>,
 ) -> Infrastructure {
+    let names = RobotNames::of(&infrastructure);
     let mut all = infrastructure;
+    all.warnings.extend(names.notes(manifest));
     for (name, role) in &manifest.roles {
-        let is_taken = all.roles.iter().any(|robot| robot.name == *name);
-        if is_taken && role.origin == Origin::Manifest {
-            let text =
-                format!("the user {name} of the manifest is an infrastructure role and stays one");
-            all.warnings.push(text);
+        if names.have(name, role) {
             continue;
         }
-        if is_taken {
-            all.roles.retain(|robot| robot.name != *name);
-            all.warnings.push(format!(
-                "the infrastructure role {name} is not made here: a prepared database has a role with that name"
-            ));
-        }
+        all.roles.retain(|robot| robot.name != *name);
         let password = role.secret.as_ref().and_then(|_| password(name));
         all.roles.push(robot(name, role, password));
     }

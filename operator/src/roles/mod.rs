@@ -7,6 +7,7 @@
 mod convert;
 mod manifest;
 mod people;
+mod robot_names;
 mod teams;
 #[cfg(test)]
 mod tests;
@@ -16,4 +17,5 @@ pub(crate) mod vectors;
 pub use convert::{robots, rotated};
 pub use manifest::{ManifestRole, ManifestRoles, Origin, SecretPlace, of_manifest};
 pub use people::{human_rules, names, server_rules, style};
+pub use robot_names::RobotNames;
 pub use teams::PostgresTeams;

@@ -261,3 +261,37 @@ fn a_cluster_without_a_team_has_no_people() {
     let rules = server_rules(&of_team(""), &config(), &ManifestRoles::default(), &[]);
     assert_eq!(rules.team, None);
 }
+
+#[test]
+fn a_name_belongs_to_one_of_them_and_the_other_is_told_of() {
+    let mut cluster = cluster();
+    cluster.spec.prepared_databases = Some(BTreeMap::from([("bar".to_owned(), None)]));
+    let manifest = of_manifest(&cluster, &config()).unwrap();
+    let infrastructure = Infrastructure {
+        roles: vec![robot("foo_user", &[]), robot("bar_owner", &[])],
+        broken: BTreeSet::from([role("zalando")]),
+        ..Infrastructure::default()
+    };
+    let names = RobotNames::of(&infrastructure);
+    let have = |name: &str| names.have(&role(name), &manifest.roles[&role(name)]);
+    assert_eq!(
+        ["foo_user", "zalando", "bar_owner", "bar_reader"].map(have),
+        [true, true, false, false]
+    );
+    let notes = names.notes(&manifest);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert!(notes[1].contains("foo_user of the manifest is an infrastructure role"), "{notes:?}");
+}
+
+#[test]
+fn while_infrastructure_roles_are_unknown_a_user_may_be_one() {
+    let manifest = of_manifest(&cluster(), &config()).unwrap();
+    let unknown =
+        Infrastructure { frozen: Some("not read yet".to_owned()), ..Infrastructure::default() };
+    let names = RobotNames::of(&unknown);
+    let foo_user = role("foo_user");
+    assert!(names.may_have(&foo_user, &manifest.roles[&foo_user]));
+    assert!(!names.have(&foo_user, &manifest.roles[&foo_user]));
+    let known = RobotNames::of(&Infrastructure::default());
+    assert!(!known.may_have(&foo_user, &manifest.roles[&foo_user]));
+}

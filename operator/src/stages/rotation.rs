@@ -33,7 +33,10 @@ pub async fn run(
     let stays = identity::why_databases_stay(config, manifest, cluster);
     let mut waiting = Vec::new();
     let mut errors = Vec::new();
-    for (name, role) in &roles.roles {
+    // While these are not known, a user of the manifest may be one of them.
+    let robots = context.identity.robot_names(config);
+    let own = roles.roles.iter().filter(|(name, role)| !robots.may_have(name, role));
+    for (name, role) in own {
         match one(context, config, cluster, name.as_str(), role, stays.is_none()).await {
             Ok(Told::Nothing) => {}
             Ok(Told::Renewed(said)) => context.tell(manifest, &News::normal("Secrets", said)),

@@ -17,7 +17,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::report::{Finding, News};
-use crate::roles::ManifestRoles;
+use crate::roles::{ManifestRoles, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
 
 /// Brings them all in line. One that fails does not stop the others.
@@ -59,13 +59,25 @@ pub fn needed(
     let system = [&config.identity.super_username, &config.identity.replication_username];
     let mut all: Vec<_> =
         system.into_iter().map(|name| (name.clone(), None, Source::Generated)).collect();
-    all.extend(roles.secrets().map(|(role, namespace)| {
-        (role.to_string(), namespace.map(str::to_owned), Source::Generated)
-    }));
+    let robots = context.identity.robot_names(config);
+    all.extend(of_manifest(roles, &robots));
     for (name, password) in context.identity.robots_with_passwords(config) {
         all.push((name, None, Source::Given(password)));
     }
     all
+}
+
+/// Those of the manifest, without users whose name an infrastructure role has: the password of such
+/// a name is not ours to make.
+fn of_manifest(
+    roles: &ManifestRoles,
+    robots: &RobotNames,
+) -> impl Iterator<Item = (String, Option<String>, Source)> {
+    let own = roles.roles.iter().filter(|(name, role)| !robots.have(name, role));
+    own.filter_map(|(name, role)| {
+        let place = role.secret.as_ref()?;
+        Some((name.as_str().to_owned(), place.namespace.clone(), Source::Generated))
+    })
 }
 
 /// Whether it was created.
@@ -105,9 +117,9 @@ async fn one(
     }
     let found = secrets::credentials(&live).map_err(failed)?;
     if !secrets::is_of_role(&found, &wanted.role) {
-        // Never what it is: somebody may have put the password there.
+        // What stands there is not shown: it may be the password.
         return Err(failed(format!(
-            "its key \"username\" is not {} or a user of its rotation: delete it, or correct it",
+            "its username is that of another role, and it should be for {}: delete it, or correct it",
             wanted.role
         )));
     }
@@ -177,4 +189,29 @@ pub async fn patch(
     context.caches.secrets.wrote(now);
     tracing::info!(kind = "Secret", name, namespace, "changed");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use teams_sync::infrastructure::Infrastructure;
+    use teams_sync::role::RoleName;
+
+    use super::of_manifest;
+    use crate::roles::{RobotNames, of_manifest as roles_of, vectors};
+
+    #[test]
+    fn a_user_with_the_name_of_an_infrastructure_role_has_no_password_of_its_own() {
+        let roles = roles_of(&vectors::cluster(), &vectors::config()).unwrap();
+        let made = |infrastructure: &Infrastructure| -> Vec<String> {
+            let robots = RobotNames::of(infrastructure);
+            of_manifest(&roles, &robots).map(|(name, _, _)| name).collect()
+        };
+        assert_eq!(made(&Infrastructure::default()), ["foo_user", "zalando"]);
+        let foo_user = RoleName::parse("foo_user").unwrap();
+        let taken =
+            Infrastructure { broken: BTreeSet::from([foo_user]), ..Infrastructure::default() };
+        assert_eq!(made(&taken), ["zalando"]);
+    }
 }

@@ -43,10 +43,10 @@ pub(super) async fn set(
     let mut seen = BTreeSet::new();
     for planned in units {
         let Change::SetPassword { password } = &planned.change else { continue };
-        let verifier =
-            checked.verifier(password, iterations, &random).ok_or(ApplyError::Randomness)?;
         if seen.insert(&planned.role) {
-            copy_row(&mut rows, planned.role.as_str(), &verifier);
+            let role = planned.role.as_str();
+            let verifier = checked.verifier(password, role, iterations, &random);
+            copy_row(&mut rows, role, &verifier.ok_or(ApplyError::Randomness)?);
         }
     }
     if let Err(error) = copy(session, &rows).await {

@@ -86,7 +86,7 @@ impl Definition {
     }
 }
 
-pub(super) fn group_name(text: &str) -> Result<RoleName, String> {
+fn group_name(text: &str) -> Result<RoleName, String> {
     RoleName::parse_group(text)
         .map_err(|error| format!("the role {text:?} cannot be granted: {error}"))
 }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::definition::{Definition, group_name};
+use super::definition::Definition;
 use super::folder::Keys;
 use super::{Infrastructure, Robot};
 use crate::password::Secret;
@@ -129,7 +129,7 @@ fn numbered(dir: &str, keys: &Keys, found: &mut Infrastructure) -> BTreeSet<Stri
         };
         let definition = Definition::default();
         named(&origin, user, found);
-        add_robot(&origin, user, value("password"), value("inrole"), &definition, found);
+        add_robot(&origin, &origin, user, value("password"), value("inrole"), &definition, found);
     }
     used
 }
@@ -166,14 +166,16 @@ fn keyed(part: &Part, found: &mut Infrastructure) {
         None => Ok(Definition::default()),
         Some((key, None)) => Err(format!("it has no key {key:?} with details")),
         Some((key, Some(yaml))) => {
-            Definition::read(yaml).map_err(|error| format!("{key}: {error}"))
+            // What is wrong with it would be told with some of it.
+            Definition::read(yaml)
+                .map_err(|_of_a_secret| format!("its key {key:?} is no definition in YAML"))
         }
     };
     let group = value(rolekey, defaultrolevalue);
     match definition {
         Ok(definition) => {
             let password = keys.get(passwordkey);
-            add_robot(origin, &user, password, group.as_ref(), &definition, found);
+            add_robot(origin, origin, &user, password, group.as_ref(), &definition, found);
         }
         Err(error) => {
             found.problems.push(Problem::new(origin.clone(), format!("{origin}: {error}")));
@@ -192,7 +194,9 @@ fn defined(
         let origin = format!("{from}/{}", name.escape_debug());
         match Definition::read(yaml) {
             Ok(definition) => {
-                add_robot(&origin, name.as_bytes(), keys.get(name), None, &definition, found);
+                let subject = name.escape_debug().to_string();
+                let password = keys.get(name);
+                add_robot(&origin, &subject, name.as_bytes(), password, None, &definition, found);
             }
             Err(error) => {
                 let subject = name.escape_debug().to_string();
@@ -204,8 +208,12 @@ fn defined(
     definitions.keys().cloned().collect()
 }
 
+/// `subject`: what a problem is about. A name that is the value of a key is not shown: it may be a
+/// password that somebody put into the wrong one.
+#[allow(clippy::too_many_arguments, reason = "they are what is known of one robot")]
 fn add_robot(
     origin: &str,
+    subject: &str,
     user: &[u8],
     password: Option<&Zeroizing<Vec<u8>>>,
     group: Option<&Zeroizing<Vec<u8>>>,
@@ -216,8 +224,7 @@ fn add_robot(
     match robot(origin, &name, password, group, definition) {
         Ok(robot) => found.roles.push(robot),
         Err(error) => {
-            let subject = name.escape_debug().to_string();
-            found.problems.push(Problem::new(subject, format!("{origin}: {error}")));
+            found.problems.push(Problem::new(subject.to_owned(), format!("{origin}: {error}")));
             hold(&name, found);
         }
     }
@@ -254,13 +261,12 @@ fn robot(
     let parsed = definition.parse()?;
     let mut member_of = parsed.member_of;
     if let Some(group) = group.map(|group| trimmed(group)).filter(|group| !group.is_empty()) {
-        member_of.push(group_name(&group)?);
+        let group = RoleName::parse_group(&group);
+        member_of.push(group.map_err(|error| format!("its role cannot be granted: {error}"))?);
     }
     let password = match password {
         Some(text) => Some(Secret::parse(text).map_err(|error| error.to_string())?),
-        None if parsed.attributes.login => {
-            return Err(format!("there is no password for {role}"));
-        }
+        None if parsed.attributes.login => return Err("there is no password for it".to_owned()),
         None => None,
     };
     Ok(Robot {
@@ -279,7 +285,8 @@ fn role_name(text: &str) -> Result<RoleName, String> {
     if text.contains(char::REPLACEMENT_CHARACTER) {
         return Err("the name of the role is not UTF-8".to_owned());
     }
-    RoleName::parse(text).map_err(|error| format!("{text:?} cannot be the name of a role: {error}"))
+    RoleName::parse(text)
+        .map_err(|error| format!("what stands for the name of the role cannot be one: {error}"))
 }
 
 fn trimmed(value: &[u8]) -> String {

@@ -21,8 +21,8 @@ pub use scram::{DEFAULT_ITERATIONS, Verifier};
 /// Longer ones no client can send: PostgreSQL before 14 has a limit of 995 bytes and libpq one
 /// of its own; and hashing should not take long.
 const LONGEST: usize = 1024;
-/// How many answers of [`Checked`] are kept.
-const REMEMBERED: usize = 10_000;
+/// How many answers of [`Checked`] are kept: those of a thousand servers with two hundred robots.
+const REMEMBERED: usize = 200_000;
 
 /// A password, or what PostgreSQL stores of one. Cheap to clone, wiped with its last clone.
 #[derive(Clone)]
@@ -123,19 +123,19 @@ impl PartialEq for Secret {
 /// What was compared before: hashing fifty passwords for a thousand servers every few seconds
 /// would keep a core busy.
 ///
-/// The verifier of a password is remembered as well, and is the same on all servers then: fifty
-/// comparisons do for all of them, after a restart too.
+/// Nothing that one server stores is ever handed to another: whoever runs it could have made it, and
+/// with one salt on all of them, what is stored on one and seen of a login there would open the
+/// others (RFC 5802 section 9).
 pub struct Checked {
     key: hmac::Key,
     answers: Mutex<HashMap<[u8; 32], bool>>,
-    verifiers: Mutex<HashMap<[u8; 32], Verifier>>,
 }
 
 impl Checked {
     /// `None` where the system has no randomness.
     pub fn new() -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
-        Some(Self { key, answers: Mutex::default(), verifiers: Mutex::default() })
+        Some(Self { key, answers: Mutex::default() })
     }
 
     /// Whether PostgreSQL stores this password of this role, in the form that we would store.
@@ -155,19 +155,16 @@ impl Checked {
             return answer;
         }
         let answer = secret.matches(role, stored);
-        if let (true, Some(verifier)) = (answer, Verifier::parse(stored)) {
-            let key = self.hash(&[plain, &verifier.iterations().to_be_bytes()]);
-            remember(&self.verifiers, key, verifier);
-        }
-        remember(&self.answers, key, answer);
+        self.remember(key, answer);
         answer
     }
 
-    /// What PostgreSQL should store: hashed here with fresh salt, unless it came hashed or is
-    /// stored somewhere already. `None` where the system has no randomness.
+    /// What PostgreSQL should store: hashed here with fresh salt, unless it came hashed. `None` where
+    /// the system has no randomness.
     pub fn verifier(
         &self,
         secret: &Secret,
+        role: &str,
         iterations: u32,
         random: &dyn SecureRandom,
     ) -> Option<Zeroizing<String>> {
@@ -176,16 +173,20 @@ impl Checked {
             Form::Scram(verifier) => return Some(verifier.to_text()),
             Form::Md5(text) => return Some(text.clone()),
         };
-        let key = self.hash(&[plain.as_bytes(), &iterations.to_be_bytes()]);
-        if let Some(known) = lock(&self.verifiers).get(&key) {
-            return Some(known.to_text());
-        }
         let mut salt = [0; 16];
         random.fill(&mut salt).ok()?;
-        let verifier = Verifier::derive(plain, &salt, iterations)?;
-        let text = verifier.to_text();
-        remember(&self.verifiers, key, verifier);
+        let text = Verifier::derive(plain, &salt, iterations)?.to_text();
+        // So that the next look does not derive it once more.
+        self.remember(self.hash(&[role.as_bytes(), text.as_bytes(), plain.as_bytes()]), true);
         Some(text)
+    }
+
+    fn remember(&self, key: [u8; 32], answer: bool) {
+        let mut known = lock(&self.answers);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(key, answer);
     }
 
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -202,14 +203,6 @@ impl Checked {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn remember<T>(known: &Mutex<HashMap<[u8; 32], T>>, key: [u8; 32], value: T) {
-    let mut known = lock(known);
-    if known.len() >= REMEMBERED {
-        known.clear();
-    }
-    known.insert(key, value);
 }
 
 impl fmt::Debug for Checked {

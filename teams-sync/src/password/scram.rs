@@ -81,10 +81,13 @@ impl Verifier {
         self.iterations.get()
     }
 
-    /// Whether it was made of this password: derived once more, with the same salt.
+    /// Whether it was made of this password: derived once more, with the same salt. Both keys have
+    /// to be right: with another ServerKey the password is taken, and no client believes the server.
     pub fn is_of(&self, password: &str) -> bool {
-        Self::derive(password, &self.salt, self.iterations.get())
-            .is_some_and(|other| self.stored_key.ct_eq(&other.stored_key).into())
+        Self::derive(password, &self.salt, self.iterations.get()).is_some_and(|other| {
+            let same = self.stored_key.ct_eq(&other.stored_key);
+            (same & self.server_key.ct_eq(&other.server_key)).into()
+        })
     }
 
     pub fn to_text(&self) -> Zeroizing<String> {

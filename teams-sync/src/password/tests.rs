@@ -1,3 +1,6 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 /// For the password `password` and the salt `salt`: from the operator's own tests.
@@ -70,8 +73,8 @@ fn a_password_that_is_stored_is_recognised_whatever_its_salt() {
     let checked = Checked::new().unwrap();
     let random = SystemRandom::new();
     let secret = secret("s3cret");
-    let first = checked.verifier(&secret, 1, &random).unwrap();
-    let second = checked.verifier(&secret, 9, &random).unwrap();
+    let first = checked.verifier(&secret, "robot", 1, &random).unwrap();
+    let second = checked.verifier(&secret, "robot", 9, &random).unwrap();
     assert_ne!(first, second);
     for _ in 0..2 {
         assert!(checked.matches(&secret, "robot", &first));
@@ -89,7 +92,10 @@ fn a_password_stored_as_md5_becomes_scram_and_a_given_verifier_is_taken_as_it_is
     assert!(checked.matches(&secret(&stored), "test", &stored));
     assert!(checked.matches(&secret(VECTOR), "test", VECTOR));
     assert!(!checked.matches(&secret(VECTOR), "test", &stored));
-    assert_eq!(*checked.verifier(&secret(VECTOR), 1, &SystemRandom::new()).unwrap(), VECTOR);
+    assert_eq!(
+        *checked.verifier(&secret(VECTOR), "test", 1, &SystemRandom::new()).unwrap(),
+        VECTOR
+    );
 }
 
 #[test]
@@ -99,16 +105,27 @@ fn no_password_is_ever_printed() {
 }
 
 #[test]
-fn a_password_has_one_verifier_on_all_servers() {
+fn a_password_has_another_verifier_on_each_server_whatever_others_store() {
     let random = SystemRandom::new();
     let (checked, secret) = (Checked::new().unwrap(), secret("password"));
-    let first = checked.verifier(&secret, 1, &random).unwrap();
-    assert_eq!(checked.verifier(&secret, 1, &random).unwrap(), first);
-    assert_ne!(checked.verifier(&secret, 2, &random).unwrap(), first);
-    // After a restart it is that of the first server that has it.
-    let checked = Checked::new().unwrap();
     assert!(checked.matches(&secret, "test", VECTOR));
-    assert_eq!(*checked.verifier(&secret, 4096, &random).unwrap(), VECTOR);
+    let first = checked.verifier(&secret, "test", 4096, &random).unwrap();
+    let second = checked.verifier(&secret, "test", 4096, &random).unwrap();
+    assert!(first != second && *first != VECTOR && *second != VECTOR);
+    assert!(checked.matches(&secret, "test", &first) && checked.matches(&secret, "test", &second));
+}
+
+#[test]
+fn a_verifier_with_a_foreign_server_key_is_not_of_the_password() {
+    let (before, _) = VECTOR.rsplit_once(':').unwrap();
+    let foreign = format!("{before}:{}", STANDARD.encode([7; 32]));
+    let (before, server_key) = VECTOR.rsplit_once(':').unwrap();
+    let (before, _) = before.rsplit_once('$').unwrap();
+    let stored = format!("{before}${}:{server_key}", STANDARD.encode([7; 32]));
+    for wrong in [foreign, stored] {
+        assert!(Verifier::parse(&wrong).is_some(), "{wrong}");
+        assert!(!Checked::new().unwrap().matches(&secret("password"), "test", &wrong), "{wrong}");
+    }
 }
 
 #[test]

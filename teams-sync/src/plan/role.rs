@@ -154,6 +154,12 @@ impl Planner<'_> {
                 ));
             }
         }
+        let was_robot = || record_of(current).is_some_and(|record| record.kind == Kind::Robot);
+        if role.kind == Kind::Static && self.desired.frozen_robots.is_some() && was_robot() {
+            return Some(format!(
+                "{name} was an infrastructure role, and may still be one: it is left as it is until all of them are known"
+            ));
+        }
         if !self.observed.superuser && current.attributes.superuser {
             return Some(format!("{name} is a superuser, whom only a superuser can change"));
         }

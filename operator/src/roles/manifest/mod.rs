@@ -62,22 +62,6 @@ impl ManifestRoles {
             Some((name, place.namespace.as_deref()))
         })
     }
-
-    /// Without the users that are infrastructure roles: those are stronger, and their passwords
-    /// come from elsewhere.
-    #[must_use]
-    pub fn beside(mut self, infrastructure: &BTreeSet<RoleName>) -> Self {
-        self.roles.retain(|name, role| {
-            let is_taken = role.origin == Origin::Manifest && infrastructure.contains(name);
-            if is_taken {
-                self.notes.push(format!(
-                    "the user {name} is an infrastructure role and stays one, with its password and flags"
-                ));
-            }
-            !is_taken
-        });
-        self
-    }
 }
 
 /// The roles of a manifest.

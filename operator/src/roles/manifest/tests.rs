@@ -297,13 +297,3 @@ fn names_of_prepared_databases_and_schemas_are_checked() {
     assert!(refused(&prepared("{pg_x: }")).reason.contains("keeps the name"));
     assert_eq!(roles(&prepared("{FOO_1: }")).roles.len(), 6);
 }
-
-#[test]
-fn a_user_that_is_an_infrastructure_role_is_none_of_the_manifest() {
-    let all = roles(&with_user("robot_zmon", &[]));
-    let kept = all.clone().beside(&BTreeSet::from([role("somebody_else")]));
-    assert_eq!(kept, all);
-    let beside = all.beside(&BTreeSet::from([role("robot_zmon")]));
-    assert!(!beside.roles.contains_key(&role("robot_zmon")));
-    assert!(beside.notes[0].contains("robot_zmon"), "{:?}", beside.notes);
-}

@@ -211,7 +211,9 @@ impl Catalog {
             }
             Change::SetComment { comment } => self.role(own)?.comment = Some(comment.clone()),
             Change::SetPassword { password } => {
-                let stored = checked.verifier(password, 1, &SystemRandom::new()).unwrap();
+                let stored = checked
+                    .verifier(password, planned.role.as_str(), 1, &SystemRandom::new())
+                    .unwrap();
                 self.role(own)?.password = Some(stored.to_string());
             }
             Change::ClearPassword => self.role(own)?.password = None,

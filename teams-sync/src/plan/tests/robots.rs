@@ -155,3 +155,15 @@ fn a_robot_made_of_the_last_foreign_superuser_is_held() {
     let approved = approve(plan, &Limits::default(), &Releases::default());
     assert!(approved.plan().is_empty());
 }
+
+#[test]
+fn what_was_a_robot_is_not_made_anything_else_while_robots_are_unknown() {
+    let declared = Robot { kind: Kind::Static, ..robot("etl") };
+    let known = with([Robot { password: Some(Secret::parse(b"another").unwrap()), ..declared }]);
+    let unknown = Desired { frozen_robots: Some("not read yet".to_owned()), ..known.clone() };
+    let plan = planned_with(&unknown, &on([there()]), &style());
+    assert!(plan.is_empty(), "{:?}", lines(&plan));
+    assert!(texts(&plan)[0].contains("may still be one"), "{:?}", texts(&plan));
+    let lines = lines_of(&known, &on([there()]), &style());
+    assert!(lines.contains(&"set the password of etl".to_owned()), "{lines:?}");
+}
