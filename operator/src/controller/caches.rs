@@ -2,6 +2,7 @@
 //! a cluster.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -77,10 +78,34 @@ impl Caches {
         all
     }
 
-    /// Whether a deletion of this cluster has begun and is not done. Of which manifest: its uid.
-    pub fn tombstone(&self, cluster: &ClusterId) -> Option<String> {
+    /// Whether a deletion of this cluster has begun and is not done, by whichever operator.
+    pub fn tombstone(&self, cluster: &ClusterId) -> Option<Tombstone> {
         let service = self.services.get(cluster, &cluster.name)?;
-        service.annotations().get(DELETED).cloned()
+        service.annotations().get(DELETED).map(|text| Tombstone::parse(text))
+    }
+}
+
+/// Whose deletion it is. Operators share an API server, and each has its own mind about what a
+/// deletion takes along.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tombstone {
+    /// `CONTROLLER_ID` of the operator that has begun; empty if it has none.
+    pub controller: String,
+    /// Of the manifest that was deleted.
+    pub uid: String,
+}
+
+impl Tombstone {
+    /// What stands in the annotation.
+    pub fn parse(text: &str) -> Self {
+        let (controller, uid) = text.rsplit_once('/').unwrap_or(("", text));
+        Self { controller: controller.to_owned(), uid: uid.to_owned() }
+    }
+}
+
+impl fmt::Display for Tombstone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.controller, self.uid)
     }
 }
 

@@ -135,7 +135,7 @@ fn object<K: ResourceExt>(
     let id = ClusterId { namespace: object.namespace()?, name };
     // An object of a cluster without a manifest is nobody's business, unless it is ending.
     let is_known = context.caches.manifests.get(&id, &id.name).is_some()
-        || context.caches.tombstone(&id).is_some()
+        || context.begun(&id).is_some()
         || context.memory.read(&id, |known| known.deleted.is_some()).unwrap_or(false);
     if is_known {
         context.objects.add(&id, Why::Object);

@@ -18,7 +18,7 @@ use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
-use crate::controller::caches::DELETED;
+use crate::controller::caches::{DELETED, Tombstone};
 use crate::report::News;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,7 +92,9 @@ async fn mark(context: &Context, id: &ClusterId, uid: &str) -> Result<(), ApplyE
     if known.as_ref().is_none_or(|known| known.annotations().contains_key(DELETED)) {
         return Ok(());
     }
-    let annotations = BTreeMap::from([(DELETED, uid)]);
+    let controller = context.controller().to_owned();
+    let tombstone = Tombstone { controller, uid: uid.to_owned() }.to_string();
+    let annotations = BTreeMap::from([(DELETED, tombstone)]);
     let patch = json!({ "metadata": { "annotations": annotations } });
     match api.patch(&id.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(now) => {
