@@ -93,9 +93,14 @@ pub(crate) fn nothing(asked: &Asked) -> (u16, Value) {
 }
 
 pub(crate) fn refusal(code: u16) -> (u16, Value) {
+    let reason = match code {
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "Refused",
+    };
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "refused",
-        "reason": "Refused", "code": code,
+        "reason": reason, "code": code,
     });
     (code, status)
 }

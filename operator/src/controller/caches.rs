@@ -15,6 +15,7 @@ use crate::api::postgres_team::PostgresTeam;
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Labels;
+use crate::secrets::Mark;
 
 /// The caches, one per kind.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub struct Caches {
 pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
 
 impl Caches {
-    /// Objects belong to the cluster that their label names, in their own namespace.
+    /// Objects belong to the cluster that their label names, in their own namespace; Secrets to
+    /// the one that their mark names, if they have one.
     pub fn new(labels: &Labels) -> Self {
         let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
         Self {
@@ -42,7 +44,7 @@ impl Caches {
             stateful_sets: Cache::new(by_label(&label)),
             services: Cache::new(by_label(&label)),
             budgets: Cache::new(by_label(&label)),
-            secrets: Cache::new(by_label(&label)),
+            secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
@@ -106,6 +108,17 @@ impl Tombstone {
 impl fmt::Display for Tombstone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.controller, self.uid)
+    }
+}
+
+/// A Secret outside of its cluster's namespace says which cluster it is for.
+fn by_mark(
+    label: &Arc<str>,
+) -> impl Fn(&Secret) -> Option<ClusterId> + Send + Sync + 'static + use<> {
+    let by_label = by_label(label);
+    move |secret| match Mark::of(secret) {
+        Some(mark) => Some(mark.cluster),
+        None => by_label(secret),
     }
 }
 

@@ -1,5 +1,6 @@
 mod owners;
 mod protection;
+mod secrets;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Resource;
