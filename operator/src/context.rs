@@ -10,6 +10,7 @@ use kube::{Client, Resource};
 
 use crate::admin::Board;
 use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::controller::caches::Caches;
 use crate::controller::queue::Queue;
@@ -89,9 +90,21 @@ impl Context {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
+    /// `CONTROLLER_ID`, empty if there is none.
+    pub fn controller(&self) -> &str {
+        self.controller_id.as_deref().unwrap_or("")
+    }
+
+    /// The uid of the manifest whose deletion we have begun and not ended. What another operator
+    /// has begun is its own.
+    pub fn begun(&self, cluster: &ClusterId) -> Option<String> {
+        let tombstone = self.caches.tombstone(cluster)?;
+        (tombstone.controller == self.controller()).then_some(tombstone.uid)
+    }
+
     /// Whether a manifest is for us, and not for another operator.
     pub fn is_ours(&self, manifest: &Postgresql) -> bool {
-        let wanted = self.controller_id.as_deref().unwrap_or("");
+        let wanted = self.controller();
         let annotations = manifest.metadata.annotations.as_ref();
         annotations.and_then(|all| all.get(CONTROLLER)).map_or("", String::as_str) == wanted
     }

@@ -30,4 +30,6 @@ pub mod run;
 pub mod secrets;
 pub mod stages;
 pub mod tell;
+#[cfg(test)]
+mod testing;
 pub mod validate;

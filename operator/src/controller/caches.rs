@@ -2,6 +2,7 @@
 //! a cluster.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -14,6 +15,7 @@ use crate::api::postgres_team::PostgresTeam;
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Labels;
+use crate::secrets::Mark;
 
 /// The caches, one per kind.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ pub struct Caches {
 pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
 
 impl Caches {
-    /// Objects belong to the cluster that their label names, in their own namespace.
+    /// Objects belong to the cluster that their label names, in their own namespace; Secrets to
+    /// the one that their mark names, if they have one.
     pub fn new(labels: &Labels) -> Self {
         let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
         Self {
@@ -41,7 +44,7 @@ impl Caches {
             stateful_sets: Cache::new(by_label(&label)),
             services: Cache::new(by_label(&label)),
             budgets: Cache::new(by_label(&label)),
-            secrets: Cache::new(by_label(&label)),
+            secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
@@ -77,10 +80,45 @@ impl Caches {
         all
     }
 
-    /// Whether a deletion of this cluster has begun and is not done. Of which manifest: its uid.
-    pub fn tombstone(&self, cluster: &ClusterId) -> Option<String> {
+    /// Whether a deletion of this cluster has begun and is not done, by whichever operator.
+    pub fn tombstone(&self, cluster: &ClusterId) -> Option<Tombstone> {
         let service = self.services.get(cluster, &cluster.name)?;
-        service.annotations().get(DELETED).cloned()
+        service.annotations().get(DELETED).map(|text| Tombstone::parse(text))
+    }
+}
+
+/// Whose deletion it is. Operators share an API server, and each has its own mind about what a
+/// deletion takes along.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tombstone {
+    /// `CONTROLLER_ID` of the operator that has begun; empty if it has none.
+    pub controller: String,
+    /// Of the manifest that was deleted.
+    pub uid: String,
+}
+
+impl Tombstone {
+    /// What stands in the annotation.
+    pub fn parse(text: &str) -> Self {
+        let (controller, uid) = text.rsplit_once('/').unwrap_or(("", text));
+        Self { controller: controller.to_owned(), uid: uid.to_owned() }
+    }
+}
+
+impl fmt::Display for Tombstone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.controller, self.uid)
+    }
+}
+
+/// A Secret outside of its cluster's namespace says which cluster it is for.
+fn by_mark(
+    label: &Arc<str>,
+) -> impl Fn(&Secret) -> Option<ClusterId> + Send + Sync + 'static + use<> {
+    let by_label = by_label(label);
+    move |secret| match Mark::of(secret) {
+        Some(mark) => Some(mark.cluster),
+        None => by_label(secret),
     }
 }
 

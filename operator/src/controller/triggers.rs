@@ -6,11 +6,12 @@ use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
-use super::cache::{Change, is_news};
+use super::cache::{Cache, Change, is_news};
 use super::queue::Why;
 use crate::admin::differences;
 use crate::api::postgres_team::PostgresTeam;
 use crate::api::postgresql::Postgresql;
+use crate::apply::Kind;
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::stages::pods::{is_primary, is_ready};
@@ -53,20 +54,22 @@ pub(super) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
         let status = set.status.as_ref()?;
         Some((status.ready_replicas, status.replicas, status.update_revision.clone()))
     };
-    object(context, &change, |before, now| reports(before) != reports(now));
+    object(context, &context.caches.stateful_sets, &change, |before, now| {
+        reports(before) != reports(now)
+    });
 }
 
 pub(super) fn service(context: &Context, change: Change<Service>) {
-    object(context, &change, |_, _| false);
+    object(context, &context.caches.services, &change, |_, _| false);
 }
 
 pub(super) fn budget(context: &Context, change: Change<PodDisruptionBudget>) {
-    object(context, &change, |_, _| false);
+    object(context, &context.caches.budgets, &change, |_, _| false);
 }
 
 pub(super) fn secret(context: &Context, change: Change<Secret>) {
     let has_other_data = |before: &Secret, now: &Secret| before.data != now.data;
-    if let Some(id) = object(context, &change, has_other_data) {
+    if let Some(id) = object(context, &context.caches.secrets, &change, has_other_data) {
         context.databases.add(&id, Why::Object);
     }
 }
@@ -88,7 +91,7 @@ pub(super) fn pod(context: &Context, change: Change<Pod>) {
     {
         return;
     }
-    if let Some(id) = object(context, &change, turned)
+    if let Some(id) = object(context, &context.caches.pods, &change, turned)
         && let Change::Seen { now, .. } = &change
         && is_primary(now, &config)
         && is_ready(now)
@@ -115,8 +118,9 @@ pub(crate) fn everybody(context: &Context) {
 }
 
 /// Looks at the cluster of an object, if its change matters; which one that is.
-fn object<K: ResourceExt>(
+fn object<K: Kind>(
     context: &Context,
+    cache: &Cache<K>,
     change: &Change<K>,
     matters: impl Fn(&K, &K) -> bool,
 ) -> Option<ClusterId> {
@@ -130,12 +134,10 @@ fn object<K: ResourceExt>(
         Change::Seen { before: None, now } => now,
         Change::Deleted(gone) | Change::Missing(gone) => gone,
     };
-    let label = &context.config().labels.cluster_name_label;
-    let name = object.labels().get(label)?.clone();
-    let id = ClusterId { namespace: object.namespace()?, name };
+    let id = cache.owner(object)?;
     // An object of a cluster without a manifest is nobody's business, unless it is ending.
     let is_known = context.caches.manifests.get(&id, &id.name).is_some()
-        || context.caches.tombstone(&id).is_some()
+        || context.begun(&id).is_some()
         || context.memory.read(&id, |known| known.deleted.is_some()).unwrap_or(false);
     if is_known {
         context.objects.add(&id, Why::Object);

@@ -16,6 +16,7 @@ use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
+use crate::controller::caches::DELETED;
 use crate::controller::queue::Ended;
 use crate::report::News;
 use crate::{finalizer, tell};
@@ -31,6 +32,8 @@ pub enum Deletion {
     Finalizing(Arc<Postgresql>),
     /// It has begun; the manifest with this uid is gone.
     Begun(String),
+    /// Another operator is at the end of what had this name before.
+    Elsewhere { manifest: Arc<Postgresql>, controller: String },
 }
 
 /// While pods stop.
@@ -42,7 +45,7 @@ pub fn of(
     id: &ClusterId,
     manifest: Option<&Arc<Postgresql>>,
 ) -> Option<Deletion> {
-    let begun = context.caches.tombstone(id);
+    let begun = context.begun(id);
     let seen = context.memory.read(id, |known| known.deleted.clone()).flatten();
     match manifest {
         // Whoever is here now has another uid than the one whose end has begun.
@@ -54,7 +57,16 @@ pub fn of(
         Some(manifest) if manifest.metadata.deletion_timestamp.is_some() => {
             context.is_ours(manifest).then(|| Deletion::Finalizing(Arc::clone(manifest)))
         }
-        Some(_) => None,
+        Some(manifest) => match context.caches.tombstone(id) {
+            // It would delete what we make.
+            Some(other)
+                if context.is_ours(manifest) && other.controller != context.controller() =>
+            {
+                let controller = other.controller;
+                Some(Deletion::Elsewhere { manifest: Arc::clone(manifest), controller })
+            }
+            _ => None,
+        },
         None => match (begun, seen) {
             (Some(uid), _) => Some(Deletion::Begun(uid)),
             (None, Some(manifest)) => Some(Deletion::Wanted(manifest)),
@@ -70,24 +82,22 @@ pub async fn proceed(
     id: &ClusterId,
     deletion: &Deletion,
 ) -> Ended {
-    if let Deletion::Wanted(manifest) | Deletion::Finalizing(manifest) = deletion {
-        match protection::check(manifest, config) {
-            Protection::None => context
-                .tell(manifest, &News::normal("Delete", "Started deletion of cluster resources")),
-            Protection::Refused(reason) => {
-                return refused(context, config, id, deletion, reason).await;
-            }
-        }
-    }
-    let uid = match deletion {
+    let (manifest, uid) = match deletion {
         Deletion::Wanted(manifest) | Deletion::Finalizing(manifest) => {
-            manifest.metadata.uid.clone().unwrap_or_default()
+            match protection::check(manifest, config) {
+                Protection::None => context.tell(manifest, &started()),
+                Protection::Refused(reason) => {
+                    return refused(context, config, id, deletion, reason).await;
+                }
+            }
+            (Some(&**manifest), manifest.metadata.uid.clone().unwrap_or_default())
         }
-        Deletion::Begun(uid) => uid.clone(),
-    };
-    let manifest = match deletion {
-        Deletion::Wanted(manifest) | Deletion::Finalizing(manifest) => Some(&**manifest),
-        Deletion::Begun(_) => None,
+        Deletion::Begun(uid) => (None, uid.clone()),
+        Deletion::Elsewhere { manifest, controller } => {
+            context.tell(manifest, &elsewhere(controller));
+            // The end of its last object makes us look again.
+            return Ended::Well { again: config.operation.resync_period };
+        }
     };
     match steps::run(context, config, id, &uid, manifest).await {
         Ok(steps::Left::Nothing) => {}
@@ -97,11 +107,9 @@ pub async fn proceed(
         }
         Err(errors) => {
             let text = format!("could not delete everything: {errors}");
-            match deletion {
-                Deletion::Wanted(manifest) | Deletion::Finalizing(manifest) => {
-                    context.tell(manifest, &News::warning("Delete", text));
-                }
-                Deletion::Begun(_) => tracing::warn!(cluster = %id, "{text}"),
+            match manifest {
+                Some(manifest) => context.tell(manifest, &News::warning("Delete", text)),
+                None => tracing::warn!(cluster = %id, "{text}"),
             }
             return Ended::Failed { at_most: config.operation.repair_period };
         }
@@ -114,6 +122,17 @@ pub async fn proceed(
     }
     tracing::info!(cluster = %id, "is deleted");
     forget(context, id)
+}
+
+fn started() -> News {
+    News::normal("Delete", "Started deletion of cluster resources")
+}
+
+fn elsewhere(controller: &str) -> News {
+    let text = format!(
+        "another operator (CONTROLLER_ID {controller:?}) deletes the cluster that had this name before; this one waits until its master Service is gone, or has no annotation {DELETED}"
+    );
+    News::warning("Delete", text)
 }
 
 async fn refused(
@@ -135,7 +154,7 @@ async fn refused(
             context.tell(manifest, &News::warning("Delete", reason));
             forget(context, id)
         }
-        Deletion::Begun(_) => forget(context, id),
+        Deletion::Begun(_) | Deletion::Elsewhere { .. } => forget(context, id),
     }
 }
 

@@ -18,8 +18,9 @@ use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
-use crate::controller::caches::DELETED;
+use crate::controller::caches::{DELETED, Tombstone};
 use crate::report::News;
+use crate::secrets::Mark;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Left {
@@ -49,7 +50,7 @@ pub(super) async fn run(
         note(&mut errors, delete_all::<PersistentVolumeClaim>(context, id, &selector).await);
     }
     if config.deletion.enable_secrets_deletion {
-        note(&mut errors, delete_secrets(context, config, id, &selector).await);
+        note(&mut errors, delete_secrets(context, config, id, uid, &selector).await);
     }
     let pods = match list::<Pod>(context, &id.namespace, &selector).await {
         Ok(pods) => pods.len(),
@@ -92,7 +93,9 @@ async fn mark(context: &Context, id: &ClusterId, uid: &str) -> Result<(), ApplyE
     if known.as_ref().is_none_or(|known| known.annotations().contains_key(DELETED)) {
         return Ok(());
     }
-    let annotations = BTreeMap::from([(DELETED, uid)]);
+    let controller = context.controller().to_owned();
+    let tombstone = Tombstone { controller, uid: uid.to_owned() }.to_string();
+    let annotations = BTreeMap::from([(DELETED, tombstone)]);
     let patch = json!({ "metadata": { "annotations": annotations } });
     match api.patch(&id.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(now) => {
@@ -128,29 +131,34 @@ async fn delete_all<K: Kind>(
     Ok(())
 }
 
-/// Those in other namespaces, too: by their labels, not by what we remember. The labels name the
-/// cluster and not its namespace, so that nothing outside is touched while there is another
-/// cluster of that name.
+/// Those in other namespaces, too: by their labels and by the mark that says for which manifest
+/// they were made. In another namespace there may be a cluster of the same name.
 async fn delete_secrets(
     context: &Context,
     config: &Config,
     id: &ClusterId,
+    uid: &str,
     selector: &str,
 ) -> Result<(), ApplyError> {
-    let is_another = |other: &ClusterId| other.name == id.name && other != id;
-    let has_another = context.caches.manifests.clusters().iter().any(is_another)
-        || context.caches.orphans().iter().any(is_another);
-    if !config.secrets.enable_cross_namespace_secret || has_another {
-        return delete_all::<Secret>(context, id, selector).await;
-    }
-    let api: Api<Secret> = Api::all(context.client.clone());
+    let api: Api<Secret> = match config.secrets.enable_cross_namespace_secret {
+        true => Api::all(context.client.clone()),
+        false => Api::namespaced(context.client.clone(), &id.namespace),
+    };
     let found = api.list(&ListParams::default().labels(selector)).await;
     let found = found.map_err(|error| ApplyError::of::<Secret>(selector, &error))?;
-    for secret in found.items {
+    for secret in found.items.iter().filter(|secret| is_of(secret, id, uid)) {
         let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
         delete::<Secret>(context, &namespace, &name, false).await?;
     }
     Ok(())
+}
+
+/// Whether a Secret with the labels of a cluster goes with the manifest.
+pub(super) fn is_of(secret: &Secret, id: &ClusterId, uid: &str) -> bool {
+    match Mark::of(secret) {
+        Some(mark) => mark.cluster == *id && mark.uid == uid,
+        None => secret.namespace().as_ref() == Some(&id.namespace),
+    }
 }
 
 /// What Patroni keeps: with it, a new cluster of that name would wait for the old one for ever.

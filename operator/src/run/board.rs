@@ -62,7 +62,11 @@ pub(super) fn orphans(context: &Context, clusters: &BTreeSet<ClusterId>) {
         let services = context.caches.services.of(id);
         all.extend(services.iter().map(|own| orphan("Service", own.name_any())));
         let secrets = context.caches.secrets.of(id);
-        all.extend(secrets.iter().map(|own| orphan("Secret", own.name_any())));
+        all.extend(secrets.iter().map(|own| Orphan {
+            kind: "Secret",
+            namespace: own.namespace().unwrap_or_default(),
+            name: own.name_any(),
+        }));
     }
     context.board.orphans(all);
 }

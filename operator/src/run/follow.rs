@@ -147,9 +147,10 @@ async fn orphans(context: Arc<Context>) {
     let mut told = BTreeSet::new();
     loop {
         let orphans = context.caches.orphans();
+        // Another operator may be at it.
         let ended: BTreeSet<ClusterId> =
             orphans.iter().filter(|id| context.caches.tombstone(id).is_some()).cloned().collect();
-        for id in &ended {
+        for id in ended.iter().filter(|id| context.begun(id).is_some()) {
             // A deletion that had begun when the operator was stopped.
             context.objects.add(id, Why::Object);
         }

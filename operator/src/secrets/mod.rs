@@ -4,6 +4,7 @@
 //! believed and never overwritten, except where its password comes from elsewhere
 //! (infrastructure roles) or is rotated.
 
+mod mark;
 pub mod password;
 mod wanted;
 
@@ -18,6 +19,7 @@ use crate::apply::ApplyError;
 use crate::cluster::ClusterId;
 use crate::context::Context;
 
+pub use mark::{Mark, SECRET_OF};
 pub use wanted::{Collision, Source, Wanted, wanted};
 
 /// Who logs in with it, and how.
@@ -58,7 +60,7 @@ pub fn credentials(secret: &Secret) -> Result<Credentials, String> {
 /// our labels, from the API server.
 ///
 /// # Errors
-/// What the API server has against it.
+/// What the API server has against it; or that it is the Secret of another cluster.
 pub async fn read(
     context: &Context,
     cluster: &ClusterId,
@@ -73,6 +75,11 @@ pub async fn read(
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let found = api.get_opt(name).await;
     let found = found.map_err(|error| ApplyError::of::<Secret>(name, &error))?;
+    if let Some(secret) = &found {
+        let place = format!("{namespace}/{name}");
+        let refused = |reason| ApplyError::new("Secret", &place, reason);
+        Mark::check(secret, cluster).map_err(refused)?;
+    }
     Ok(found.map(Arc::new))
 }
 

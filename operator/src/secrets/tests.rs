@@ -2,8 +2,11 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use zeroize::Zeroizing;
 
-use super::{Credentials, Source, credentials, is_of_role, wanted};
+use super::{Credentials, SECRET_OF, Source, credentials, is_of_role, wanted};
 use crate::build::tests::{cluster, config};
+use crate::stages;
+use crate::testing::{Asked, FakeApi, nothing};
+use crate::validate::{Accepted, validate};
 
 fn secret(data: &[(&str, &[u8])]) -> Secret {
     let data = data.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())));
@@ -57,4 +60,33 @@ fn a_secret_can_be_in_another_namespace_and_has_the_name_of_the_reference() {
     assert_eq!(wanted[0].namespace, "other");
     let name = "other.foo-user.acid-minimal-cluster.credentials.postgresql.acid.zalan.do";
     assert_eq!(wanted[0].name, name);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_made_in_another_namespace_says_whose_it_is() {
+    let mut config = config();
+    config.secrets.enable_cross_namespace_secret = true;
+    let api = FakeApi::new(|asked| match asked.method.as_str() {
+        "POST" => (201, asked.body.clone()),
+        _ => nothing(asked),
+    });
+    let context = api.context(config.clone(), None);
+    let manifest = serde_json::from_value(serde_json::json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": "acid-main", "namespace": "a", "uid": "uid-1" },
+        "spec": { "teamId": "acid", "numberOfInstances": 1, "volume": { "size": "1Gi" },
+            "postgresql": { "version": "15" }, "users": { "b.app": [] } },
+    }));
+    let manifest = manifest.expect("a manifest");
+    let Accepted { cluster, roles, .. } = validate(&manifest, &config).expect("it is accepted");
+    let finding = stages::secrets::run(&context, &config, &manifest, &cluster, &roles).await;
+    assert_eq!(finding.message, "", "{:?}", roles.roles);
+    let mark = |namespace: &str| {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets");
+        let made: Vec<_> = api.asked().into_iter().filter(|one| one.path == path).collect();
+        let mark = |one: &Asked| one.body["metadata"]["annotations"][SECRET_OF].clone();
+        made.iter().filter(|one| one.method == "POST").map(mark).collect::<Vec<_>>()
+    };
+    assert_eq!(mark("b"), ["a/acid-main/uid-1"]);
+    assert_eq!(mark("a"), [serde_json::Value::Null, serde_json::Value::Null], "these need none");
 }

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRoles, RobotNames};
-use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
+use crate::secrets::{self, Credentials, Mark, PASSWORD, SECRET_OF, Source, USERNAME, Wanted};
 
 /// Brings them all in line. One that fails does not stop the others.
 pub async fn run(
@@ -137,6 +137,9 @@ fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
     if wanted.namespace != cluster.id.namespace {
         // Owners live in the namespace of what they own.
         metadata.owner_references = None;
+        let mark = Mark { cluster: cluster.id.clone(), uid: cluster.uid.clone() };
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(SECRET_OF.to_owned(), mark.to_string());
     }
     metadata.namespace = Some(wanted.namespace.clone());
     Secret { metadata, ..Secret::default() }

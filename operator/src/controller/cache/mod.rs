@@ -58,6 +58,11 @@ where
         Self { objects: RwLock::new(objects), belongs: Box::new(belongs), listed }
     }
 
+    /// The cluster of an object.
+    pub fn owner(&self, object: &K) -> Option<ClusterId> {
+        (self.belongs)(object)
+    }
+
     /// Waits until everything was listed once.
     pub async fn filled(&self) {
         let mut listed = self.listed.subscribe();

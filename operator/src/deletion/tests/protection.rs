@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::protection::{Protection, check, check_at};
+use super::super::protection::{Protection, check, check_at};
 use crate::api::postgresql::Postgresql;
 use crate::config::Config;
 
