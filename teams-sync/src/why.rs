@@ -9,10 +9,18 @@ use serde::Serialize;
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum Rule {
-    AdditionalSuperuserTeam { of: String },
-    AdditionalTeam { of: String },
+    AdditionalSuperuserTeam {
+        of: String,
+    },
+    AdditionalTeam {
+        of: String,
+    },
     AdminRole,
-    Infrastructure { origin: String },
+    Infrastructure {
+        origin: String,
+    },
+    /// What somebody wrote down for this one server.
+    Manifest,
     Marker,
     NoLongerGranted,
     NoLongerNamed,
@@ -72,6 +80,7 @@ impl fmt::Display for Why {
             }
             Rule::AdminRole => write!(f, "humans.admin_role")?,
             Rule::Infrastructure { origin } => write!(f, "infrastructure role of {origin}")?,
+            Rule::Manifest => write!(f, "the manifest of the cluster")?,
             Rule::Marker => write!(f, "marks roles as managed by teams-sync")?,
             Rule::NoLongerGranted => write!(f, "nothing grants it any more")?,
             Rule::NoLongerNamed if teams.is_empty() => {

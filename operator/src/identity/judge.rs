@@ -93,7 +93,11 @@ fn roles(facts: &Facts<'_>) -> Finding {
         .collect();
     let problems = facts.roles.problems.iter();
     let problems = problems.filter(|problem| is_robot(facts, &problem.subject));
-    wrong.extend(problems.map(|problem| problem.text.clone()));
+    let problems: Vec<String> = problems.map(|problem| problem.text.clone()).collect();
+    // Whoever may be an infrastructure role has to wait for the answer, and nobody else.
+    if facts.desired.frozen_robots.is_none() {
+        wrong.extend(problems.iter().cloned());
+    }
     wrong.extend(facts.untangled.problems.iter().chain(&facts.copied.problems).cloned());
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
@@ -105,12 +109,15 @@ fn roles(facts: &Facts<'_>) -> Finding {
         return Finding::off("DryRun", "nothing is done to roles: see rolePlan");
     }
     match &facts.desired.frozen_robots {
-        Some(reason) => Finding::partly(
-            "InfrastructureRolesUnknown",
-            format!(
+        Some(reason) => {
+            let mut text = format!(
                 "the roles of the manifest are in sync; infrastructure roles stay as they are: {reason}"
-            ),
-        ),
+            );
+            if !problems.is_empty() {
+                text = format!("{text}; {}", lines(&problems));
+            }
+            Finding::partly("InfrastructureRolesUnknown", text)
+        }
         None => Finding::done("Synced", ""),
     }
 }

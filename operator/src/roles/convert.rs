@@ -44,7 +44,7 @@ fn robot(name: &RoleName, role: &ManifestRole, password: Option<Secret>) -> Robo
         parameters: role.parameters.clone(),
         password,
         admins: role.admins.clone(),
-        why: Why::of(Rule::RoleSection),
+        why: Why::of(Rule::Manifest),
     }
 }
 
