@@ -126,30 +126,28 @@ impl PartialEq for Secret {
 /// Nothing that one server stores is ever handed to another: whoever runs it could have made it, and
 /// with one salt on all of them, what is stored on one and seen of a login there would open the
 /// others (RFC 5802 section 9).
+///
+/// Clones know the same.
+#[derive(Clone)]
 pub struct Checked {
     key: hmac::Key,
-    answers: Mutex<HashMap<[u8; 32], bool>>,
+    answers: Arc<Mutex<HashMap<[u8; 32], bool>>>,
 }
 
 impl Checked {
     /// `None` where the system has no randomness.
     pub fn new() -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
-        Some(Self { key, answers: Mutex::default() })
+        Some(Self { key, answers: Arc::default() })
     }
 
-    /// Whether PostgreSQL stores this password of this role, in the form that we would store.
+    /// Whether PostgreSQL stores this password of this role, in the form that we would store. Takes
+    /// up to some ten milliseconds where [`Self::is_known`] does not hold.
     pub fn matches(&self, secret: &Secret, role: &str, stored: &str) -> bool {
-        let plain = match &*secret.0 {
-            Form::Plain(plain) => plain.as_bytes(),
-            // Cheap.
-            Form::Scram(_) | Form::Md5(_) => return secret.matches(role, stored),
+        let Some(key) = self.key_of(secret, role, stored) else {
+            // One that is stored as MD5 becomes SCRAM; what came hashed is compared as it is.
+            return !matches!(&*secret.0, Form::Plain(_)) && secret.matches(role, stored);
         };
-        // One that is stored as MD5 becomes SCRAM.
-        if is_md5(stored) {
-            return false;
-        }
-        let key = self.hash(&[role.as_bytes(), stored.as_bytes(), plain]);
         let known = lock(&self.answers).get(&key).copied();
         if let Some(answer) = known {
             return answer;
@@ -157,6 +155,22 @@ impl Checked {
         let answer = secret.matches(role, stored);
         self.remember(key, answer);
         answer
+    }
+
+    /// Whether [`Self::matches`] has its answer at once.
+    pub fn is_known(&self, secret: &Secret, role: &str, stored: &str) -> bool {
+        let key = self.key_of(secret, role, stored);
+        key.is_none_or(|key| lock(&self.answers).contains_key(&key))
+    }
+
+    /// Of an answer that has to be derived.
+    fn key_of(&self, secret: &Secret, role: &str, stored: &str) -> Option<[u8; 32]> {
+        match &*secret.0 {
+            Form::Plain(plain) if !is_md5(stored) => {
+                Some(self.hash(&[role.as_bytes(), stored.as_bytes(), plain.as_bytes()]))
+            }
+            Form::Plain(_) | Form::Scram(_) | Form::Md5(_) => None,
+        }
     }
 
     /// What PostgreSQL should store: hashed here with fresh salt, unless it came hashed. `None` where

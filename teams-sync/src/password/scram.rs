@@ -12,8 +12,11 @@ use zeroize::Zeroizing;
 
 /// `scram_iterations` of PostgreSQL, where nobody set it.
 pub const DEFAULT_ITERATIONS: u32 = 4096;
-/// More would be a way to keep us busy: 100 times what is usual.
+/// More is no verifier: 100 times what is usual.
 const MOST_ITERATIONS: u32 = 500_000;
+/// More are not derived here, whoever stored them: each takes as long as sixteen usual ones, and a
+/// superuser of a server can store as many as she likes.
+const MOST_DERIVED: u32 = 16 * DEFAULT_ITERATIONS;
 const SCHEME: &str = "SCRAM-SHA-256";
 
 /// A verifier whose parts are what they should be.
@@ -55,9 +58,9 @@ impl Verifier {
         })
     }
 
-    /// RFC 5802 section 3. `None` for zero iterations, or too many.
+    /// RFC 5802 section 3, with as many iterations as are derived here at the most. `None` for zero.
     pub fn derive(password: &str, salt: &[u8], iterations: u32) -> Option<Self> {
-        let iterations = NonZeroU32::new(iterations.min(MOST_ITERATIONS))?;
+        let iterations = NonZeroU32::new(iterations.min(MOST_DERIVED))?;
         // Clients prepare what they are given, and take it as it is where that fails
         // (pg_saslprep() in saslprep.c).
         let prepared = stringprep::saslprep(password);
@@ -83,7 +86,11 @@ impl Verifier {
 
     /// Whether it was made of this password: derived once more, with the same salt. Both keys have
     /// to be right: with another ServerKey the password is taken, and no client believes the server.
+    /// One with more iterations than we would store counts as another's.
     pub fn is_of(&self, password: &str) -> bool {
+        if self.iterations() > MOST_DERIVED {
+            return false;
+        }
         Self::derive(password, &self.salt, self.iterations.get()).is_some_and(|other| {
             let same = self.stored_key.ct_eq(&other.stored_key);
             (same & self.server_key.ct_eq(&other.server_key)).into()

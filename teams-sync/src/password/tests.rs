@@ -137,3 +137,31 @@ fn what_is_revealed_is_what_was_given() {
         assert!(!format!("{secret:?}").contains(text));
     }
 }
+
+#[test]
+fn iterations_that_would_keep_us_busy_are_not_derived() {
+    let (checked, secret) = (Checked::new().unwrap(), secret("password"));
+    let busy = VECTOR.replace("4096", "500000");
+    let start = std::time::Instant::now();
+    for salt in 0..200_u32 {
+        let salt = STANDARD.encode(salt.to_be_bytes());
+        assert!(!checked.matches(&secret, "test", &busy.replace("c2FsdA==", &salt)));
+    }
+    // One alone takes a tenth of a second.
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    // A server that asks for more gets what is recognised the next time.
+    let stored = checked.verifier(&secret, "test", 500_000, &SystemRandom::new()).unwrap();
+    assert!(Checked::new().unwrap().matches(&secret, "test", &stored));
+}
+
+#[test]
+fn what_is_not_known_yet_is_what_takes_time() {
+    let checked = Checked::new().unwrap();
+    let (plain, given) = (secret("password"), secret(VECTOR));
+    assert!(!checked.is_known(&plain, "test", VECTOR));
+    assert!(checked.is_known(&given, "test", VECTOR));
+    checked.matches(&plain, "test", VECTOR);
+    assert!(checked.is_known(&plain, "test", VECTOR));
+    assert!(!checked.is_known(&plain, "other", VECTOR));
+    assert!(checked.is_known(&plain, "test", &md5_of("password", "test")));
+}

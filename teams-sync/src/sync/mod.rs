@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::SimpleQueryMessage;
+use zeroize::Zeroizing;
 
 use crate::apply::{self, Outcome};
 use crate::approve::{self, Approved, Releases};
@@ -136,6 +137,7 @@ async fn pass(
         }
     };
     engine.identities.check(server, &observed)?;
+    compare_passwords(desired, &observed, &engine.checked).await?;
     let make =
         |observed: &Observed| plan::plan(desired, observed, &server.style, &engine.checked, now);
     let releases = match mode {
@@ -166,6 +168,34 @@ async fn pass(
     report.applied(outcome);
     end_sessions(server, engine, session, &observed, &approved, report).await;
     Ok(())
+}
+
+/// Derives what the plan is going to ask about, beside the threads that everything else runs on: a
+/// server decides how many passwords that are, and how long each takes.
+async fn compare_passwords(
+    desired: &Desired,
+    observed: &Observed,
+    checked: &Checked,
+) -> Result<(), SyncError> {
+    let mut open = Vec::new();
+    for (name, role) in &desired.roles {
+        let stored = observed.roles.get(name).and_then(|own| own.password.as_ref());
+        if let (Some(password), Some(stored)) = (&role.password, stored)
+            && !checked.is_known(password, name.as_str(), stored)
+        {
+            open.push((password.clone(), name.clone(), Zeroizing::new(stored.clone())));
+        }
+    }
+    if open.is_empty() {
+        return Ok(());
+    }
+    let checked = checked.clone();
+    let all = tokio::task::spawn_blocking(move || {
+        for (password, name, stored) in open {
+            checked.matches(&password, name.as_str(), &stored);
+        }
+    });
+    all.await.map_err(|error| SyncError::Broken(error.to_string()))
 }
 
 /// Connects, begins a transaction and looks; one round trip behind the login, and one more where
@@ -218,7 +248,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
         session.batch(query).await.map_err(|error| SyncError::statement(session, &error))?;
     let text = last_text(&answer)
         .ok_or(SyncError::Catalog("no row, or one that is no UTF-8".to_owned()))?;
-    let text = zeroize::Zeroizing::new(text);
+    let text = Zeroizing::new(text);
     serde_json::from_str(&text).map_err(|error| SyncError::Catalog(error.to_string()))
 }
 
