@@ -48,11 +48,19 @@ async fn set(context: &Context, manifest: &Postgresql, wanted: bool) -> Result<(
     let version = manifest.resource_version();
     let patch = json!({ "metadata": { "finalizers": all, "resourceVersion": version } });
     match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(now) if now.metadata.deletion_timestamp.is_some() && now.finalizers().is_empty() => {
+            // Nobody keeps it any more: it went with this very answer.
+            context.caches.manifests.forget(&now);
+            Ok(())
+        }
         Ok(now) => {
             context.caches.manifests.wrote(now);
             Ok(())
         }
-        Err(error) if has_code(&error, 404) => Ok(()),
+        Err(error) if has_code(&error, 404) => {
+            context.caches.manifests.forget(manifest);
+            Ok(())
+        }
         Err(error) => Err(ApplyError::of::<Postgresql>(&name, &error)),
     }
 }

@@ -28,6 +28,12 @@ pub struct Known {
     pub picture: Picture,
     /// The manifest whose deletion was seen, while nothing of it was done.
     pub deleted: Option<Arc<Postgresql>>,
+    /// The uid of a manifest whose end we are done with, and that somebody else keeps.
+    pub ended: Option<String>,
+    /// How often in a row a deletion had to wait.
+    pub waits: u32,
+    /// Whether its deletion has named what it leaves.
+    pub told_what_stays: bool,
     /// The last manifest that was understood.
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.

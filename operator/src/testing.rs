@@ -1,5 +1,6 @@
 //! For tests: a context whose API server is a function, and what it was asked for.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +25,8 @@ use crate::identity::Identity;
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// As it was sent, encoded.
+    pub(crate) query: String,
     pub(crate) body: Value,
 }
 
@@ -31,6 +34,15 @@ impl Asked {
     /// `GET /api/v1/services`
     pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
+    }
+
+    /// The label selector.
+    fn labels(&self) -> impl Iterator<Item = (String, String)> {
+        let selector = self.query.split('&').find_map(|one| one.strip_prefix("labelSelector="));
+        let selector = selector.unwrap_or_default().replace("%3D", "=").replace("%2C", ",");
+        let pairs = selector.split(',').filter_map(|one| one.split_once('='));
+        let pairs: Vec<_> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        pairs.into_iter()
     }
 }
 
@@ -122,6 +134,7 @@ impl Service<Request<Body>> for FakeApi {
             let asked = Asked {
                 method: head.method.to_string(),
                 path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&body).unwrap_or_default(),
             };
             let (code, answer) = (this.answer)(&asked);
@@ -130,5 +143,69 @@ impl Service<Request<Body>> for FakeApi {
             *response.status_mut() = code.try_into().expect("a status code");
             Ok(response)
         })
+    }
+}
+
+/// An API server that keeps objects by their paths. Deleting one that has finalizers keeps it.
+#[derive(Clone, Default)]
+pub(crate) struct Store(Arc<Mutex<BTreeMap<String, Value>>>);
+
+impl Store {
+    pub(crate) fn new(objects: impl IntoIterator<Item = (String, Value)>) -> Self {
+        Self(Arc::new(Mutex::new(objects.into_iter().collect())))
+    }
+
+    pub(crate) fn api(&self) -> FakeApi {
+        let this = self.clone();
+        FakeApi::new(move |asked| this.answer(asked))
+    }
+
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.objects().keys().cloned().collect()
+    }
+
+    fn objects(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, asked: &Asked) -> (u16, Value) {
+        let mut objects = self.objects();
+        if asked.method == "POST" {
+            let name = asked.body["metadata"]["name"].as_str().unwrap_or_default();
+            objects.insert(format!("{}/{name}", asked.path), asked.body.clone());
+            return (201, asked.body.clone());
+        }
+        let Some(known) = objects.get_mut(&asked.path) else {
+            let items: Vec<&Value> = objects
+                .iter()
+                .filter(|(path, _)| path.rsplit_once('/').is_some_and(|(of, _)| of == asked.path))
+                .map(|(_, object)| object)
+                .filter(|object| {
+                    asked.labels().all(|(key, value)| object["metadata"]["labels"][key] == value)
+                })
+                .collect();
+            let list =
+                json!({ "kind": "List", "apiVersion": "v1", "metadata": {}, "items": items });
+            return if asked.method == "GET" && (!items.is_empty() || nothing(asked).0 == 200) {
+                (200, list)
+            } else {
+                refusal(404)
+            };
+        };
+        match asked.method.as_str() {
+            "DELETE" if known["metadata"]["finalizers"].is_array() => {
+                known["metadata"]["deletionTimestamp"] = json!("2026-11-25T12:00:00Z");
+                (200, known.clone())
+            }
+            "DELETE" => (200, objects.remove(&asked.path).unwrap_or_default()),
+            "PATCH" => {
+                let annotations = &asked.body["metadata"]["annotations"];
+                for (key, value) in annotations.as_object().into_iter().flatten() {
+                    known["metadata"]["annotations"][key] = value.clone();
+                }
+                (200, known.clone())
+            }
+            _ => (200, known.clone()),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -183,25 +183,39 @@ pub async fn create<K: Kind>(context: &Context, wanted: &K) -> Result<Option<K>,
     }
 }
 
-/// Deletes one object; whether it was there. With `orphan`, what belongs to it stays.
+/// What a deletion came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Removal {
+    Gone,
+    /// Somebody still has to do with it.
+    Ends,
+}
+
+/// Deletes this very object, and not what somebody may have made in its place since it was seen.
+/// With `orphan`, what belongs to it stays.
 ///
 /// # Errors
 /// What the API server has against it.
 pub async fn delete<K: Kind>(
     context: &Context,
-    namespace: &str,
-    name: &str,
+    object: &K,
     orphan: bool,
-) -> Result<bool, ApplyError> {
-    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
+) -> Result<Removal, ApplyError> {
+    let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
     let policy = if orphan { PropagationPolicy::Orphan } else { PropagationPolicy::Background };
-    let parameters = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };
-    match api.delete(name, &parameters).await {
-        Ok(_) => {
+    let parameters = DeleteParams {
+        propagation_policy: Some(policy),
+        preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
+        ..DeleteParams::default()
+    };
+    match api.delete(&name, &parameters).await {
+        Ok(answer) => {
             context.board.wrote(counted::<K>(), "delete");
-            Ok(true)
+            let is_held = |left: K| !left.finalizers().is_empty();
+            Ok(if answer.left().is_some_and(is_held) { Removal::Ends } else { Removal::Gone })
         }
-        Err(error) if has_code(&error, 404) => Ok(false),
-        Err(error) => Err(ApplyError::of::<K>(name, &error)),
+        Err(error) if has_code(&error, 404) => Ok(Removal::Gone),
+        Err(error) => Err(ApplyError::of::<K>(&name, &error)),
     }
 }

@@ -36,6 +36,11 @@ pub fn service(cluster: &str, role: Role) -> String {
 /// What Patroni keeps for itself, by suffix.
 pub const PATRONI_SUFFIXES: [&str; 4] = ["leader", "config", "sync", "failover"];
 
+/// The Secret that says that a cluster without a master Service is being deleted.
+pub fn tombstone(cluster: &str) -> String {
+    format!("{cluster}-deleted")
+}
+
 /// The PodDisruptionBudget of the primary, by `pdb_name_format`.
 pub fn primary_budget(cluster: &str, config: &Config) -> String {
     config.disruption.pdb_name_format.replace("{cluster}", cluster)

@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use super::cache::Cache;
 use crate::api::postgres_team::PostgresTeam;
 use crate::api::postgresql::Postgresql;
+use crate::build::names;
 use crate::cluster::ClusterId;
 use crate::config::Labels;
 use crate::secrets::Mark;
@@ -31,7 +32,8 @@ pub struct Caches {
 }
 
 /// Says that somebody cut a cluster's manifest off from its objects: on the master Service, the
-/// last object to go, so that a deletion survives a restart of the operator.
+/// last object to go, or on a Secret where there is none, so that a deletion survives a restart
+/// of the operator.
 pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
 
 impl Caches {
@@ -82,8 +84,22 @@ impl Caches {
 
     /// Whether a deletion of this cluster has begun and is not done, by whichever operator.
     pub fn tombstone(&self, cluster: &ClusterId) -> Option<Tombstone> {
-        let service = self.services.get(cluster, &cluster.name)?;
-        service.annotations().get(DELETED).map(|text| Tombstone::parse(text))
+        let service = self.services.get(cluster, &cluster.name);
+        let on_service =
+            service.and_then(|service| Some(Tombstone::parse(service.annotations().get(DELETED)?)));
+        on_service.or_else(|| {
+            let secret = self.secrets.get(cluster, &names::tombstone(&cluster.name))?;
+            Some(Tombstone::parse(secret.annotations().get(DELETED)?))
+        })
+    }
+
+    /// Whether there is anything of a cluster beside its manifest.
+    pub fn has_objects(&self, cluster: &ClusterId) -> bool {
+        !self.stateful_sets.of(cluster).is_empty()
+            || !self.services.of(cluster).is_empty()
+            || !self.budgets.of(cluster).is_empty()
+            || !self.secrets.of(cluster).is_empty()
+            || !self.pods.of(cluster).is_empty()
     }
 }
 

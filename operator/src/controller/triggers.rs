@@ -33,7 +33,11 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
         }
         Change::Deleted(gone) => {
             let Some(id) = ClusterId::of(&*gone) else { return };
-            if context.is_ours(&gone) {
+            let ended = context.memory.read(&id, |known| known.ended.clone()).flatten();
+            if ended.is_some() && ended == gone.metadata.uid {
+                context.memory.forget(&id);
+                context.board.cluster_gone(&id);
+            } else if context.is_ours(&gone) {
                 context.memory.with(&id, |known| known.deleted = Some(gone));
                 context.objects.add(&id, Why::Manifest);
             }

@@ -6,8 +6,10 @@
 //! again. Services and what Patroni keeps go last, because a Patroni that still runs would make
 //! them anew, and a name could not be used again.
 
+mod leaves;
 mod protection;
 mod steps;
+mod tombstone;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +20,9 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::controller::caches::DELETED;
 use crate::controller::queue::Ended;
+use crate::finalizer;
+use crate::memory::Known;
 use crate::report::News;
-use crate::{finalizer, tell};
 
 use protection::Protection;
 
@@ -28,15 +31,17 @@ use protection::Protection;
 pub enum Deletion {
     /// An event said so, and nothing was done yet.
     Wanted(Arc<Postgresql>),
-    /// The manifest stays until we are done.
+    /// The manifest stays until we are done. One that is protected is not deleted.
     Finalizing(Arc<Postgresql>),
     /// It has begun; the manifest with this uid is gone.
     Begun(String),
+    /// We are done, and somebody else keeps the manifest.
+    Over,
     /// Another operator is at the end of what had this name before.
     Elsewhere { manifest: Arc<Postgresql>, controller: String },
 }
 
-/// While pods stop.
+/// While something stops; it doubles from there on, and each event makes us look at once.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// Whether a cluster is to end.
@@ -45,34 +50,38 @@ pub fn of(
     id: &ClusterId,
     manifest: Option<&Arc<Postgresql>>,
 ) -> Option<Deletion> {
-    let begun = context.begun(id);
-    let seen = context.memory.read(id, |known| known.deleted.clone()).flatten();
-    match manifest {
-        // Whoever is here now has another uid than the one whose end has begun.
-        Some(manifest)
-            if begun.as_ref().is_some_and(|uid| manifest.metadata.uid.as_ref() != Some(uid)) =>
-        {
-            begun.map(Deletion::Begun)
-        }
-        Some(manifest) if manifest.metadata.deletion_timestamp.is_some() => {
-            context.is_ours(manifest).then(|| Deletion::Finalizing(Arc::clone(manifest)))
-        }
-        Some(manifest) => match context.caches.tombstone(id) {
-            // It would delete what we make.
-            Some(other)
-                if context.is_ours(manifest) && other.controller != context.controller() =>
-            {
-                let controller = other.controller;
-                Some(Deletion::Elsewhere { manifest: Arc::clone(manifest), controller })
-            }
-            _ => None,
-        },
-        None => match (begun, seen) {
-            (Some(uid), _) => Some(Deletion::Begun(uid)),
-            (None, Some(manifest)) => Some(Deletion::Wanted(manifest)),
-            (None, None) => None,
-        },
+    let known = |known: &Known| (known.deleted.clone(), known.ended.clone());
+    let (seen, ended) = context.memory.read(id, known).unwrap_or_default();
+    let present = manifest.filter(|manifest| context.is_ours(manifest)).or(seen.as_ref());
+    if let Some(tombstone) = context.caches.tombstone(id)
+        && tombstone.controller != context.controller()
+    {
+        // It would delete what we make.
+        let manifest = Arc::clone(present?);
+        return Some(Deletion::Elsewhere { manifest, controller: tombstone.controller });
     }
+    let begun = context.begun(id);
+    let Some(manifest) = manifest else {
+        return begun.map(Deletion::Begun).or_else(|| seen.map(Deletion::Wanted));
+    };
+    let uid = manifest.metadata.uid.as_ref();
+    match begun {
+        // Whoever is here now has another uid than the one whose end has begun.
+        Some(begun) if uid != Some(&begun) => return Some(Deletion::Begun(begun)),
+        _ if manifest.metadata.deletion_timestamp.is_none() => return None,
+        _ if !context.is_ours(manifest) => return None,
+        _ if ended.is_some() && uid == ended.as_ref() => return Some(Deletion::Over),
+        Some(_) => {}
+        None => {
+            if let Protection::Refused(reason) = protection::check(manifest, &context.config()) {
+                // It is not deleted, so it is kept up like any other.
+                let text = format!("{reason}; the cluster stays, and is kept up");
+                context.tell(manifest, &News::warning("Delete", text));
+                return None;
+            }
+        }
+    }
+    Some(Deletion::Finalizing(Arc::clone(manifest)))
 }
 
 /// The next steps of it.
@@ -84,27 +93,31 @@ pub async fn proceed(
 ) -> Ended {
     let (manifest, uid) = match deletion {
         Deletion::Wanted(manifest) | Deletion::Finalizing(manifest) => {
-            match protection::check(manifest, config) {
-                Protection::None => context.tell(manifest, &started()),
-                Protection::Refused(reason) => {
-                    return refused(context, config, id, deletion, reason).await;
-                }
-            }
             (Some(&**manifest), manifest.metadata.uid.clone().unwrap_or_default())
         }
         Deletion::Begun(uid) => (None, uid.clone()),
+        Deletion::Over => return Ended::Well { again: config.operation.resync_period },
         Deletion::Elsewhere { manifest, controller } => {
             context.tell(manifest, &elsewhere(controller));
             // The end of its last object makes us look again.
             return Ended::Well { again: config.operation.resync_period };
         }
     };
-    match steps::run(context, config, id, &uid, manifest).await {
+    if let Deletion::Wanted(manifest) = deletion
+        && let Protection::Refused(reason) = protection::check(manifest, config)
+    {
+        let text =
+            format!("{reason}; its objects stay, and a manifest of that name takes them over");
+        context.tell(manifest, &News::warning("Delete", text));
+        return forget(context, config, id, &uid);
+    }
+    if let Some(manifest) = manifest {
+        context.tell(manifest, &started());
+    }
+    leaves::tell(context, config, id, manifest).await;
+    match steps::run(context, config, id, &uid).await {
         Ok(steps::Left::Nothing) => {}
-        Ok(steps::Left::Pods(number)) => {
-            tracing::info!(cluster = %id, pods = number, "waits for pods to stop");
-            return Ended::Well { again: AGAIN };
-        }
+        Ok(left) => return waits(context, config, id, left),
         Err(errors) => {
             let text = format!("could not delete everything: {errors}");
             match manifest {
@@ -121,7 +134,18 @@ pub async fn proceed(
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     tracing::info!(cluster = %id, "is deleted");
-    forget(context, id)
+    forget(context, config, id, &uid)
+}
+
+/// Something stops by itself, and may take its time: a node that is gone never answers.
+fn waits(context: &Context, config: &Config, id: &ClusterId, left: steps::Left) -> Ended {
+    tracing::info!(cluster = %id, ?left, "the deletion waits");
+    let before = context.memory.with(id, |known| {
+        known.waits = known.waits.saturating_add(1);
+        known.waits - 1
+    });
+    let again = AGAIN.saturating_mul(1 << before.min(20));
+    Ended::Well { again: again.min(config.operation.repair_period.max(AGAIN)) }
 }
 
 fn started() -> News {
@@ -135,38 +159,19 @@ fn elsewhere(controller: &str) -> News {
     News::warning("Delete", text)
 }
 
-async fn refused(
-    context: &Context,
-    config: &Config,
-    id: &ClusterId,
-    deletion: &Deletion,
-    reason: String,
-) -> Ended {
-    match deletion {
-        Deletion::Finalizing(manifest) => {
-            context.tell(manifest, &News::warning("Delete", reason));
-            let _told_at_the_next_look = tell::status(context, manifest).await;
-            Ended::Well { again: config.operation.resync_period }
-        }
-        Deletion::Wanted(manifest) => {
-            let reason =
-                format!("{reason}; its objects stay, and a manifest of that name takes them over");
-            context.tell(manifest, &News::warning("Delete", reason));
-            forget(context, id)
-        }
-        Deletion::Begun(_) | Deletion::Elsewhere { .. } => forget(context, id),
-    }
-}
-
-/// Nothing is known of it any more; somebody may have used its name again meanwhile.
-fn forget(context: &Context, id: &ClusterId) -> Ended {
+/// Nothing is known of it any more.
+fn forget(context: &Context, config: &Config, id: &ClusterId, uid: &str) -> Ended {
     context.memory.forget(id);
     context.identity.forget(id);
     context.board.cluster_gone(id);
-    if context.caches.manifests.get(id, &id.name).is_some() {
-        return Ended::Well { again: Duration::ZERO };
+    let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };
+    if manifest.metadata.uid.as_deref() == Some(uid) {
+        // Somebody else keeps it, and there is nothing left for us to do.
+        context.memory.with(id, |known| known.ended = Some(uid.to_owned()));
+        return Ended::Well { again: config.operation.resync_period };
     }
-    Ended::Forget
+    // Somebody has used its name again meanwhile.
+    Ended::Well { again: Duration::ZERO }
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ async fn write(
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
             let name = &cluster.id.name;
-            apply::delete::<StatefulSet>(context, &cluster.id.namespace, name, true).await?;
+            apply::delete(context, live, true).await?;
             let text = format!(
                 "The StatefulSet {name} is replaced, and its pods stay: {} cannot be changed",
                 fixed.join(", ")

@@ -156,6 +156,11 @@ where
         }
     }
 
+    /// Drops what is not there any more, before the watch tells of it.
+    pub fn forget(&self, object: &K) {
+        self.remove(object);
+    }
+
     fn put(&self, now: Arc<K>) -> Option<Change<K>> {
         let mut objects = self.write();
         // A label may have changed, and with it the cluster.

@@ -1,6 +1,8 @@
+mod leaves;
 mod owners;
 mod protection;
 mod secrets;
+mod steps;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Resource;
@@ -57,4 +59,23 @@ where
         cache.take(Event::InitApply(object));
     }
     cache.take(Event::InitDone);
+}
+
+/// One object of a server, by kind in plural.
+fn object(plural: &str, name: &str, more: &Value) -> (String, Value) {
+    let group = match plural {
+        "statefulsets" | "deployments" => "apis/apps/v1",
+        "cronjobs" => "apis/batch/v1",
+        "poddisruptionbudgets" => "apis/policy/v1",
+        "fabriceventstreams" => "apis/zalando.org/v1",
+        _ => "api/v1",
+    };
+    let mut metadata = json!({
+        "name": name, "namespace": "a", "uid": format!("{plural}-{name}"), "resourceVersion": "5",
+        "labels": { "application": "spilo", "cluster-name": "acid-main" },
+        "annotations": {},
+    });
+    let all = metadata.as_object_mut().expect("an object");
+    all.extend(more.as_object().expect("an object").clone());
+    (format!("/{group}/namespaces/a/{plural}/{name}"), json!({ "metadata": metadata }))
 }
