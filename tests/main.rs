@@ -33,6 +33,8 @@ mod names;
 mod node_agent;
 mod operator_cluster;
 mod operator_databases;
+mod operator_faults;
+mod operator_kills;
 mod operator_life;
 mod operator_objects;
 mod operator_people;

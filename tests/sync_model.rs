@@ -12,10 +12,10 @@ const PEOPLE: [&str; 8] = ["ann", "ben", "cid", "dan", "eva", "fay", "gus", "hal
 const FOREIGN: [&str; 4] = ["app_owner", "batch", "gus", "hal"];
 
 /// xorshift64*: what goes wrong can be had again from its seed.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -23,7 +23,7 @@ impl Random {
         usize::try_from(mixed).unwrap() % end
     }
 
-    fn one_in(&mut self, end: usize) -> bool {
+    pub(crate) fn one_in(&mut self, end: usize) -> bool {
         self.below(end) == 0
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::control_plane::ControlPlane;
 use crate::eventually::pause;
@@ -39,6 +39,11 @@ pub enum Fault {
     Lost,
     /// The API server does it, and the connection breaks instead of the answer.
     AnswerLost,
+    /// The API server does it, and the answer comes so much later.
+    AnswerLater(Duration),
+    /// The API server never sees it, and the answer is a watch that ends at once, because what it
+    /// should begin with was forgotten.
+    Expired,
 }
 
 type Plan = Arc<dyn Fn(&Request) -> Option<Fault> + Send + Sync>;
@@ -216,6 +221,16 @@ impl Shared {
                 self.forward(&mut Nowhere, request)?;
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
+            Some(Fault::AnswerLater(time)) => {
+                let mut answer = Vec::new();
+                self.forward(&mut answer, request)?;
+                pause(time);
+                client.write_all(&answer)
+            }
+            Some(Fault::Expired) => {
+                let event = json!({ "type": "ERROR", "object": failure(410, "Expired") });
+                client.write_all(&wire::http_answer("200 OK", event.to_string().as_bytes()))
+            }
         }
     }
 
@@ -288,12 +303,14 @@ fn closing(head: &str) -> String {
 
 /// What the API server would say.
 fn status(code: u16, reason: &str) -> Vec<u8> {
-    let message = "a test wants it so";
-    let status = json!({
+    failure(code, reason).to_string().into_bytes()
+}
+
+fn failure(code: u16, reason: &str) -> Value {
+    json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    status.to_string().into_bytes()
+        "message": "a test wants it so", "reason": reason, "code": code,
+    })
 }
 
 fn client_config(authority: &str) -> ClientConfig {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::api_proxy::ApiProxy;
 use crate::control_plane::ControlPlane;
 use crate::eventually::pause;
 use crate::kube::Kube;
@@ -24,6 +25,7 @@ use crate::{artifacts, eventually};
 const LIMIT: Duration = Duration::from_secs(60);
 const CONFIG: &str = "postgres-operator";
 const ACCOUNT: &str = "postgres-operator";
+const LEASE: &str = "postgres-operator";
 
 /// A namespace that an operator is for.
 #[derive(Debug)]
@@ -31,7 +33,9 @@ pub struct Platform {
     pub kube: Kube,
     pub namespace: String,
     network: Arc<Network>,
-    /// Where the API server is, and the token of the operator.
+    /// Of the operator.
+    token: String,
+    /// Where the API server is, and the token.
     kubeconfig: PathBuf,
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
@@ -61,6 +65,7 @@ impl Platform {
             kube,
             namespace: namespace.to_owned(),
             network: Arc::clone(plane.network()),
+            token,
             kubeconfig,
             environment: BTreeMap::new(),
             arguments: Vec::new(),
@@ -120,6 +125,21 @@ impl Platform {
     /// From now on the API server is reached by another URL.
     pub fn reach_by(&mut self, kubeconfig: &str) {
         self.kubeconfig = self.workdir.file("other-kubeconfig", kubeconfig);
+    }
+
+    /// From now on its requests go through this.
+    pub fn reach_through(&mut self, plane: &ControlPlane, proxy: &ApiProxy) {
+        self.reach_by(&plane.kubeconfig_at(&proxy.url(), &self.token));
+    }
+
+    /// Who may ask the API server in the name of the operator.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// As if the Lease of one that was killed had run out.
+    pub fn forget_leader(&self) {
+        self.kube.delete("Lease", &self.namespace, LEASE);
     }
 
     pub fn port(&self) -> u16 {
