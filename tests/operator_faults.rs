@@ -34,11 +34,6 @@ fn is_write(request: &Request) -> bool {
     is_of_clusters(request) && request.method() != "GET"
 }
 
-/// What the pods of all clusters in a namespace have in common.
-fn is_of_the_namespace(request: &Request) -> bool {
-    ["serviceaccounts", "rolebindings"].iter().any(|kind| request.path().ends_with(kind))
-}
-
 fn is_watch(request: &Request) -> bool {
     request.query("watch").is_some()
 }
@@ -104,16 +99,11 @@ fn is_said_to_be_right(platform: &Platform) -> bool {
 
 /// The first of everything is hit when it is made, and again when it is changed.
 fn is_survived(fault: Fault) {
-    is_survived_by(fault, |_| true);
-}
-
-/// The same for requests like this alone.
-fn is_survived_by(fault: Fault, like: fn(&Request) -> bool) {
     let (proxy, platform) = shared();
     let operator = platform.start();
     let hits = |method: &'static str| {
         proxy.fail_next(3, fault.clone(), move |request| {
-            is_write(request) && request.method() == method && like(request)
+            is_write(request) && request.method() == method
         });
     };
     hits("POST");
@@ -135,8 +125,7 @@ fn is_survived_by(fault: Fault, like: fn(&Request) -> bool) {
 
 #[test]
 fn conflicts_are_survived() {
-    // Whoever makes an account takes this for the word that there is one.
-    is_survived_by(Fault::Status(409, "Conflict"), |request| !is_of_the_namespace(request));
+    is_survived(Fault::Status(409, "Conflict"));
 }
 
 #[test]
@@ -183,6 +172,28 @@ fn a_server_that_takes_no_write_is_asked_less_and_less() {
     assert!(faults < 80, "{faults} writes in {:?}", start.elapsed());
     proxy.behave();
     arrives(&platform, 1, "a");
+}
+
+#[test]
+fn a_manifest_that_is_gone_is_not_worked_on_again() {
+    let (proxy, platform) = shared();
+    platform.configure(&[("enable_finalizers", "true")]);
+    let operator = platform.start();
+    platform.apply(CLUSTER, &json!({ "numberOfInstances": 0 }));
+    platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));
+    operator.wait_until_idle();
+    // The watch tells that it is gone before the request that let it go is answered.
+    proxy.plan(|request| {
+        let is_own = request.path().ends_with(&format!("/postgresqls/{CLUSTER}"));
+        let is_late = is_own && request.method() == "PATCH";
+        is_late.then_some(Fault::AnswerLater(Duration::from_millis(500)))
+    });
+    platform.kube.delete("postgresql", &platform.namespace, CLUSTER);
+    eventually("it is gone", || match platform.get("postgresql", CLUSTER) {
+        None => Ok(()),
+        Some(manifest) => Err(manifest),
+    });
+    operator.wait_until_idle();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::postgresql::Postgresql;
 use crate::apply::{ApplyError, has_code};
@@ -30,37 +30,58 @@ pub async fn remove(context: &Context, manifest: &Postgresql) -> Result<(), Appl
     set(context, manifest, false).await
 }
 
+/// So often somebody else may have changed the manifest at the same moment.
+const TRIES: usize = 4;
+
 async fn set(context: &Context, manifest: &Postgresql, wanted: bool) -> Result<(), ApplyError> {
+    let name = manifest.name_any();
+    let api: Api<Postgresql> =
+        Api::namespaced(context.client.clone(), &manifest.namespace().unwrap_or_default());
+    let failed = |error: &kube::Error| ApplyError::of::<Postgresql>(&name, error);
+    let mut newest = manifest.clone();
+    for tries_left in (0..TRIES).rev() {
+        let Some(patch) = patch(&newest, wanted) else { return Ok(()) };
+        match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(now) if now.metadata.deletion_timestamp.is_some() && now.finalizers().is_empty() => {
+                // Nobody keeps it any more: it went with this very answer.
+                context.caches.manifests.forget(&now);
+                return Ok(());
+            }
+            Ok(now) => {
+                context.caches.manifests.wrote(now);
+                return Ok(());
+            }
+            Err(error) if has_code(&error, 404) => {
+                context.caches.manifests.forget(manifest);
+                return Ok(());
+            }
+            Err(error) if has_code(&error, 409) && tries_left > 0 => {
+                let found = api.get_opt(&name).await.map_err(|error| failed(&error))?;
+                // Another one under its name is looked at when its turn comes.
+                match found.filter(|found| found.uid() == manifest.uid()) {
+                    Some(found) => newest = found,
+                    None => return Ok(()),
+                }
+            }
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// The finalizers as they should be, unless they are so.
+fn patch(manifest: &Postgresql, wanted: bool) -> Option<Value> {
     let mut all = manifest.finalizers().to_vec();
     let has = all.iter().any(|one| one == FINALIZER);
     // Nobody may add one to what is being deleted.
     if has == wanted || (wanted && manifest.metadata.deletion_timestamp.is_some()) {
-        return Ok(());
+        return None;
     }
     all.retain(|one| one != FINALIZER);
     if wanted {
         all.push(FINALIZER.to_owned());
     }
-    let name = manifest.name_any();
-    let api: Api<Postgresql> =
-        Api::namespaced(context.client.clone(), &manifest.namespace().unwrap_or_default());
     // Others may have finalizers here, too, and a merge replaces the list.
     let version = manifest.resource_version();
-    let patch = json!({ "metadata": { "finalizers": all, "resourceVersion": version } });
-    match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-        Ok(now) if now.metadata.deletion_timestamp.is_some() && now.finalizers().is_empty() => {
-            // Nobody keeps it any more: it went with this very answer.
-            context.caches.manifests.forget(&now);
-            Ok(())
-        }
-        Ok(now) => {
-            context.caches.manifests.wrote(now);
-            Ok(())
-        }
-        Err(error) if has_code(&error, 404) => {
-            context.caches.manifests.forget(manifest);
-            Ok(())
-        }
-        Err(error) => Err(ApplyError::of::<Postgresql>(&name, &error)),
-    }
+    Some(json!({ "metadata": { "finalizers": all, "resourceVersion": version } }))
 }

@@ -178,7 +178,8 @@ pub async fn create<K: Kind>(context: &Context, wanted: &K) -> Result<Option<K>,
             context.board.wrote(counted::<K>(), "create");
             Ok(Some(now))
         }
-        Err(error) if has_code(&error, 409) => Ok(None),
+        // A quota or an admission says 409 as well, where nothing is there.
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(None),
         Err(error) => Err(ApplyError::of::<K>(&wanted.name_any(), &error)),
     }
 }
