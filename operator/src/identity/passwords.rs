@@ -15,13 +15,13 @@ use crate::roles::{self, ManifestRole, RobotNames};
 use crate::secrets::{self, Credentials};
 use crate::validate::Accepted;
 
-/// Everything that has a definition of its own, ready for `teams_sync`. A role whose Secret
-/// cannot be used stays as it is.
+/// Everything that has a definition of its own, ready for `teams_sync`; and of each role of the
+/// manifest whose Secret can be used, which user that is for. The others stay as they are.
 pub(super) async fn robots(
     context: &Context,
     config: &Config,
     accepted: &Accepted,
-) -> Infrastructure {
+) -> (Infrastructure, BTreeMap<RoleName, RoleName>) {
     let infrastructure = context.identity.robots.now(&config.identity);
     let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
@@ -54,7 +54,8 @@ pub(super) async fn robots(
         all.broken.insert(RoleName::from_catalog(problem.subject.clone()));
         all.problems.push(problem);
     }
-    all
+    let users = found.into_iter().map(|(name, usable)| (name, usable.username)).collect();
+    (all, users)
 }
 
 struct Usable {

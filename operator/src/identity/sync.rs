@@ -84,7 +84,7 @@ async fn look(
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
         Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
     };
-    let robots = passwords::robots(context, config, accepted).await;
+    let (robots, users) = passwords::robots(context, config, accepted).await;
     let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
@@ -118,10 +118,7 @@ async fn look(
     };
     let is_dry_run = matches!(mode, Mode::Look);
     let retired = match &roles.error {
-        None => {
-            let of_manifest = &accepted.roles;
-            retire(&primary.dsn, &engine, config, of_manifest, &desired, is_dry_run).await
-        }
+        None => retire(&primary.dsn, &engine, config, &users, &desired, is_dry_run).await,
         Some(_) => Retired::default(),
     };
     let facts = judge::Facts {

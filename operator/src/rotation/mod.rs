@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::roles::Origin;
 
 /// One role, and what its Secret says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// Its own name, without a date.
     pub role: &'a str,
@@ -28,6 +28,8 @@ pub struct Subject<'a> {
     pub next_rotation: Option<&'a str>,
     /// `username` of the Secret.
     pub username: &'a str,
+    /// Whether a name is somebody else's: a user of the day needs one of her own.
+    pub is_taken: &'a (dyn Fn(&str) -> bool + Sync),
     /// Whether the database is going to follow what its Secret says.
     pub follows: bool,
 }
@@ -49,6 +51,8 @@ pub enum Rotation {
     /// A new password is due, and stays out: the database would not follow, and whoever reads the
     /// Secret could not log in any more.
     Wait,
+    /// It is due, and the user of today would have a name that is somebody's.
+    NameTaken { username: String },
 }
 
 /// What is due for one role now. Times are to the second, as RFC 3339 has them in Secrets.
@@ -91,8 +95,11 @@ fn due(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config, now: Timesta
         Some(planned) if planned > now => Rotation::Leave,
         Some(_) if is_in_place => Rotation::InPlace { next },
         Some(_) => {
-            let date = date(now).strftime("%y%m%d");
-            Rotation::Rotate { username: format!("{}{date}", subject.role), next }
+            let username = format!("{}{}", subject.role, date(now).strftime("%y%m%d"));
+            match (subject.is_taken)(&username) {
+                true => Rotation::NameTaken { username },
+                false => Rotation::Rotate { username, next },
+            }
         }
     }
 }

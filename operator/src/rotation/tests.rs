@@ -18,6 +18,7 @@ fn subject<'a>(next_rotation: Option<&'a str>) -> Subject<'a> {
         is_database_owner: false,
         next_rotation,
         username: "foo_user",
+        is_taken: &|_| false,
         follows: true,
     }
 }
@@ -209,4 +210,14 @@ fn no_password_is_renewed_while_the_database_would_not_follow() {
     assert_eq!(planned, Rotation::Schedule { next });
     let later = stays(subject(Some("2024-11-25T10:20:31Z")));
     assert_eq!(decided(&later, &spec(), &everybody()), Rotation::Leave);
+}
+
+#[test]
+fn nobody_elses_name_is_taken_for_the_user_of_the_day() {
+    let taken = Subject { is_taken: &|name| name == "foo_user241125", ..subject(DUE) };
+    let username = "foo_user241125".to_owned();
+    assert_eq!(decided(&taken, &spec(), &everybody()), Rotation::NameTaken { username });
+    let mut in_place = spec();
+    in_place.users_with_in_place_secret_rotation = names(&["foo_user"]);
+    assert!(matches!(decided(&taken, &in_place, &everybody()), Rotation::InPlace { .. }));
 }

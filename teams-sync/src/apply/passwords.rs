@@ -46,7 +46,7 @@ pub(super) async fn set(
         if seen.insert(&planned.role) {
             let role = planned.role.as_str();
             let verifier = checked.verifier(password, role, iterations, &random);
-            copy_row(&mut rows, role, &*verifier.ok_or(ApplyError::Randomness)?);
+            copy_row(&mut rows, role, &verifier.ok_or(ApplyError::Randomness)?);
         }
     }
     if let Err(error) = copy(session, &rows).await {
