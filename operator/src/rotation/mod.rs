@@ -34,6 +34,12 @@ pub struct Subject<'a> {
     pub follows: bool,
 }
 
+impl std::fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
 /// What to do to a role and its Secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Rotation {
@@ -41,6 +47,8 @@ pub enum Rotation {
     Leave,
     /// Only `nextRotation` is written.
     Schedule { next: Timestamp },
+    /// Only `nextRotation` is emptied: nobody plans one any more.
+    Unschedule,
     /// A new password for a new user of that name, who is a member of the role.
     Rotate { username: String, next: Timestamp },
     /// A new password for the role itself.
@@ -80,7 +88,12 @@ fn due(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config, now: Timesta
     let is_in_place = lists(&spec.users_with_in_place_secret_rotation, subject.role);
     if !is_enabled(subject, spec, config) {
         let was_rotated = rotated_on(subject.username, subject.role).is_some();
-        return if was_rotated { Rotation::SwitchOff } else { Rotation::Leave };
+        return match (was_rotated, subject.next_rotation) {
+            (true, _) => Rotation::SwitchOff,
+            // Or it would be overdue as soon as somebody switches it on again.
+            (false, Some(planned)) if !planned.is_empty() => Rotation::Unschedule,
+            (false, _) => Rotation::Leave,
+        };
     }
     if !is_in_place && !has_room(subject.role) {
         return Rotation::Leave;

@@ -99,7 +99,7 @@ fn in_place_the_user_stays() {
 fn owners_of_databases_are_rotated_only_where_they_are_listed() {
     let owner = Subject { is_database_owner: true, ..subject(DUE) };
     let mut spec = spec();
-    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Unschedule);
     spec.users_with_secret_rotation = names(&["foo_user"]);
     assert_eq!(decided(&owner, &spec, &vectors::config()), rotated());
 }
@@ -109,12 +109,13 @@ fn who_ignores_rotation_is_left_even_if_listed_otherwise() {
     let mut spec = spec();
     spec.users_with_secret_rotation = names(&["foo_user"]);
     spec.users_ignoring_secret_rotation = names(&["foo_user"]);
-    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&subject(None), &spec, &everybody()), Rotation::Leave);
+    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Unschedule);
 }
 
 #[test]
 fn nothing_is_rotated_unless_somebody_says_so() {
-    assert_eq!(decided(&subject(DUE), &spec(), &vectors::config()), Rotation::Leave);
+    assert_eq!(decided(&subject(None), &spec(), &vectors::config()), Rotation::Leave);
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_rotation_that_is_switched_off_goes_back_to_the_role() {
     let rotated = Subject { username: "foo_user241101", ..subject(DUE) };
     assert_eq!(decided(&rotated, &spec(), &vectors::config()), Rotation::SwitchOff);
     for other in ["foo_user", "foo_user1", "bar", "foo_user241399"] {
-        let other = Subject { username: other, ..subject(DUE) };
+        let other = Subject { username: other, ..subject(None) };
         assert_eq!(decided(&other, &spec(), &vectors::config()), Rotation::Leave);
     }
 }
@@ -220,4 +221,13 @@ fn nobody_elses_name_is_taken_for_the_user_of_the_day() {
     let mut in_place = spec();
     in_place.users_with_in_place_secret_rotation = names(&["foo_user"]);
     assert!(matches!(decided(&taken, &in_place, &everybody()), Rotation::InPlace { .. }));
+}
+
+#[test]
+fn a_time_that_nobody_plans_any_more_is_emptied_and_the_password_stays() {
+    for planned in [DUE, Some("2030-01-01T00:00:00Z"), Some("soon")] {
+        let decision = decided(&subject(planned), &spec(), &vectors::config());
+        assert_eq!(decision, Rotation::Unschedule, "{planned:?}");
+    }
+    assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
 }

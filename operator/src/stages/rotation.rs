@@ -113,6 +113,10 @@ async fn one(
             patch(context, &secret, data(&next.to_string())).await?;
             return Ok(Told::Nothing);
         }
+        Rotation::Unschedule => {
+            patch(context, &secret, data("")).await?;
+            return Ok(Told::Nothing);
+        }
         Rotation::Rotate { username, next } => (username, next.to_string()),
         Rotation::InPlace { next } => (name.to_owned(), next.to_string()),
         Rotation::SwitchOff => (name.to_owned(), String::new()),

@@ -255,6 +255,11 @@ impl Planner<'_> {
                 up(Change::Set { parameter: parameter.clone() }, &parameters);
             }
         }
+        if current.is_none() {
+            for parameter in self.settings_of_base(role) {
+                up(Change::Set { parameter }, &role.why);
+            }
+        }
         for parameter in stale(settings, record, &role.parameters) {
             if !frozen {
                 up(Change::Reset { parameter }, &parameters);
@@ -270,6 +275,15 @@ impl Planner<'_> {
         if record != Some(&new) && !unsure {
             up(Change::SetComment { comment: new.in_comment(comment) }, &nobody(Rule::Record));
         }
+    }
+
+    /// Settings are not inherited: a new user of a rotation is given what the role of it has, and
+    /// keeps it.
+    fn settings_of_base(&self, role: &DesiredRole) -> Vec<Parameter> {
+        let base = role.rotated_from.as_ref().and_then(|base| self.observed.roles.get(base));
+        let settings = base.map(|base| base.settings.as_slice()).unwrap_or_default();
+        let all = settings.iter().filter_map(|entry| Parameter::of_entry(entry));
+        all.filter(|parameter| !role.parameters.contains_key(&parameter.name)).collect()
     }
 
     fn password(

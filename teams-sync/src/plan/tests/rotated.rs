@@ -73,3 +73,29 @@ fn a_role_that_no_rotation_made_does_not_become_the_user_of_the_day() {
     let lines = lines_of(&with(Some("foo261125")), &on_15([foo(), theirs]), &keeping());
     assert!(lines.contains(&"set the password of foo261125".to_owned()), "{lines:?}");
 }
+
+#[test]
+fn the_user_of_the_day_begins_with_the_settings_of_the_role() {
+    let set = |role: CatalogRole| {
+        role.setting("search_path=\"$user\", app").setting("work_mem=64MB").setting("role=root")
+    };
+    let desired = with(Some("foo261125"));
+    let lines = lines_of(&desired, &on_15([set(foo())]), &keeping());
+    let sets: Vec<_> = lines.iter().filter(|line| line.starts_with("set ")).collect();
+    assert_eq!(
+        sets,
+        [
+            "set the password of foo261125",
+            "set search_path = \"$user, app\" for foo261125",
+            "set work_mem = \"64MB\" for foo261125",
+        ]
+    );
+    // Afterwards they are the user's own.
+    let there = role("foo261125")
+        .login()
+        .managed()
+        .member_of("foo")
+        .comment(&OURS.replace("261101", "261125"));
+    let lines = lines_of(&desired, &on_15([set(foo()), there]), &keeping());
+    assert_eq!(lines, ["set the password of foo261125"]);
+}
