@@ -13,7 +13,6 @@ use teams_sync::sync::{Report, SyncError};
 use super::directory::Known;
 use super::owners::Untangled;
 use super::retire::Retired;
-use super::settings::Copied;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
 use crate::context::Context;
@@ -32,8 +31,6 @@ pub(super) struct Facts<'a> {
     pub(super) retired: &'a Retired,
     /// Memberships that were the wrong way round.
     pub(super) untangled: &'a Untangled,
-    /// Settings of users of the day.
-    pub(super) copied: &'a Copied,
     pub(super) is_dry_run: bool,
     /// An annotation that cannot be understood.
     pub(super) complaint: Option<String>,
@@ -98,7 +95,7 @@ fn roles(facts: &Facts<'_>) -> Finding {
     if facts.desired.frozen_robots.is_none() {
         wrong.extend(problems.iter().cloned());
     }
-    wrong.extend(facts.untangled.problems.iter().chain(&facts.copied.problems).cloned());
+    wrong.extend(facts.untangled.problems.iter().cloned());
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
     }
@@ -216,7 +213,7 @@ fn role_plan(facts: &Facts<'_>) -> Option<RolePlanStatus> {
     let untangled = facts.untangled.revoked.iter().cloned();
     let changes = untangled.chain(facts.roles.changes.iter().map(ToString::to_string));
     let databases = facts.databases.into_iter().flat_map(|report| report.changes.iter().cloned());
-    let retired = facts.copied.done.iter().chain(&facts.retired.dropped).cloned();
+    let retired = facts.retired.dropped.iter().cloned();
     Some(RolePlanStatus {
         changes: shown(&changes.chain(databases).chain(retired).collect::<Vec<_>>()),
         plan_id: facts.roles.plan_id.as_ref().map(ToString::to_string),
@@ -230,7 +227,7 @@ pub(super) fn tell(context: &Context, manifest: &Postgresql, facts: &Facts<'_>) 
     }
     let mut changes = facts.untangled.revoked.clone();
     changes.extend(facts.roles.changes.iter().map(ToString::to_string));
-    changes.extend(facts.copied.done.iter().chain(&facts.retired.dropped).cloned());
+    changes.extend(facts.retired.dropped.iter().cloned());
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Roles", lines(&changes)));
     }

@@ -11,7 +11,6 @@ mod people;
 mod primary;
 mod retire;
 mod robots;
-mod settings;
 mod sync;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -15,17 +15,13 @@ use crate::roles::{self, ManifestRole, RobotNames};
 use crate::secrets::{self, Credentials};
 use crate::validate::Accepted;
 
-/// What there is to know of them.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub(super) robots: Infrastructure,
-    /// Roles whose passwords are rotated, each with its user of the day.
-    pub(super) rotated: Vec<(RoleName, RoleName)>,
-}
-
-/// Everything that has a definition of its own, ready for `teams_sync`. A role whose Secret
-/// cannot be used stays as it is.
-pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accepted) -> Known {
+/// Everything that has a definition of its own, ready for `teams_sync`; and of each role of the
+/// manifest whose Secret can be used, which user that is for. The others stay as they are.
+pub(super) async fn robots(
+    context: &Context,
+    config: &Config,
+    accepted: &Accepted,
+) -> (Infrastructure, BTreeMap<RoleName, RoleName>) {
     let infrastructure = context.identity.robots.now(&config.identity);
     let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
@@ -44,7 +40,6 @@ pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accept
         (usable.username == *name).then(|| usable.password.clone())
     };
     let mut all = roles::robots(infrastructure, &accepted.roles, own);
-    let mut rotated = Vec::new();
     for (name, usable) in found.iter().filter(|(name, usable)| usable.username != **name) {
         // A rotation: the user of the day logs in, as a member of the role of the manifest. Nobody
         // gets into an infrastructure role by that.
@@ -52,7 +47,6 @@ pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accept
         if let Some(role) = role {
             let password = usable.password.clone();
             all.roles.push(roles::rotated(&usable.username, name, role, password));
-            rotated.push((name.clone(), usable.username.clone()));
         }
     }
     for problem in broken {
@@ -60,7 +54,8 @@ pub(super) async fn robots(context: &Context, config: &Config, accepted: &Accept
         all.broken.insert(RoleName::from_catalog(problem.subject.clone()));
         all.problems.push(problem);
     }
-    Known { robots: all, rotated }
+    let users = found.into_iter().map(|(name, usable)| (name, usable.username)).collect();
+    (all, users)
 }
 
 struct Usable {

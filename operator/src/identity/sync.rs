@@ -10,8 +10,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
-use super::settings::Copied;
-use super::{judge, owners, passwords, people, settings};
+use super::{judge, owners, passwords, people};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -87,7 +86,7 @@ async fn look(
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
         Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
     };
-    let passwords::Known { robots, rotated } = passwords::robots(context, config, accepted).await;
+    let (robots, users) = passwords::robots(context, config, accepted).await;
     let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
@@ -123,15 +122,8 @@ async fn look(
         Some(_) => None,
     };
     let retired = match &roles.error {
-        None => {
-            let of_manifest = &accepted.roles;
-            retire(&primary.dsn, &engine, config, of_manifest, &desired, is_dry_run).await
-        }
+        None => retire(&primary.dsn, &engine, config, &users, &desired, is_dry_run).await,
         Some(_) => Retired::default(),
-    };
-    let copied = match &roles.error {
-        None => settings::copy(&primary.dsn, &engine, &rotated, is_dry_run).await,
-        Some(_) => Copied::default(),
     };
     let facts = judge::Facts {
         desired: &desired,
@@ -140,7 +132,6 @@ async fn look(
         databases: databases.as_ref(),
         retired: &retired,
         untangled: &untangled,
-        copied: &copied,
         is_dry_run,
         complaint,
     };

@@ -43,6 +43,7 @@ fn robot(name: &RoleName, role: &ManifestRole, password: Option<Secret>) -> Robo
         member_of: role.member_of.iter().cloned().collect(),
         parameters: role.parameters.clone(),
         password,
+        rotated_from: None,
         admins: role.admins.clone(),
         why: Why::of(Rule::Manifest),
     }
@@ -53,6 +54,7 @@ pub fn rotated(user: &RoleName, name: &RoleName, role: &ManifestRole, password: 
     Robot {
         name: user.clone(),
         member_of: vec![name.clone()],
+        rotated_from: Some(name.clone()),
         admins: BTreeSet::new(),
         ..robot(name, role, Some(password))
     }

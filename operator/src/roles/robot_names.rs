@@ -35,6 +35,11 @@ impl RobotNames {
         role.origin == Origin::Manifest && (!self.are_all || self.names.contains(name))
     }
 
+    /// Whether an infrastructure role is called so.
+    pub fn holds(&self, name: &str) -> bool {
+        self.names.iter().any(|own| own.as_str() == name)
+    }
+
     /// What is not made because somebody else has the name.
     pub fn notes(&self, manifest: &ManifestRoles) -> Vec<String> {
         let both = manifest.roles.iter().filter(|(name, _)| self.names.contains(*name));

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::roles::Origin;
 
 /// One role, and what its Secret says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// Its own name, without a date.
     pub role: &'a str,
@@ -28,8 +28,16 @@ pub struct Subject<'a> {
     pub next_rotation: Option<&'a str>,
     /// `username` of the Secret.
     pub username: &'a str,
+    /// Whether a name is somebody else's: a user of the day needs one of her own.
+    pub is_taken: &'a (dyn Fn(&str) -> bool + Sync),
     /// Whether the database is going to follow what its Secret says.
     pub follows: bool,
+}
+
+impl std::fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 /// What to do to a role and its Secret.
@@ -39,6 +47,8 @@ pub enum Rotation {
     Leave,
     /// Only `nextRotation` is written.
     Schedule { next: Timestamp },
+    /// Only `nextRotation` is emptied: nobody plans one any more.
+    Unschedule,
     /// A new password for a new user of that name, who is a member of the role.
     Rotate { username: String, next: Timestamp },
     /// A new password for the role itself.
@@ -46,11 +56,11 @@ pub enum Rotation {
     /// It was rotated and is not any more: its own name, a new password, an empty
     /// `nextRotation`.
     SwitchOff,
-    /// It was planned and is not any more: an empty `nextRotation`, and the password stays.
-    Forget,
     /// A new password is due, and stays out: the database would not follow, and whoever reads the
     /// Secret could not log in any more.
     Wait,
+    /// It is due, and the user of today would have a name that is somebody's.
+    NameTaken { username: String },
 }
 
 /// What is due for one role now. Times are to the second, as RFC 3339 has them in Secrets.
@@ -78,11 +88,11 @@ fn due(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config, now: Timesta
     let is_in_place = lists(&spec.users_with_in_place_secret_rotation, subject.role);
     if !is_enabled(subject, spec, config) {
         let was_rotated = rotated_on(subject.username, subject.role).is_some();
-        let is_planned = subject.next_rotation.is_some_and(|next| !next.is_empty());
-        return match (was_rotated, is_planned) {
+        return match (was_rotated, subject.next_rotation) {
             (true, _) => Rotation::SwitchOff,
-            (false, true) => Rotation::Forget,
-            (false, false) => Rotation::Leave,
+            // Or it would be overdue as soon as somebody switches it on again.
+            (false, Some(planned)) if !planned.is_empty() => Rotation::Unschedule,
+            (false, _) => Rotation::Leave,
         };
     }
     if !is_in_place && !has_room(subject.role) {
@@ -98,8 +108,11 @@ fn due(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config, now: Timesta
         Some(planned) if planned > now => Rotation::Leave,
         Some(_) if is_in_place => Rotation::InPlace { next },
         Some(_) => {
-            let date = date(now).strftime("%y%m%d");
-            Rotation::Rotate { username: format!("{}{date}", subject.role), next }
+            let username = format!("{}{}", subject.role, date(now).strftime("%y%m%d"));
+            match (subject.is_taken)(&username) {
+                true => Rotation::NameTaken { username },
+                false => Rotation::Rotate { username, next },
+            }
         }
     }
 }

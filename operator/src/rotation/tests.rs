@@ -18,6 +18,7 @@ fn subject<'a>(next_rotation: Option<&'a str>) -> Subject<'a> {
         is_database_owner: false,
         next_rotation,
         username: "foo_user",
+        is_taken: &|_| false,
         follows: true,
     }
 }
@@ -98,7 +99,7 @@ fn in_place_the_user_stays() {
 fn owners_of_databases_are_rotated_only_where_they_are_listed() {
     let owner = Subject { is_database_owner: true, ..subject(DUE) };
     let mut spec = spec();
-    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Forget);
+    assert_eq!(decided(&owner, &spec, &everybody()), Rotation::Unschedule);
     spec.users_with_secret_rotation = names(&["foo_user"]);
     assert_eq!(decided(&owner, &spec, &vectors::config()), rotated());
 }
@@ -109,18 +110,12 @@ fn who_ignores_rotation_is_left_even_if_listed_otherwise() {
     spec.users_with_secret_rotation = names(&["foo_user"]);
     spec.users_ignoring_secret_rotation = names(&["foo_user"]);
     assert_eq!(decided(&subject(None), &spec, &everybody()), Rotation::Leave);
-    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Forget);
+    assert_eq!(decided(&subject(DUE), &spec, &everybody()), Rotation::Unschedule);
 }
 
 #[test]
 fn nothing_is_rotated_unless_somebody_says_so() {
     assert_eq!(decided(&subject(None), &spec(), &vectors::config()), Rotation::Leave);
-}
-
-#[test]
-fn a_plan_is_forgotten_where_nothing_is_rotated_any_more() {
-    assert_eq!(decided(&subject(DUE), &spec(), &vectors::config()), Rotation::Forget);
-    assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
 }
 
 #[test]
@@ -216,4 +211,23 @@ fn no_password_is_renewed_while_the_database_would_not_follow() {
     assert_eq!(planned, Rotation::Schedule { next });
     let later = stays(subject(Some("2024-11-25T10:20:31Z")));
     assert_eq!(decided(&later, &spec(), &everybody()), Rotation::Leave);
+}
+
+#[test]
+fn nobody_elses_name_is_taken_for_the_user_of_the_day() {
+    let taken = Subject { is_taken: &|name| name == "foo_user241125", ..subject(DUE) };
+    let username = "foo_user241125".to_owned();
+    assert_eq!(decided(&taken, &spec(), &everybody()), Rotation::NameTaken { username });
+    let mut in_place = spec();
+    in_place.users_with_in_place_secret_rotation = names(&["foo_user"]);
+    assert!(matches!(decided(&taken, &in_place, &everybody()), Rotation::InPlace { .. }));
+}
+
+#[test]
+fn a_time_that_nobody_plans_any_more_is_emptied_and_the_password_stays() {
+    for planned in [DUE, Some("2030-01-01T00:00:00Z"), Some("soon")] {
+        let decision = decided(&subject(planned), &spec(), &vectors::config());
+        assert_eq!(decision, Rotation::Unschedule, "{planned:?}");
+    }
+    assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
 }

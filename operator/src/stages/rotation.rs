@@ -32,14 +32,27 @@ pub async fn run(
 ) -> Finding {
     let stays = identity::why_databases_stay(config, manifest, cluster);
     let mut waiting = Vec::new();
+    let mut notes = Vec::new();
     let mut errors = Vec::new();
     // While these are not known, a user of the manifest may be one of them.
     let robots = context.identity.robot_names(config);
     let own = roles.roles.iter().filter(|(name, role)| !robots.may_have(name, role));
     for (name, role) in own {
-        match one(context, config, cluster, name.as_str(), role, stays.is_none()).await {
+        let is_taken =
+            |user: &str| robots.holds(user) || roles.roles.keys().any(|own| own.as_str() == user);
+        let subject = Subject {
+            role: name.as_str(),
+            origin: Some(role.origin),
+            is_database_owner: role.is_database_owner,
+            next_rotation: None,
+            username: name.as_str(),
+            is_taken: &is_taken,
+            follows: stays.is_none(),
+        };
+        match one(context, config, cluster, role, subject).await {
             Ok(Told::Nothing) => {}
             Ok(Told::Renewed(said)) => context.tell(manifest, &News::normal("Secrets", said)),
+            Ok(Told::Note(note)) => notes.push(note),
             Ok(Told::Waits) => waiting.push(name.to_string()),
             Err(error) => errors.push(error.to_string()),
         }
@@ -52,6 +65,7 @@ pub async fn run(
             "RotationWaits",
             format!("passwords are due, and stay as they are ({}): {reason}", waiting.join(", ")),
         ),
+        _ if !notes.is_empty() => Finding::partly("RotationWaits", notes.join("; ")),
         _ => Finding::done("Ready", ""),
     }
 }
@@ -62,16 +76,18 @@ enum Told {
     Renewed(String),
     /// It is due, and the database would not follow.
     Waits,
+    /// It is due, and something else is in the way.
+    Note(String),
 }
 
 async fn one(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
-    name: &str,
     role: &ManifestRole,
-    follows: bool,
+    subject: Subject<'_>,
 ) -> Result<Told, ApplyError> {
+    let name = subject.role;
     let Some(place) = &role.secret else { return Ok(Told::Nothing) };
     let namespace = place.namespace.as_ref().unwrap_or(&cluster.id.namespace);
     let secret_name = names::secret(name, &cluster.id.name, config);
@@ -83,22 +99,21 @@ async fn one(
         return Ok(Told::Nothing);
     }
     let planned = next_rotation(&secret);
-    let subject = Subject {
-        role: name,
-        origin: Some(role.origin),
-        is_database_owner: role.is_database_owner,
-        next_rotation: planned.as_deref(),
-        username: &credentials.username,
-        follows,
-    };
+    let (next_rotation, username) = (planned.as_deref(), credentials.username.as_str());
+    let subject = Subject { next_rotation, username, ..subject };
     let (username, next) = match decide(&subject, &cluster.spec, config, Timestamp::now()) {
         Rotation::Leave => return Ok(Told::Nothing),
         Rotation::Wait => return Ok(Told::Waits),
+        Rotation::NameTaken { username } => {
+            return Ok(Told::Note(format!(
+                "the password of {name} waits a day: {username} is the name of another role"
+            )));
+        }
         Rotation::Schedule { next } => {
             patch(context, &secret, data(&next.to_string())).await?;
             return Ok(Told::Nothing);
         }
-        Rotation::Forget => {
+        Rotation::Unschedule => {
             patch(context, &secret, data("")).await?;
             return Ok(Told::Nothing);
         }

@@ -241,6 +241,7 @@ fn roles(tables: &[RoleTable], folder: &Path) -> Result<Vec<(Robot, Option<PathB
             admins: BTreeSet::new(),
             parameters: parameters(&table.db_parameters)?,
             password: None,
+            rotated_from: None,
             why: Why::of(Rule::RoleSection),
         };
         found.push((robot, table.password_file.as_ref().map(|path| folder.join(path))));

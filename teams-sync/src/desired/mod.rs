@@ -55,6 +55,8 @@ pub struct DesiredRole {
     pub admins: BTreeSet<RoleName>,
     pub parameters: BTreeMap<String, Parameter>,
     pub password: Option<Secret>,
+    /// Of a rotation: the role whose user it is for a while.
+    pub rotated_from: Option<RoleName>,
     /// Teams that name her; none for robots.
     pub teams: BTreeSet<String>,
     /// Why she may log in at all.
@@ -146,6 +148,7 @@ fn add_robots(robots: &Infrastructure, names: &Names, desired: &mut Desired) {
             admins: robot.admins.clone(),
             parameters: by_name(&robot.parameters),
             password: robot.password.clone(),
+            rotated_from: robot.rotated_from.clone(),
             teams: BTreeSet::new(),
             why: robot.why.clone(),
             superuser,
@@ -292,6 +295,7 @@ fn add_person(
         admins: BTreeSet::new(),
         parameters: by_name(&humans.parameters),
         password: None,
+        rotated_from: None,
         teams: BTreeSet::new(),
         why: why.clone(),
         superuser: None,

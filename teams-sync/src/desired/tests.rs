@@ -72,6 +72,7 @@ pub(crate) fn robot(name: &str) -> crate::infrastructure::Robot {
         admins: BTreeSet::new(),
         parameters: Vec::new(),
         password: Some(Secret::parse(b"secret").unwrap()),
+        rotated_from: None,
         why: Why::of(Rule::Infrastructure { origin: "/robots".to_owned() }),
     }
 }

@@ -46,6 +46,9 @@ pub struct Robot {
     pub admins: BTreeSet<RoleName>,
     pub parameters: Vec<Parameter>,
     pub password: Option<Secret>,
+    /// The role whose password it has for a while: it is made with the settings of that one, and is
+    /// left alone once nothing names it, for whoever rotates passwords to drop.
+    pub rotated_from: Option<RoleName>,
     pub why: Why,
 }
 

@@ -277,6 +277,7 @@ fn robot(
         admins: parsed.admins,
         parameters: parsed.parameters,
         password,
+        rotated_from: None,
         why: Why::of(Rule::Infrastructure { origin: origin.to_owned() }),
     })
 }

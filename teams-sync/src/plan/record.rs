@@ -36,6 +36,8 @@ pub struct Record {
     pub roles: BTreeSet<String>,
     /// Parameters that we set.
     pub parameters: BTreeSet<String>,
+    /// The role whose password it has for a while.
+    pub rotated_from: Option<String>,
     pub since: Option<Timestamp>,
     /// When she left.
     pub left: Option<Timestamp>,
@@ -48,6 +50,7 @@ impl Record {
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),
             parameters: BTreeSet::new(),
+            rotated_from: None,
             since: None,
             left: None,
         }
@@ -68,6 +71,7 @@ impl Record {
                 "teams" => record.teams = list(value)?,
                 "roles" => record.roles = list(value)?,
                 "set" => record.parameters = list(value)?,
+                "rotated-from" => record.rotated_from = Some(decoded(value)?),
                 "since" => record.since = Some(value.parse().ok()?),
                 "left" => record.left = Some(value.parse().ok()?),
                 // A later version's; it means something, and we cannot say what.
@@ -115,6 +119,9 @@ impl fmt::Display for Record {
                 write!(f, " {name}={}", values.join(","))?;
             }
         }
+        if let Some(role) = &self.rotated_from {
+            write!(f, " rotated-from={}", utf8_percent_encode(role, ESCAPED))?;
+        }
         for (name, time) in [("since", self.since), ("left", self.left)] {
             if let Some(time) = time {
                 write!(f, " {name}={time:.0}")?;
@@ -125,6 +132,9 @@ impl fmt::Display for Record {
 }
 
 fn list(text: &str) -> Option<BTreeSet<String>> {
-    let decoded = text.split(',').map(|part| percent_decode_str(part).decode_utf8());
-    decoded.map(|part| part.ok().map(|part| part.into_owned())).collect()
+    text.split(',').map(decoded).collect()
+}
+
+fn decoded(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
 }

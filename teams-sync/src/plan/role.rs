@@ -154,6 +154,13 @@ impl Planner<'_> {
                 ));
             }
         }
+        if let Some(base) = &role.rotated_from
+            && !self.may_be_of_rotation(current, base)
+        {
+            return Some(format!(
+                "the role {name} is there, and no rotation of {base} made it: it is left as it is; drop or rename it"
+            ));
+        }
         let was_robot = || record_of(current).is_some_and(|record| record.kind == Kind::Robot);
         if role.kind == Kind::Static && self.desired.frozen_robots.is_some() && was_robot() {
             return Some(format!(
@@ -164,6 +171,18 @@ impl Planner<'_> {
             return Some(format!("{name} is a superuser, whom only a superuser can change"));
         }
         None
+    }
+
+    /// Whether a role is one of a rotation: our record says so, or it is a member of that role and
+    /// nobody's by any record, as other operators make them.
+    fn may_be_of_rotation(&self, current: &CatalogRole, base: &RoleName) -> bool {
+        match record_of(current) {
+            Some(record) if record.rotated_from.is_some() => {
+                record.rotated_from.as_deref() == Some(base.as_str())
+            }
+            Some(record) if record.kind != Kind::Static => false,
+            _ => current.is_member_of(base) && !current.is_member_of(&self.style.pam_role),
+        }
     }
 
     /// Of a role without a record. People have no password, and one that we made and could not
@@ -236,6 +255,11 @@ impl Planner<'_> {
                 up(Change::Set { parameter: parameter.clone() }, &parameters);
             }
         }
+        if current.is_none() {
+            for parameter in self.settings_of_base(role) {
+                up(Change::Set { parameter }, &role.why);
+            }
+        }
         for parameter in stale(settings, record, &role.parameters) {
             if !frozen {
                 up(Change::Reset { parameter }, &parameters);
@@ -251,6 +275,15 @@ impl Planner<'_> {
         if record != Some(&new) && !unsure {
             up(Change::SetComment { comment: new.in_comment(comment) }, &nobody(Rule::Record));
         }
+    }
+
+    /// Settings are not inherited: a new user of a rotation is given what the role of it has, and
+    /// keeps it.
+    fn settings_of_base(&self, role: &DesiredRole) -> Vec<Parameter> {
+        let base = role.rotated_from.as_ref().and_then(|base| self.observed.roles.get(base));
+        let settings = base.map(|base| base.settings.as_slice()).unwrap_or_default();
+        let all = settings.iter().filter_map(|entry| Parameter::of_entry(entry));
+        all.filter(|parameter| !role.parameters.contains_key(&parameter.name)).collect()
     }
 
     fn password(
@@ -321,6 +354,7 @@ impl Planner<'_> {
         record.teams.clone_from(&role.teams);
         record.roles = role.memberships.keys().map(|group| group.as_str().to_owned()).collect();
         record.parameters = role.parameters.keys().cloned().collect();
+        record.rotated_from = role.rotated_from.as_ref().map(|base| base.as_str().to_owned());
         record.since = before
             .filter(|before| before.left.is_none())
             .and_then(|before| before.since)

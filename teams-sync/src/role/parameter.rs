@@ -62,6 +62,14 @@ impl Parameter {
     }
 }
 
+impl Parameter {
+    /// From an entry `name=value` of `setconfig`; `None` for one that is not set for others.
+    pub fn of_entry(entry: &str) -> Option<Self> {
+        let (name, value) = entry.split_once('=')?;
+        Self::parse(name, value).ok()
+    }
+}
+
 impl fmt::Display for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = {:?}", self.name, self.values.join(", "))

@@ -1,19 +1,22 @@
-//! The users of former passwords: dropped when nobody should use them any more.
+//! The users of former passwords: dropped when nobody should use them any more, whether or not
+//! passwords are still rotated.
 //!
-//! A role goes only if its name is that of a role of the manifest with a day behind it, it is a
-//! member of that role, and nothing asks for it. One that owns something stays, and is told of.
+//! A role goes only if our record in its comment says of which role it is a user, its name has the
+//! day of that, it is a member of that role, and nothing asks for it. One that owns something stays,
+//! and is told of.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use teams_sync::connect::{Dsn, Session, connect, describe};
 use teams_sync::desired::Desired;
+use teams_sync::plan::record::{Kind, Record};
+use teams_sync::role::RoleName;
 use teams_sync::sql::{literal, quote_identifier};
 use teams_sync::sync::{Engine, last_text};
 
 use crate::config::Config;
-use crate::roles::ManifestRoles;
 use crate::rotation::expired;
 
 /// What came of it, one line each.
@@ -23,34 +26,30 @@ pub(super) struct Retired {
     pub(super) problems: Vec<String>,
 }
 
-/// A member of a role of the manifest.
+/// A member of a role of the manifest, with a comment of ours.
 #[derive(Debug, Deserialize)]
 struct Member {
     of: String,
     name: String,
+    comment: String,
 }
 
-/// Looks for them on one server, and drops them unless `is_dry_run`.
+/// Looks for them on one server, and drops them unless `is_dry_run`. `users`: roles of the manifest
+/// whose Secrets could be read, and for which user those are.
 pub(super) async fn retire(
     dsn: &Dsn,
     engine: &Engine,
     config: &Config,
-    roles: &ManifestRoles,
+    users: &BTreeMap<RoleName, RoleName>,
     desired: &Desired,
     is_dry_run: bool,
 ) -> Retired {
     let mut retired = Retired::default();
-    let bases: BTreeSet<&str> = roles.secrets().map(|(name, _)| name.as_str()).collect();
-    // Where nobody is rotated, nobody has to be looked for.
-    let is_of_a_day = |name: &str| {
-        let (base, day) = name.split_at_checked(name.len().saturating_sub(6)).unwrap_or_default();
-        day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()) && bases.contains(base)
-    };
-    let has_rotated = desired.roles.keys().any(|name| is_of_a_day(name.as_str()));
-    if bases.is_empty() || (!config.secrets.enable_password_rotation && !has_rotated) {
+    // Any role may be one of those that are not known.
+    if users.is_empty() || desired.frozen_robots.is_some() {
         return retired;
     }
-    let work = on_server(dsn, engine, config, &bases, desired, is_dry_run, &mut retired);
+    let work = on_server(dsn, engine, config, users, desired, is_dry_run, &mut retired);
     // A server can let us in and say nothing more, for as long as it likes.
     match tokio::time::timeout(engine.pass_limit, work).await {
         Ok(Ok(())) => {}
@@ -69,15 +68,18 @@ async fn on_server(
     dsn: &Dsn,
     engine: &Engine,
     config: &Config,
-    bases: &BTreeSet<&str>,
+    users: &BTreeMap<RoleName, RoleName>,
     desired: &Desired,
     is_dry_run: bool,
     retired: &mut Retired,
 ) -> Result<(), String> {
     let session = connect(dsn, &engine.database, engine.connect_limit).await;
     let session = session.map_err(|error| error.to_string())?;
-    let members = members(&session, bases).await?;
-    for name in gone(&members, bases, desired, config) {
+    let query = query(users, &config.identity.pam_role_name);
+    let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
+    let text = last_text(&answer).ok_or("the catalog gives no row")?;
+    let members: Vec<Member> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    for name in gone(&members, users, desired, config, Timestamp::now()) {
         let line = format!("drop the user {name} of a former password");
         if is_dry_run {
             retired.dropped.push(line);
@@ -103,34 +105,50 @@ async fn drop_role(session: &Session, name: &str) -> Result<(), String> {
 
 fn gone(
     members: &[Member],
-    bases: &BTreeSet<&str>,
+    users: &BTreeMap<RoleName, RoleName>,
     desired: &Desired,
     config: &Config,
+    now: Timestamp,
 ) -> Vec<String> {
-    let now = Timestamp::now();
+    let is_ours = |member: &&Member| {
+        let record = Record::find(&member.comment);
+        record.is_some_and(|record| {
+            record.kind == Kind::Static && record.rotated_from.as_deref() == Some(&*member.of)
+        })
+    };
+    let is_wanted = |name: &RoleName| {
+        desired.roles.contains_key(name)
+            || desired.disputed.contains_key(name)
+            || desired.groups.contains_key(name)
+    };
     let mut all = Vec::new();
-    for base in bases {
-        let existing = members.iter().filter(|member| member.of == *base);
-        let existing = existing.map(|member| member.name.as_str());
-        // Whoever the Secret is for is wanted, and so is no longer looked at here.
-        let unwanted =
-            existing.filter(|name| !desired.roles.keys().any(|own| own.as_str() == *name));
-        all.extend(expired(unwanted, base, base, now, config));
+    for member in members.iter().filter(is_ours) {
+        let name = RoleName::from_catalog(member.name.clone());
+        let current = users.get(&RoleName::from_catalog(member.of.clone()));
+        if let Some(current) = current.filter(|_| !is_wanted(&name)) {
+            let name = [member.name.as_str()];
+            all.extend(expired(name, &member.of, current.as_str(), now, config));
+        }
     }
     all
 }
 
-async fn members(session: &Session, bases: &BTreeSet<&str>) -> Result<Vec<Member>, String> {
-    let names: Vec<String> = bases.iter().map(|name| literal(name)).collect();
-    let query = format!(
-        "{PINS}; select coalesce(json_agg(json_build_object('of', base.rolname, 'name', own.rolname)), '[]') \
+/// Members of these roles that have a comment of ours, people left out.
+fn query(users: &BTreeMap<RoleName, RoleName>, pam_role: &str) -> String {
+    let bases: Vec<String> = users.keys().map(|name| literal(name.as_str())).collect();
+    format!(
+        "{PINS}; select coalesce(json_agg(json_build_object(\
+         'of', base.rolname, 'name', own.rolname, 'comment', d.description)), '[]') \
          from pg_auth_members m join pg_roles base on base.oid = m.roleid \
-         join pg_roles own on own.oid = m.member where base.rolname in ({})",
-        names.join(", ")
-    );
-    let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
-    let text = last_text(&answer).ok_or("the catalog gives no row")?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+         join pg_roles own on own.oid = m.member \
+         join pg_shdescription d on d.objoid = own.oid and d.classoid = 'pg_authid'::regclass \
+         where base.rolname in ({}) and octet_length(d.description) <= 8192 \
+         and strpos(d.description, 'rotated-from=') > 0 \
+         and not exists (select from pg_auth_members p join pg_roles g on g.oid = p.roleid \
+             where p.member = own.oid and g.rolname = {})",
+        bases.join(", "),
+        literal(pam_role)
+    )
 }
 
 #[cfg(test)]

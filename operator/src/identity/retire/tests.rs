@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::roles::{of_manifest, vectors};
+use crate::roles::vectors;
 
 fn engine(limit: Duration) -> Engine {
     Engine {
@@ -23,6 +23,18 @@ fn engine(limit: Duration) -> Engine {
         checked: Checked::new().unwrap(),
         identities: Identities::default(),
     }
+}
+
+fn role(name: &str) -> RoleName {
+    RoleName::from_catalog(name.to_owned())
+}
+
+fn users(all: &[(&str, &str)]) -> BTreeMap<RoleName, RoleName> {
+    all.iter().map(|(base, user)| (role(base), role(user))).collect()
+}
+
+fn member(name: &str, comment: &str) -> Member {
+    Member { of: "foo".to_owned(), name: name.to_owned(), comment: comment.to_owned() }
 }
 
 /// AuthenticationOk and ReadyForQuery for whoever comes, and then nothing.
@@ -43,15 +55,50 @@ async fn a_server_that_lets_in_and_says_nothing_more_holds_nobody_up() {
     let server = tokio::spawn(lets_in_and_is_silent(listener));
     let text = format!("host=127.0.0.1 port={port} user=postgres sslmode=disable");
     let dsn = Dsn::parse(&text, &|_| None).unwrap();
-    let mut config = vectors::config();
-    config.secrets.enable_password_rotation = true;
-    let mut cluster = vectors::cluster();
-    cluster.spec.users.insert("foo_user".to_owned(), None);
-    let roles = of_manifest(&cluster, &config).unwrap();
+    let config = vectors::config();
+    let users = users(&[("foo_user", "foo_user")]);
     let engine = engine(Duration::from_millis(50));
     let desired = Desired::default();
-    let retired = retire(&dsn, &engine, &config, &roles, &desired, false);
+    let retired = retire(&dsn, &engine, &config, &users, &desired, false);
     let retired = tokio::time::timeout(Duration::from_secs(30), retired).await.unwrap();
     assert!(retired.problems[0].contains("did not say within 50ms"), "{retired:?}");
     server.abort();
+}
+
+const OURS: &str = "teams-sync: static roles=foo rotated-from=foo since=2025-01-01T00:00:00Z";
+
+fn dropped(
+    members: &[Member],
+    users: &BTreeMap<RoleName, RoleName>,
+    desired: &Desired,
+) -> Vec<String> {
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    gone(members, users, desired, &vectors::config(), now)
+}
+
+#[test]
+fn only_a_role_with_our_record_of_a_rotation_is_dropped() {
+    let all = [
+        member("foo250101", OURS),
+        member("foo261101", OURS),
+        member("foo250102", "teams-sync: static roles=foo"),
+        member("foo250103", "teams-sync: person teams=acid rotated-from=foo"),
+        member("foo250104", "teams-sync: static rotated-from=other"),
+        member("foo250105", "by hand, rotated-from=foo"),
+        member("foo_by_hand", OURS),
+    ];
+    let users = users(&[("foo", "foo")]);
+    assert_eq!(dropped(&all, &users, &Desired::default()), ["foo250101"]);
+}
+
+#[test]
+fn who_is_asked_for_disputed_or_the_user_of_the_secret_stays() {
+    let all = [member("foo250101", OURS)];
+    assert!(dropped(&all, &users(&[("foo", "foo250101")]), &Desired::default()).is_empty());
+    // The Secret could not be read, so nobody knows whom it is for.
+    assert!(dropped(&all, &users(&[("bar", "bar")]), &Desired::default()).is_empty());
+    let mut disputed = Desired::default();
+    let problem = teams_sync::why::Problem::new("foo250101", "two of them");
+    disputed.disputed.insert(role("foo250101"), problem);
+    assert!(dropped(&all, &users(&[("foo", "foo")]), &disputed).is_empty());
 }

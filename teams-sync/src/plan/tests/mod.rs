@@ -8,6 +8,7 @@ mod people;
 mod record;
 mod renaming;
 mod robots;
+mod rotated;
 mod scale;
 mod wanted;
 

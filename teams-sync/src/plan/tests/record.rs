@@ -15,12 +15,14 @@ fn record() -> impl Strategy<Value = Record> {
                 .prop_map(|seconds| jiff::Timestamp::from_second(seconds).unwrap()),
         )
     };
-    (kind, list(), list(), list(), time(), time()).prop_map(
-        |(kind, teams, roles, parameters, since, left)| Record {
+    let role = prop::option::of(any::<String>());
+    (kind, list(), list(), list(), role, time(), time()).prop_map(
+        |(kind, teams, roles, parameters, rotated_from, since, left)| Record {
             kind,
             teams,
             roles,
             parameters,
+            rotated_from,
             since,
             left,
         },
