@@ -51,7 +51,7 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     let place = Place::of(arguments)?;
     let client = client::client(arguments.kubeconfig.as_deref()).await?;
     let loaded = tokio::select! {
-        loaded = place.read(&client, arguments) => loaded?,
+        loaded = first(&place, &client, arguments) => loaded?,
         () = stop.asked() => return Ok(()),
     };
     let board = Arc::new(Board::new(limits(&loaded.config)));
@@ -71,6 +71,14 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
             None => return Ok(()),
         }
     }
+}
+
+/// The configuration at the start. The kind of its object may be as new as we are.
+async fn first(place: &Place, client: &Client, arguments: &Run) -> Result<Loaded, String> {
+    if matches!(place.source, Source::OperatorConfiguration(_)) {
+        crds::register_configuration(client).await?;
+    }
+    place.read(client, arguments).await
 }
 
 /// What lasts as long as the process.
