@@ -42,7 +42,7 @@ impl Caches {
     pub fn new(labels: &Labels) -> Self {
         let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
         Self {
-            manifests: Cache::new(own_name),
+            manifests: Cache::of_users(own_name),
             stateful_sets: Cache::new(by_label(&label)),
             services: Cache::new(by_label(&label)),
             budgets: Cache::new(by_label(&label)),

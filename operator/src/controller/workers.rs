@@ -43,7 +43,11 @@ pub async fn work(
     mut leading: watch::Receiver<bool>,
 ) {
     loop {
-        if leading.wait_for(|leads| *leads).await.is_err() {
+        let leads = tokio::select! {
+            leads = leading.wait_for(|leads| *leads) => leads.is_ok(),
+            () = kind.queue(&context).closed() => return,
+        };
+        if !leads {
             return;
         }
         let next = tokio::select! {

@@ -5,7 +5,9 @@
 //! by how long a Lease stays unchanged, never by comparing clocks of two machines.
 
 mod decide;
+mod term;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use decide::{Decision, Seen, decide};
+pub use term::Term;
 
 /// The Lease, and our name as a field manager.
 pub const NAME: &str = "postgres-operator";
@@ -34,12 +37,13 @@ pub struct Election {
     leases: Api<Lease>,
     identity: String,
     leading: watch::Sender<bool>,
+    term: Arc<Term>,
 }
 
 impl Election {
     /// `identity` has to be different in every process, also after a restart.
-    pub fn new(leases: Api<Lease>, identity: String) -> Self {
-        Self { leases, identity, leading: watch::Sender::new(false) }
+    pub fn new(leases: Api<Lease>, identity: String, term: Arc<Term>) -> Self {
+        Self { leases, identity, leading: watch::Sender::new(false), term }
     }
 
     /// Whether we lead, from now on.
@@ -54,7 +58,15 @@ impl Election {
         let mut renewed: Option<Instant> = None;
         while !*stop.borrow() {
             let attempt = Instant::now();
-            match tokio::time::timeout(PATIENCE, self.turn(&mut seen)).await {
+            // Whether we still lead is known in time, however long the API server takes.
+            let patience =
+                renewed.map_or(attempt + PATIENCE, |at| (at + DEADLINE).min(attempt + PATIENCE));
+            let turn = tokio::time::timeout_at(patience, self.turn(&mut seen));
+            let turn = tokio::select! {
+                turn = turn => turn,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            match turn {
                 Ok(Ok(true)) => renewed = Some(attempt),
                 Ok(Ok(false)) => renewed = None,
                 Ok(Err(error)) => {
@@ -64,7 +76,7 @@ impl Election {
             }
             // Too late is never: without a pause, a server that is down would be asked endlessly.
             renewed = renewed.filter(|at| at.elapsed() < DEADLINE);
-            self.tell(renewed.is_some());
+            self.tell(renewed);
             let pause = match renewed {
                 // Never sleep beyond the moment when we stop leading.
                 Some(at) => PAUSE.min((at + DEADLINE).duration_since(Instant::now())),
@@ -77,7 +89,7 @@ impl Election {
     /// Lets go, after everything has stopped.
     pub async fn release(&self) {
         let was_leading = *self.leading.borrow();
-        self.tell(false);
+        self.tell(None);
         if !was_leading {
             return;
         }
@@ -88,7 +100,10 @@ impl Election {
         }
     }
 
-    fn tell(&self, leads: bool) {
+    /// `renewed`: the Lease is ours since then.
+    fn tell(&self, renewed: Option<Instant>) {
+        self.term.until(renewed.map(|at| at + DEADLINE));
+        let leads = renewed.is_some();
         let changed = self.leading.send_if_modified(|now| std::mem::replace(now, leads) != leads);
         if changed && leads {
             tracing::info!(identity = %self.identity, "this operator leads");

@@ -1,11 +1,14 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::DURATION;
 use super::decide::{Decision, Seen, decide};
+use super::{DURATION, Election, Term};
+use crate::testing::{Asked, FakeApi, refusal};
 
 fn lease(version: &str, holder: &str) -> Lease {
     Lease {
@@ -60,4 +63,100 @@ fn a_lease_that_claims_to_count_for_a_second_counts_as_long_as_ours() {
     assert_eq!(decide(Some(&short), "me", &mut seen, start), Decision::Wait);
     let almost = start + DURATION - Duration::from_millis(1);
     assert_eq!(decide(Some(&short), "me", &mut seen, almost), Decision::Wait);
+}
+
+/// A Lease that answers as `answer` says, and an election for it; when each request came.
+fn election(
+    answer: impl Fn(&Asked) -> (u16, serde_json::Value) + Send + Sync + 'static,
+) -> (Arc<Election>, Arc<Term>, FakeApi) {
+    let api = FakeApi::new(answer);
+    let term = Arc::new(Term::default());
+    let leases = kube::Api::namespaced(api.client(), "default");
+    let election = Election::new(leases, "me".to_owned(), Arc::clone(&term));
+    (Arc::new(election), term, api)
+}
+
+fn held_by(holder: &str, version: u64) -> serde_json::Value {
+    serde_json::to_value(lease(&version.to_string(), holder)).expect("JSON")
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_the_lease_asks_once_in_a_while() {
+    let (election, _, api) = election(|_| (200, held_by("other", 1)));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn({
+        let election = Arc::clone(&election);
+        async move { election.run(stopped).await }
+    });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let asked = api.asked().len();
+    assert!((8..=12).contains(&asked), "{asked}");
+    stop.send(true).expect("it runs");
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_lost_the_lease_stops_leading_in_time_and_asks_with_pauses() {
+    let start = Instant::now();
+    let is_up = move || start.elapsed() < Duration::from_secs(5);
+    let (election, term, api) = election(move |asked| match asked.method.as_str() {
+        _ if !is_up() => refusal(500),
+        "GET" => (200, held_by("me", 1)),
+        _ => (200, asked.body.clone()),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let mut leading = election.leading();
+    let task = tokio::spawn({
+        let election = Arc::clone(&election);
+        async move { election.run(stopped).await }
+    });
+    leading.wait_for(|leads| *leads).await.expect("it runs");
+    assert!(term.holds());
+    leading.wait_for(|leads| !leads).await.expect("it runs");
+    // Renewed after four seconds at the latest.
+    let lost = start.elapsed();
+    assert!((12..=15).contains(&lost.as_secs()), "{lost:?}");
+    assert!(!term.holds());
+    let before = api.asked().len();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let asked = api.asked().len() - before;
+    assert!((25..=35).contains(&asked), "{asked}");
+    stop.send(true).expect("it runs");
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_does_not_wait_for_an_api_server_that_does_not_answer() {
+    let leases = kube::Api::namespaced(kube::Client::new(BlackHole, "default"), "default");
+    let election = Election::new(leases, "me".to_owned(), Arc::default());
+    let (stop, stopped) = watch::channel(false);
+    let start = Instant::now();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.send(true).expect("it runs");
+    };
+    tokio::join!(election.run(stopped), later);
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+}
+
+/// It never answers.
+#[derive(Clone)]
+struct BlackHole;
+
+impl tower_service::Service<hyper::Request<kube::client::Body>> for BlackHole {
+    type Response = hyper::Response<http_body_util::Full<hyper::body::Bytes>>;
+    type Error = std::convert::Infallible;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: hyper::Request<kube::client::Body>) -> Self::Future {
+        Box::pin(std::future::pending())
+    }
 }

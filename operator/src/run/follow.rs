@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Place, access, board, with};
+use super::{Place, access, board, crds, with};
 use crate::admin::{Access, QueueEntry};
 use crate::cli::Run;
 use crate::cluster::ClusterId;
@@ -68,6 +68,9 @@ pub(super) fn start(
     tasks.spawn(teams(Arc::clone(context), election.leading()));
     tasks.spawn(orphans(Arc::clone(context)));
     tasks.spawn(leading(Arc::clone(context), election.leading()));
+    if context.config().operation.enable_crd_registration {
+        tasks.spawn(crds::keep(Arc::clone(context), election.leading()));
+    }
     tasks
 }
 

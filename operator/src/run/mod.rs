@@ -9,6 +9,7 @@ mod board;
 mod client;
 mod crds;
 mod follow;
+mod limit;
 mod source;
 
 use std::sync::Arc;
@@ -25,12 +26,13 @@ use crate::config::{Config, ConnectTo, Environment, Loaded, NamespacedName};
 use crate::context::{Context, Parts};
 use crate::controller::{Kind, watch as follow_objects, work};
 use crate::identity::{AT_ONCE, Identity};
-use crate::leader::Election;
+use crate::leader::{Election, Term};
 use source::Source;
 
 /// To read the infrastructure roles before the first look at a cluster.
 const ROBOTS: Duration = Duration::from_secs(10);
-/// Workers may finish what they are at within this, after somebody asked us to stop.
+/// Workers may finish what they are at within this, after somebody asked us to stop. All in all
+/// an end takes 20 seconds at most.
 const FINISH: Duration = Duration::from_secs(12);
 
 /// Runs until SIGTERM or SIGINT.
@@ -51,9 +53,10 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
     let mut stop = Stop::new()?;
     let place = Place::of(arguments)?;
-    let client = client::client(arguments.kubeconfig.as_deref()).await?;
+    let term = Arc::new(Term::default());
+    let client = client::client(arguments.kubeconfig.as_deref(), Arc::clone(&term)).await?;
     let loaded = tokio::select! {
-        loaded = place.read(&client, arguments) => loaded?,
+        loaded = first(&place, &client, arguments) => loaded?,
         () = stop.asked() => return Ok(()),
     };
     let board = Arc::new(Board::new(limits(&loaded.config)));
@@ -61,7 +64,7 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     let is_debug = loaded.config.operation.debug_logging;
     let log = LogControl::start(format, is_debug, Arc::clone(&board));
     let log = log.map_err(|error| error.to_string())?;
-    let world = World { arguments, place: Arc::new(place), client, board, log };
+    let world = World { arguments, place: Arc::new(place), client, term, board, log };
     let mut loaded = loaded;
     loop {
         for warning in &loaded.warnings {
@@ -75,11 +78,20 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     }
 }
 
+/// The configuration at the start. The kind of its object may be as new as we are.
+async fn first(place: &Place, client: &Client, arguments: &Run) -> Result<Loaded, String> {
+    if matches!(place.source, Source::OperatorConfiguration(_)) {
+        crds::register_configuration(client).await?;
+    }
+    place.read(client, arguments).await
+}
+
 /// What lasts as long as the process.
 struct World<'a> {
     arguments: &'a Run,
     place: Arc<Place>,
     client: Client,
+    term: Arc<Term>,
     board: Arc<Board>,
     log: LogControl,
 }
@@ -94,7 +106,7 @@ fn limits(config: &Config) -> Limits {
 
 /// Until somebody asks to stop, or a configuration comes that needs a new beginning.
 async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Option<Loaded>, String> {
-    let World { arguments, place, client, board, log: _ } = world;
+    let World { arguments, place, client, term, board, log: _ } = world;
     let config = Arc::new(config);
     board.limit(limits(&config));
     board::configured(board, place, &config);
@@ -120,7 +132,7 @@ async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Optio
         }
     }
     let leases = kube::Api::namespaced(client.clone(), &place.namespace);
-    let election = Arc::new(Election::new(leases, place.instance.clone()));
+    let election = Arc::new(Election::new(leases, place.instance.clone(), Arc::clone(term)));
     let (ending, ended) = watch::channel(false);
     let taking_part = {
         let (election, ended) = (Arc::clone(&election), ended.clone());

@@ -4,10 +4,14 @@
 //! the cluster that they belong to, and for each change the old and the new one. That an object
 //! is missing from a list is told apart from an event that says that it was deleted: only the
 //! second is somebody's decision.
+//!
+//! Answers to our own writes come on another connection than events, and so in any order: neither
+//! replaces what is newer, and no answer brings back what was seen to be gone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use kube::runtime::WatchStreamExt;
@@ -15,6 +19,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 
@@ -33,6 +38,8 @@ pub enum Change<K> {
 pub struct Cache<K> {
     objects: RwLock<Objects<K>>,
     belongs: Belongs<K>,
+    /// Users write these, and we write beside them.
+    is_of_users: bool,
     listed: watch::Sender<bool>,
 }
 
@@ -45,7 +52,12 @@ struct Objects<K> {
     home: HashMap<Key, ClusterId>,
     /// While a list comes in: what it holds so far.
     listing: Option<HashMap<Key, Arc<K>>>,
+    /// Uids of what was seen to be gone: when, and the version that it had then, if known.
+    gone: HashMap<String, (Instant, u64)>,
 }
+
+/// Longer than any answer is on its way.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl<K> Cache<K>
 where
@@ -53,9 +65,21 @@ where
 {
     /// `belongs` tells the cluster of an object; what has none is not kept.
     pub fn new(belongs: impl Fn(&K) -> Option<ClusterId> + Send + Sync + 'static) -> Self {
-        let objects = Objects { by_cluster: HashMap::new(), home: HashMap::new(), listing: None };
+        let objects = Objects {
+            by_cluster: HashMap::new(),
+            home: HashMap::new(),
+            listing: None,
+            gone: HashMap::new(),
+        };
         let listed = watch::Sender::new(false);
-        Self { objects: RwLock::new(objects), belongs: Box::new(belongs), listed }
+        let objects = RwLock::new(objects);
+        Self { objects, belongs: Box::new(belongs), is_of_users: false, listed }
+    }
+
+    /// The same for what users write: an answer to a write of ours that tells of a change of
+    /// theirs is left to the watch, or nobody would be told.
+    pub fn of_users(belongs: impl Fn(&K) -> Option<ClusterId> + Send + Sync + 'static) -> Self {
+        Self { is_of_users: true, ..Self::new(belongs) }
     }
 
     /// The cluster of an object.
@@ -133,10 +157,10 @@ where
                 return Vec::new();
             }
             Event::InitDone => self.complete(),
-            Event::Apply(object) => self.put(Arc::new(object)).into_iter().collect(),
+            Event::Apply(object) => self.seen(Arc::new(object)).into_iter().collect(),
             Event::Delete(object) => {
                 let object = Arc::new(object);
-                match self.remove(&object) {
+                match self.remove(&object, version(&*object)) {
                     Some(_) => vec![Change::Deleted(object)],
                     None => Vec::new(),
                 }
@@ -148,21 +172,40 @@ where
 
     /// Puts in what we wrote ourselves, before the watch tells of it.
     pub fn wrote(&self, object: K) {
-        let is_older = |known: &K| version(known) > version(&object);
         let known = (self.belongs)(&object)
             .and_then(|cluster| self.read().by_cluster.get(&cluster)?.get(&key(&object)).cloned());
-        if !known.is_some_and(|known| is_older(&known)) {
+        let is_known = known.is_some_and(|known| {
+            version(&*known) > version(&object)
+                || (self.is_of_users && is_told_of_by_a_watch(&*known, &object))
+        });
+        let uid = object.uid().unwrap_or_default();
+        if !is_known && !self.read().gone.contains_key(&uid) {
             let _known_to_us = self.put(Arc::new(object));
         }
     }
 
     /// Drops what is not there any more, before the watch tells of it.
     pub fn forget(&self, object: &K) {
-        self.remove(object);
+        self.remove(object, version(object));
+    }
+
+    /// An event may be older than what we know by a write of ours, or than the end.
+    fn seen(&self, now: Arc<K>) -> Option<Change<K>> {
+        let uid = now.uid().unwrap_or_default();
+        let is_old = {
+            let objects = self.read();
+            let is_newer = |known: &Arc<K>| {
+                known.meta().uid == now.meta().uid && version(&**known) > version(&*now)
+            };
+            objects.get(&key(&*now)).is_some_and(is_newer)
+                || objects.gone.get(&uid).is_some_and(|(_, gone)| *gone >= version(&*now))
+        };
+        if is_old { None } else { self.put(now) }
     }
 
     fn put(&self, now: Arc<K>) -> Option<Change<K>> {
         let mut objects = self.write();
+        objects.gone.remove(&now.uid().unwrap_or_default());
         // A label may have changed, and with it the cluster.
         let before = objects.remove(&key(&*now));
         let Some(cluster) = (self.belongs)(&now) else { return before.map(Change::Missing) };
@@ -176,17 +219,24 @@ where
         Some(Change::Seen { before, now })
     }
 
-    fn remove(&self, object: &K) -> Option<Arc<K>> {
-        self.write().remove(&key(object))
+    fn remove(&self, object: &K, at: u64) -> Option<Arc<K>> {
+        let mut objects = self.write();
+        objects.gone.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        if let Some(uid) = object.uid() {
+            objects.gone.insert(uid, (Instant::now(), at));
+        }
+        objects.remove(&key(object))
     }
 
+    /// What a list says counts: versions begin anew where a backup was restored.
     fn complete(&self) -> Vec<Change<K>> {
         let Some(listed) = self.write().listing.take() else { return Vec::new() };
         let missing: Vec<_> =
             self.all().into_iter().filter(|known| !listed.contains_key(&key(&**known))).collect();
         let mut changes = Vec::new();
         for gone in missing {
-            self.remove(&gone);
+            // We may have made it since the list was made, and then an event is on its way.
+            self.remove(&gone, 0);
             changes.push(Change::Missing(gone));
         }
         changes.extend(listed.into_values().filter_map(|object| self.put(object)));
@@ -207,6 +257,10 @@ impl<K: ResourceExt> Objects<K> {
         let key = key(&*object);
         self.home.insert(key.clone(), cluster.clone());
         self.by_cluster.entry(cluster).or_default().insert(key, object);
+    }
+
+    fn get(&self, key: &Key) -> Option<&Arc<K>> {
+        self.by_cluster.get(self.home.get(key)?)?.get(key)
     }
 
     fn remove(&mut self, key: &Key) -> Option<Arc<K>> {
@@ -244,6 +298,15 @@ pub fn is_news<K: ResourceExt>(before: &K, now: &K) -> bool {
         || before.annotations() != now.annotations()
         || before.owner_references() != now.owner_references()
         || before.finalizers() != now.finalizers()
+        || before.meta().deletion_timestamp != now.meta().deletion_timestamp
+}
+
+/// The same of what users write to their objects.
+fn is_told_of_by_a_watch<K: ResourceExt>(before: &K, now: &K) -> bool {
+    before.meta().uid != now.meta().uid
+        || before.meta().generation != now.meta().generation
+        || before.labels() != now.labels()
+        || before.annotations() != now.annotations()
         || before.meta().deletion_timestamp != now.meta().deletion_timestamp
 }
 

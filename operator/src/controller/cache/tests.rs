@@ -138,3 +138,78 @@ fn a_report_of_a_controller_is_no_news_and_a_label_is() {
     assert!(!is_news(&before, &after));
     assert!(is_news(&before, &service("a", "b", 2)));
 }
+
+#[test]
+fn a_late_answer_does_not_bring_back_what_was_seen_to_be_deleted() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1), service("b", "b", 2), service("c", "c", 3)]);
+    cache.take(Event::Delete(service("a", "a", 9)));
+    cache.wrote(service("a", "a", 8));
+    list(&cache, &[service("c", "c", 3)]);
+    cache.wrote(service("b", "b", 8));
+    cache.forget(&service("c", "c", 3));
+    cache.wrote(service("c", "c", 8));
+    assert!(cache.all().is_empty(), "{:?}", cache.clusters());
+    // Nor does an event of before.
+    assert!(cache.take(Event::Apply(service("a", "a", 8))).is_empty());
+    assert!(cache.all().is_empty());
+}
+
+#[test]
+fn what_comes_back_under_the_same_name_or_gets_its_label_back_is_there_again() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1), service("b", "b", 2)]);
+    cache.take(Event::Delete(service("a", "a", 9)));
+    let mut another = service("a", "a", 10);
+    another.metadata.uid = Some("another".to_owned());
+    cache.wrote(another);
+    assert!(cache.get(&cluster("a"), "a").is_some());
+    // To a watch by labels, one that loses its label is deleted.
+    cache.take(Event::Delete(service("b", "b", 11)));
+    assert_eq!(words(cache.take(Event::Apply(service("b", "b", 12)))), ["new b"]);
+    cache.wrote(service("b", "b", 13));
+    assert_eq!(words(cache.take(Event::Apply(service("b", "b", 14)))), ["changed b"]);
+}
+
+#[test]
+fn what_we_made_while_a_list_came_in_is_there_when_the_watch_tells() {
+    let cache = cache();
+    list(&cache, &[]);
+    cache.take(Event::Init);
+    cache.wrote(service("a", "a", 7));
+    assert_eq!(words(cache.take(Event::InitDone)), ["missing a"]);
+    assert_eq!(words(cache.take(Event::Apply(service("a", "a", 7)))), ["new a"]);
+}
+
+#[test]
+fn an_event_of_before_our_write_does_not_replace_it() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1)]);
+    cache.wrote(service("a", "a", 9));
+    assert!(cache.take(Event::Apply(service("a", "a", 5))).is_empty());
+    let known = cache.get(&cluster("a"), "a").expect("it is there");
+    assert_eq!(known.resource_version().as_deref(), Some("9"));
+    // A list counts whatever it says: a backup may have been restored.
+    assert_eq!(list(&cache, &[service("a", "a", 5)]), ["changed a"]);
+}
+
+#[test]
+fn a_users_change_that_an_answer_of_ours_has_is_told_of_by_the_watch() {
+    let cache: Cache<Service> = Cache::of_users(|service: &Service| ClusterId::of(service));
+    list(&cache, &[service("a", "a", 1)]);
+    let mut changed = service("a", "a", 3);
+    changed.metadata.generation = Some(2);
+    cache.wrote(changed.clone());
+    let told = cache.take(Event::Apply(changed));
+    assert!(
+        matches!(told.first(), Some(Change::Seen { before: Some(before), now })
+        if is_news(&**before, &**now)),
+        "{told:?}"
+    );
+    // What is ours alone is known at once.
+    let mut status = service("a", "a", 5);
+    status.metadata.generation = Some(2);
+    cache.wrote(status);
+    let known = cache.get(&cluster("a"), "a").expect("it is there");
+    assert_eq!(known.resource_version().as_deref(), Some("5"));
+}

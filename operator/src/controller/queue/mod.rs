@@ -22,6 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub struct Queue {
     state: Mutex<State>,
     changed: Notify,
+    closing: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -171,8 +172,20 @@ impl Queue {
     /// Nobody gets anything any more.
     pub fn close(&self) {
         self.state().closed = true;
+        self.closing.notify_waiters();
         self.changed.notify_waiters();
         self.changed.notify_one();
+    }
+
+    /// Waits until nobody gets anything any more.
+    pub async fn closed(&self) {
+        loop {
+            let changed = self.closing.notified();
+            if self.state().closed {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Everything that waits, by when it is due.

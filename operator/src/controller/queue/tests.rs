@@ -137,3 +137,15 @@ async fn one_that_is_worked_on_does_not_hold_up_the_others() {
     queue.add(&cluster("other"), Why::Object);
     assert_eq!(next(&queue).await.0, "other");
 }
+
+#[tokio::test]
+async fn whoever_waits_for_something_else_hears_that_it_is_closed() {
+    let queue = Queue::default();
+    let (first, second) = (queue.closed(), queue.closed());
+    let close = async {
+        tokio::task::yield_now().await;
+        queue.close();
+    };
+    tokio::join!(first, second, close);
+    queue.closed().await;
+}

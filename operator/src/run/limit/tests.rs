@@ -1,0 +1,73 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, Response};
+use kube::client::Body;
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Limit, PATIENCE, Refused};
+use crate::leader::Term;
+
+/// Answers after a day.
+#[derive(Clone, Copy)]
+struct Slow;
+
+impl Service<Request<Body>> for Slow {
+    type Response = Response<Full<Bytes>>;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            Ok(Response::default())
+        })
+    }
+}
+
+async fn ask(term: &Arc<Term>, method: &str, uri: &str) -> Result<(), Option<Refused>> {
+    let mut service = Limit { term: Arc::clone(term) }.layer(Slow);
+    let request = Request::builder().method(method).uri(uri).body(Body::empty());
+    let answer = service.call(request.expect("a request")).await;
+    answer.map(drop).map_err(|error| error.downcast_ref::<Refused>().copied())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_answered_is_given_up_and_a_watch_is_not() {
+    let term = Arc::new(Term::default());
+    let start = Instant::now();
+    let list = ask(&term, "GET", "/api/v1/pods?limit=500").await;
+    assert_eq!((list, start.elapsed()), (Err(Some(Refused::TooSlow)), PATIENCE));
+    assert_eq!(ask(&term, "GET", "/api/v1/pods?&watch=true&timeoutSeconds=290").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_lead_any_more_writes_nothing_even_if_nobody_told_it() {
+    let term = Arc::new(Term::default());
+    let write = "/apis/apps/v1/namespaces/a/statefulsets/acid-main";
+    for method in ["PATCH", "DELETE", "POST", "PUT"] {
+        assert_eq!(ask(&term, method, write).await, Err(Some(Refused::NotLeading)), "{method}");
+    }
+    term.until(Some(Instant::now() + Duration::from_secs(10)));
+    assert_eq!(ask(&term, "PATCH", write).await, Err(Some(Refused::TooSlow)), "it was sent");
+    // Ten seconds are over, and no task has run that would say so.
+    assert_eq!(ask(&term, "PATCH", write).await, Err(Some(Refused::NotLeading)));
+    for free in [
+        "/apis/coordination.k8s.io/v1/namespaces/a/leases/postgres-operator",
+        "/apis/events.k8s.io/v1/namespaces/a/events",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/postgresqls.acid.zalan.do",
+    ] {
+        assert_eq!(ask(&term, "POST", free).await, Err(Some(Refused::TooSlow)), "{free}");
+    }
+}
