@@ -1,6 +1,6 @@
 //! What a deletion needs, and what it leaves behind.
 
-use harness::{Operator, Platform, eventually};
+use harness::{ControlPlane, Operator, Platform, eventually};
 use serde_json::{Value, json};
 
 const CLUSTER: &str = "acid-orders";
@@ -117,4 +117,77 @@ fn configured(operator: &Operator, key: &str, value: bool) {
         let found = operator.json("/config/")["operator"][key].clone();
         if found == value { Ok(()) } else { Err(found) }
     });
+}
+
+#[test]
+fn another_controller_has_no_part_in_a_deletion() {
+    let mut platform = Platform::new();
+    platform.set("CONTROLLER_ID", "first");
+    platform.configure(&[
+        ("enable_secrets_deletion", "false"),
+        ("enable_persistent_volume_claim_deletion", "false"),
+    ]);
+    let _operator = platform.start();
+    // It looks at the same namespace, and would delete Secrets and volumes of its own clusters.
+    let mut others = Platform::new();
+    others.set("CONTROLLER_ID", "second");
+    others.set("WATCHED_NAMESPACE", &platform.namespace);
+    let other = others.start();
+    let mark = ControlPlane::shared().mark();
+    annotated(&platform, CLUSTER, &json!({}), &json!({ "acid.zalan.do/controller": "first" }));
+    platform.wait_for_condition(CLUSTER, "SecretsReady", ("True", "Ready"));
+    platform.wait_for("PersistentVolumeClaim", &format!("pgdata-{CLUSTER}-0"));
+    // A pod that does not stop keeps the deletion from its end.
+    let pod = format!("{CLUSTER}-0");
+    platform.wait_for("Pod", &pod);
+    let hold = |finalizers: &Value| {
+        let hold = json!({ "metadata": { "finalizers": finalizers } });
+        platform.kube.patch_merge("Pod", &platform.namespace, &pod, &hold);
+    };
+    hold(&json!(["example.com/hold"]));
+    delete(&platform);
+    eventually("it has begun", || match left(&platform, "StatefulSet") {
+        0 => Ok(()),
+        found => Err(found),
+    });
+    other.wait_until_idle();
+    hold(&json!([]));
+    eventually("the rest is gone", || match left(&platform, "Service") {
+        0 => Ok(()),
+        found => Err(found),
+    });
+    let found = (left(&platform, "Secret"), left(&platform, "PersistentVolumeClaim"));
+    assert_eq!(found, (2, 1));
+    // Nothing there but its Lease, which is in its own namespace.
+    let mut written = ControlPlane::shared().writes_since(mark, &others.user());
+    written.retain(|request| request.namespace == platform.namespace);
+    assert_eq!(written, Vec::new());
+}
+
+#[test]
+fn what_somebody_else_made_under_a_name_of_patroni_stays() {
+    let platform = Platform::new();
+    let _operator = platform.start();
+    let own = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": format!("{CLUSTER}-config"), "namespace": platform.namespace },
+        "data": { "orders.toml": "currency = 'EUR'" },
+    });
+    let made = platform.kube.create(&own);
+    // Of Patroni, by its labels.
+    let mut leader = own.clone();
+    leader["metadata"]["name"] = json!(format!("{CLUSTER}-leader"));
+    leader["metadata"]["labels"] = json!({ "application": "spilo", "cluster-name": CLUSTER });
+    platform.apply(CLUSTER, &json!({ "numberOfInstances": 0 }));
+    platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));
+    platform.kube.create(&leader);
+    delete(&platform);
+    eventually("the rest is gone", || {
+        let kinds = ["StatefulSet", "Service", "Secret", "Endpoints", "ConfigMap"];
+        let left = kinds.map(|kind| left(&platform, kind));
+        if left == [0; 5] { Ok(()) } else { Err(left) }
+    });
+    let now = platform.wait_for("ConfigMap", &format!("{CLUSTER}-config"));
+    assert_eq!(now["metadata"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(now["data"], made["data"]);
 }
