@@ -395,3 +395,25 @@ fn a_namespace_that_is_missing_delays_one_secret_alone_and_is_noticed_when_it_is
     });
     platform.wait_for_condition(CLUSTER, "SecretsReady", ("True", "Ready"));
 }
+
+#[test]
+fn a_manifest_that_is_gone_is_not_worked_on_again() {
+    let (proxy, platform) = shared();
+    platform.configure(&[("enable_finalizers", "true")]);
+    let operator = platform.start();
+    platform.apply(CLUSTER, &json!({ "numberOfInstances": 0 }));
+    platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));
+    operator.wait_until_idle();
+    // The watch tells that the manifest is gone before its PATCH is answered.
+    proxy.plan(|request| {
+        let is_own = request.path().ends_with(&format!("/postgresqls/{CLUSTER}"));
+        (is_own && request.method() == "PATCH")
+            .then_some(Fault::AnswerLater(Duration::from_millis(500)))
+    });
+    platform.kube.delete("postgresql", &platform.namespace, CLUSTER);
+    eventually("it is gone", || match platform.get("postgresql", CLUSTER) {
+        None => Ok(()),
+        Some(manifest) => Err(manifest),
+    });
+    operator.wait_until_idle();
+}
