@@ -175,28 +175,6 @@ fn a_server_that_takes_no_write_is_asked_less_and_less() {
 }
 
 #[test]
-fn a_manifest_that_is_gone_is_not_worked_on_again() {
-    let (proxy, platform) = shared();
-    platform.configure(&[("enable_finalizers", "true")]);
-    let operator = platform.start();
-    platform.apply(CLUSTER, &json!({ "numberOfInstances": 0 }));
-    platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));
-    operator.wait_until_idle();
-    // The watch tells that it is gone before the request that let it go is answered.
-    proxy.plan(|request| {
-        let is_own = request.path().ends_with(&format!("/postgresqls/{CLUSTER}"));
-        let is_late = is_own && request.method() == "PATCH";
-        is_late.then_some(Fault::AnswerLater(Duration::from_millis(500)))
-    });
-    platform.kube.delete("postgresql", &platform.namespace, CLUSTER);
-    eventually("it is gone", || match platform.get("postgresql", CLUSTER) {
-        None => Ok(()),
-        Some(manifest) => Err(manifest),
-    });
-    operator.wait_until_idle();
-}
-
-#[test]
 fn what_was_changed_while_watches_were_cut_arrives() {
     let (proxy, platform) = shared();
     let _operator = platform.start();
