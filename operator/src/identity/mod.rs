@@ -88,7 +88,9 @@ impl Identity {
 
     /// What a manifest says and gets not, or not as it says, because of something else.
     pub fn notes(&self, accepted: &Accepted, config: &Config) -> Vec<String> {
-        self.robot_names(config).notes(&accepted.roles)
+        let mut notes = self.robot_names(config).notes(&accepted.roles);
+        notes.extend(accepted.databases.notes());
+        notes
     }
 
     /// A cluster is gone; one with its name would be another.
