@@ -52,6 +52,14 @@ pub(super) fn all(finding: &Finding) -> Judged {
     Judged { findings, people: None, role_plan: None }
 }
 
+impl Judged {
+    /// What it means for one condition alone.
+    pub(super) fn of(mut self, stage: Stage) -> Self {
+        self.findings.retain(|(own, _)| *own == stage);
+        self
+    }
+}
+
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     if let Some(error) = &facts.roles.error {
         return all(&of_error(error));

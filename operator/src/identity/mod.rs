@@ -8,6 +8,7 @@ mod mode;
 mod passwords;
 mod people;
 mod primary;
+mod refused;
 mod retire;
 mod robots;
 mod sync;
