@@ -108,11 +108,21 @@ pub(crate) fn field(database: &DatabaseName) -> String {
     format!("spec.preparedDatabases.{database}")
 }
 
+/// Why nobody is given `postgres`.
+pub(super) const KEPT: &str = "the database postgres is given to nobody: it is where the operator looks after roles, and whoever owns it could keep it from that; use another database";
+
 /// Which databases are to be made, or to get another owner.
 pub(crate) fn of_server(wanted: &Wanted, server: &Server) -> Plan {
     let mut plan = Plan::default();
     for (database, (field, owner)) in owners(wanted, &mut plan) {
         let there = server.databases.get(database.as_str());
+        if database.is_initial() && there.is_some_and(|now| !now.is(owner)) {
+            // That of `spec.databases` is a note of the manifest, see `Wanted::notes`.
+            if wanted.prepared.contains_key(database) {
+                plan.block(database, &field, KEPT.to_owned());
+            }
+            continue;
+        }
         if !server.has_role(owner) {
             let reason = format!("its owner, the role {owner}, does not exist");
             plan.block(database, &field, reason);

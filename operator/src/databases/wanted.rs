@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use teams_sync::role::{NameError, RoleName};
 
 use super::names::{DatabaseName, ExtensionName, SchemaName};
+use super::plan::KEPT;
 
 /// All databases that a cluster is to have.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -63,6 +64,12 @@ impl Default for PreparedSchema {
 }
 
 impl Wanted {
+    /// What a manifest wants and does not get, whatever a server has.
+    pub fn notes(&self) -> Vec<String> {
+        let initial = self.databases.keys().filter(|database| database.is_initial());
+        initial.map(|database| format!("spec.databases.{database}: {KEPT}")).collect()
+    }
+
     /// Every role that it names.
     pub(crate) fn roles(&self) -> BTreeSet<RoleName> {
         let prepared = self.prepared.values().flat_map(Prepared::roles);

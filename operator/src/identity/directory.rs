@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -31,6 +31,8 @@ pub struct Known {
     pub answer: Answer,
     /// When there was a complete answer last.
     pub seen: Option<Timestamp>,
+    /// When this answer came, whatever it is.
+    pub asked: Instant,
 }
 
 #[derive(Debug)]
@@ -46,28 +48,47 @@ const LIMITS: fn() -> Limits = || Limits {
     team: Duration::from_secs(8),
     ..Limits::default()
 };
+/// An answer is believed for so many refreshes, and for so long at least. Whoever asks again and
+/// again may have been somebody else meanwhile, or nobody.
+const REFRESHES: u32 = 3;
+const BELIEVED: Duration = Duration::from_secs(120);
 /// Keys of the Secret with the token, as the reference has them.
 const TOKEN_TYPE: &str = "read-only-token-type";
 const TOKEN: &str = "read-only-token-secret";
 const KIND: &str = "teams_api";
 
 impl Directory {
-    /// What is known of these teams; those that nobody asked about yet are asked about now.
+    /// What is known of these teams; those that nobody asked about yet, or not for long, are asked
+    /// about now.
     pub async fn of(
         &self,
         client: &Client,
         settings: &Settings,
         teams: &BTreeSet<String>,
     ) -> BTreeMap<String, Known> {
-        let missing: BTreeSet<String> = {
-            let known = self.lock();
-            teams.iter().filter(|team| !known.contains_key(*team)).cloned().collect()
-        };
+        let missing = self.missing(settings, teams, Instant::now());
         if !missing.is_empty() {
             self.ask(client, settings, &missing).await;
         }
         let known = self.lock();
         teams.iter().filter_map(|team| Some((team.clone(), known.get(team)?.clone()))).collect()
+    }
+
+    fn missing(
+        &self,
+        settings: &Settings,
+        teams: &BTreeSet<String>,
+        now: Instant,
+    ) -> BTreeSet<String> {
+        let limit = BELIEVED.max(settings.teams_refresh_period.saturating_mul(REFRESHES));
+        let known = self.lock();
+        let is_fresh = |known: &Known| now.saturating_duration_since(known.asked) <= limit;
+        teams.iter().filter(|team| !known.get(*team).is_some_and(is_fresh)).cloned().collect()
+    }
+
+    /// Nothing is known any more: somebody else asks now.
+    pub fn clear(&self) {
+        self.lock().clear();
     }
 
     /// Asks about these teams; which of them have another answer than before.
@@ -94,7 +115,7 @@ impl Directory {
             if before.is_none_or(|before| before.answer != answer) {
                 changed.insert(team.clone());
             }
-            known.insert(team, Known { answer, seen });
+            known.insert(team, Known { answer, seen, asked: Instant::now() });
         }
         changed
     }
@@ -148,4 +169,33 @@ async fn token(client: &Client, settings: &Settings) -> Result<Zeroizing<Vec<u8>
     let ByteString(token) =
         data.remove(TOKEN).ok_or_else(|| wrong(format!("has no key {TOKEN}")))?;
     Ok(Zeroizing::new(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::vectors;
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_again_is_not_believed_for_ever() {
+        let directory = Directory::default();
+        let asked = Instant::now();
+        let known = Known { answer: Answer::NoSource, seen: None, asked };
+        directory.lock().insert("acid".to_owned(), known);
+        let (acid, both) = (BTreeSet::from(["acid".to_owned()]), ["acid", "dba"]);
+        let both: BTreeSet<String> = both.map(str::to_owned).into();
+        let mut settings = vectors::config().identity;
+        settings.teams_refresh_period = Duration::from_secs(30);
+        let missing = |settings: &Settings, teams, seconds| {
+            directory.missing(settings, teams, asked + Duration::from_secs(seconds)).len()
+        };
+        assert_eq!(missing(&settings, &both, 0), 1);
+        assert_eq!(missing(&settings, &acid, 120), 0);
+        assert_eq!(missing(&settings, &acid, 121), 1);
+        settings.teams_refresh_period = Duration::from_secs(600);
+        assert_eq!(missing(&settings, &acid, 1800), 0);
+        assert_eq!(missing(&settings, &acid, 1801), 1);
+        directory.clear();
+        assert_eq!(missing(&settings, &acid, 0), 1);
+    }
 }

@@ -11,7 +11,6 @@ use teams_sync::plan::record::Kind;
 use teams_sync::sync::{Report, SyncError};
 
 use super::directory::Known;
-use super::owners::Untangled;
 use super::retire::Retired;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
@@ -29,8 +28,6 @@ pub(super) struct Facts<'a> {
     pub(super) databases: Option<&'a DatabaseReport>,
     /// Users of former passwords.
     pub(super) retired: &'a Retired,
-    /// Memberships that were the wrong way round.
-    pub(super) untangled: &'a Untangled,
     pub(super) is_dry_run: bool,
     /// An annotation that cannot be understood.
     pub(super) complaint: Option<String>,
@@ -53,6 +50,14 @@ const MOST_LINES: usize = 20;
 pub(super) fn all(finding: &Finding) -> Judged {
     let findings = STAGES.map(|stage| (stage, finding.clone())).into();
     Judged { findings, people: None, role_plan: None }
+}
+
+impl Judged {
+    /// What it means for one condition alone.
+    pub(super) fn of(mut self, stage: Stage) -> Self {
+        self.findings.retain(|(own, _)| *own == stage);
+        self
+    }
 }
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
@@ -95,7 +100,6 @@ fn roles(facts: &Facts<'_>) -> Finding {
     if facts.desired.frozen_robots.is_none() {
         wrong.extend(problems.iter().cloned());
     }
-    wrong.extend(facts.untangled.problems.iter().cloned());
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
     }
@@ -210,8 +214,7 @@ fn role_plan(facts: &Facts<'_>) -> Option<RolePlanStatus> {
     if !facts.is_dry_run {
         return None;
     }
-    let untangled = facts.untangled.revoked.iter().cloned();
-    let changes = untangled.chain(facts.roles.changes.iter().map(ToString::to_string));
+    let changes = facts.roles.changes.iter().map(ToString::to_string);
     let databases = facts.databases.into_iter().flat_map(|report| report.changes.iter().cloned());
     let retired = facts.retired.dropped.iter().cloned();
     Some(RolePlanStatus {
@@ -225,8 +228,7 @@ pub(super) fn tell(context: &Context, manifest: &Postgresql, facts: &Facts<'_>) 
     if facts.is_dry_run {
         return;
     }
-    let mut changes = facts.untangled.revoked.clone();
-    changes.extend(facts.roles.changes.iter().map(ToString::to_string));
+    let mut changes: Vec<String> = facts.roles.changes.iter().map(ToString::to_string).collect();
     changes.extend(facts.retired.dropped.iter().cloned());
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Roles", lines(&changes)));

@@ -5,10 +5,10 @@
 mod directory;
 mod judge;
 mod mode;
-mod owners;
 mod passwords;
 mod people;
 mod primary;
+mod refused;
 mod retire;
 mod robots;
 mod sync;
@@ -21,7 +21,7 @@ use teams_sync::sync::{Engine, Identities};
 use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
-use crate::cluster::ClusterId;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::roles::RobotNames;
 use crate::validate::Accepted;
@@ -89,13 +89,26 @@ impl Identity {
 
     /// What a manifest says and gets not, or not as it says, because of something else.
     pub fn notes(&self, accepted: &Accepted, config: &Config) -> Vec<String> {
-        self.robot_names(config).notes(&accepted.roles)
+        let mut notes = self.robot_names(config).notes(&accepted.roles);
+        notes.extend(accepted.databases.notes());
+        notes.extend(encryption(&accepted.cluster));
+        notes
     }
 
     /// A cluster is gone; one with its name would be another.
     pub fn forget(&self, cluster: &ClusterId) {
         self.engine().identities.forget(&cluster.to_string());
     }
+}
+
+/// The database has what is set for its own statements, and it is not asked for ours.
+fn encryption(cluster: &Cluster) -> Option<String> {
+    let parameters = cluster.spec.postgresql.parameters.iter();
+    let mut own = parameters.filter(|(name, _)| name.eq_ignore_ascii_case("password_encryption"));
+    let (_, value) = own.next()?;
+    value.eq_ignore_ascii_case("md5").then(|| {
+        "spec.postgresql.parameters.password_encryption is md5, and passwords of users are stored as scram-sha-256 all the same: clients that cannot do that cannot log in".to_owned()
+    })
 }
 
 fn engine(config: &Config) -> Option<Engine> {
@@ -110,4 +123,22 @@ fn engine(config: &Config) -> Option<Engine> {
         checked: Checked::new()?,
         identities: Identities::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encryption;
+    use crate::roles::vectors;
+
+    #[test]
+    fn who_asks_for_md5_is_told_that_passwords_are_stored_otherwise() {
+        let mut cluster = vectors::cluster();
+        assert_eq!(encryption(&cluster), None);
+        let parameters = &mut cluster.spec.postgresql.parameters;
+        parameters.insert("password_encryption".to_owned(), "md5".to_owned());
+        assert!(encryption(&cluster).is_some_and(|note| note.contains("scram-sha-256")));
+        let parameters = &mut cluster.spec.postgresql.parameters;
+        parameters.insert("password_encryption".to_owned(), "scram-sha-256".to_owned());
+        assert_eq!(encryption(&cluster), None);
+    }
 }

@@ -10,14 +10,14 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire};
-use super::{judge, owners, passwords, people};
+use super::{judge, passwords, people, refused};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Ended;
 use crate::databases;
-use crate::report::{Finding, Outcome};
+use crate::report::{Finding, Outcome, Stage};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -40,22 +40,40 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     }
     // Leavers are out even while somebody has a mistake in the manifest.
     let last = context.memory.read(id, |known| known.accepted.clone()).flatten();
-    let accepted = match (validate(&manifest, &config), last) {
-        (Ok(accepted), _) => Arc::new(accepted),
-        (Err(_), Some(last)) => last,
-        (Err(_), None) => return Ended::Well { again: config.operation.resync_period },
+    let (accepted, has_roles) = match (validate(&manifest, &config), last) {
+        (Ok(accepted), _) => (Some(Arc::new(accepted)), true),
+        (Err(_), Some(last)) => (Some(last), true),
+        (Err(_), None) => (refused::for_people(&manifest).map(Arc::new), false),
     };
-    context.memory.with(id, |known| known.accepted = Some(Arc::clone(&accepted)));
-    let looked = tokio::time::timeout(LONGEST, look(context, &config, &manifest, &accepted)).await;
-    let looked = looked.unwrap_or_else(|_elapsed| {
-        judge::all(&Finding::failed("Timeout", format!("not done within {LONGEST:?}")))
-    });
+    if has_roles {
+        context.memory.with(id, |known| known.accepted.clone_from(&accepted));
+    }
+    let generation = accepted.as_ref().map(|accepted| accepted.cluster.generation);
+    let generation = generation.or(manifest.metadata.generation).unwrap_or(0);
+    let looked = match accepted {
+        Some(accepted) => {
+            let look = look(context, &config, &manifest, &accepted, has_roles);
+            let looked = tokio::time::timeout(LONGEST, look).await;
+            looked.unwrap_or_else(|_elapsed| {
+                judge::all(&Finding::failed("Timeout", format!("not done within {LONGEST:?}")))
+            })
+        }
+        None => judge::all(&Finding::failed(
+            "ManifestRefused",
+            "the manifest does not say which team owns the cluster: nobody leaves until it does",
+        )),
+    };
+    let looked = match has_roles {
+        true => looked,
+        // The others are as they were left.
+        false => looked.of(Stage::HumanAccess),
+    };
     let has = |outcome| looked.findings.iter().any(|(_, finding)| finding.outcome == outcome);
     let (has_failed, waits) = (has(Outcome::Failed), has(Outcome::Waiting));
     context.memory.with(id, |known| {
-        let has_roles = looked.people.is_some();
-        known.picture.found(accepted.cluster.generation, looked.findings);
-        if has_roles {
+        let has_people = looked.people.is_some();
+        known.picture.found(generation, looked.findings);
+        if has_people {
             known.picture.people = looked.people;
             known.picture.role_plan = looked.role_plan;
         }
@@ -76,6 +94,7 @@ async fn look(
     config: &Config,
     manifest: &Postgresql,
     accepted: &Accepted,
+    has_roles: bool,
 ) -> Looked {
     let cluster = &accepted.cluster;
     if let Some((reason, text)) = off(config, cluster) {
@@ -86,10 +105,14 @@ async fn look(
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
         Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
     };
-    let (robots, users) = passwords::robots(context, config, accepted).await;
-    let Some(wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
+    let (mut robots, users) = passwords::robots(context, config, accepted).await;
+    let Some(mut wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
+    if !has_roles {
+        robots = refused::robots();
+        wanted.rules.vocabulary.extend(refused::names(manifest));
+    }
     let mut desired =
         desired(&wanted.humans, &wanted.names, &wanted.rules, &wanted.answers, &robots);
     desired.frozen_people.clone_from(&wanted.unknown);
@@ -107,8 +130,6 @@ async fn look(
     engine.identities.forget(&server.name);
     let (mode, complaint) = mode(manifest);
     let is_dry_run = matches!(mode, Mode::Look);
-    let untangled =
-        owners::untangle(&primary.dsn, &engine, config, &accepted.roles, is_dry_run).await;
     let roles = sync_roles(&server, &desired, &engine, &mode, Timestamp::now()).await;
     let databases = match &roles.error {
         None => {
@@ -131,7 +152,6 @@ async fn look(
         roles: &roles,
         databases: databases.as_ref(),
         retired: &retired,
-        untangled: &untangled,
         is_dry_run,
         complaint,
     };

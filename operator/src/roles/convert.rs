@@ -60,11 +60,13 @@ pub fn rotated(user: &RoleName, name: &RoleName, role: &ManifestRole, password: 
     }
 }
 
-/// `groups`: what people are given, and lose where nothing gives it to them.
+/// `groups`: what people are given, and lose where nothing gives it to them. `yielding`: of
+/// which owners of databases are to be members, whoever made it the other way round by hand.
 pub(super) fn style(
     groups: impl Iterator<Item = RoleName>,
     pam_role: RoleName,
     suffix: Option<String>,
+    yielding: BTreeSet<RoleName>,
 ) -> Style {
     Style {
         vocabulary: groups.collect(),
@@ -74,5 +76,7 @@ pub(super) fn style(
         pam_role,
         // An application is not locked out because somebody edited a manifest.
         keep_static: true,
+        admins_at_creation: true,
+        yielding,
     }
 }

@@ -137,7 +137,9 @@ pub fn names(config: &Config) -> Option<Names> {
 /// How a server is planned for. Only what people get by a rule is taken from them again; a role
 /// of the manifest that an administrator granted to somebody stays hers.
 pub fn style(config: &Config) -> Style {
-    convert::style(groups(config), pam_role(config), suffix(config))
+    let owner_roles = config.identity.additional_owner_roles.iter();
+    let owner_roles = owner_roles.map(|name| RoleName::from_catalog(name.clone())).collect();
+    convert::style(groups(config), pam_role(config), suffix(config), owner_roles)
 }
 
 /// Roles that no person and no infrastructure role can have, and that are left as they are.

@@ -124,11 +124,12 @@ async fn robots(context: Arc<Context>, mut configured: watch::Receiver<()>) {
 /// Asks about all teams again and again; clusters whose teams changed are looked at.
 async fn teams(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
     loop {
-        let config = context.config();
-        tokio::time::sleep(config.identity.teams_refresh_period).await;
+        tokio::time::sleep(context.config().identity.teams_refresh_period).await;
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
         }
+        // The source may be another one than before the sleep.
+        let config = context.config();
         if !config.identity.enable_teams_api {
             continue;
         }
@@ -172,7 +173,12 @@ async fn orphans(context: Arc<Context>) {
 
 async fn leading(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
     loop {
-        context.board.leads(*leading.borrow_and_update());
+        let leads = *leading.borrow_and_update();
+        context.board.leads(leads);
+        if !leads {
+            // Whoever leads meanwhile knows better who is in which team.
+            context.identity.directory.clear();
+        }
         if leading.changed().await.is_err() {
             return;
         }

@@ -57,6 +57,8 @@ pub(super) fn build(
         role_deletion_suffix: suffix,
         pam_role: humans.pam_role.clone(),
         keep_static: false,
+        admins_at_creation: false,
+        yielding: BTreeSet::new(),
     };
     let apply = apply(&file.apply)?;
     let mut servers = Vec::new();

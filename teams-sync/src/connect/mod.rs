@@ -21,6 +21,7 @@ pub use error::{ConnectError, ConnectErrorKind, describe};
 use attempt::Progress;
 use error::Failure;
 use futures_util::future::poll_fn;
+use futures_util::{TryStreamExt, pin_mut};
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,12 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage, Socket};
+
+/// So many bytes of rows one answer may have. A catalog of ten thousand roles has a fraction of it,
+/// and a server that sends more is not one to be listened to.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// What a row costs beside its values, and what one counts for that cannot be read.
+const ROW: usize = 256;
 
 /// So many warnings are kept between two calls of [`Session::take_warnings`].
 const MOST_WARNINGS: usize = 10_000;
@@ -112,9 +119,26 @@ impl Session {
     /// One simple query of any number of statements, one round trip.
     ///
     /// # Errors
-    /// Of the first statement that failed; the server has not run those after it.
+    /// Of the first statement that failed; the server has not run those after it. An answer that is
+    /// too large ends the connection, and [`Self::end`] says so.
     pub async fn batch(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, tokio_postgres::Error> {
-        self.client.simple_query(sql).await
+        let stream = self.client.simple_query_raw(sql).await?;
+        pin_mut!(stream);
+        let mut all = Vec::new();
+        let mut size = 0_usize;
+        while let Some(message) = stream.try_next().await? {
+            size = size.saturating_add(size_of_row(&message));
+            if size <= LARGEST_ANSWER {
+                all.push(message);
+                continue;
+            }
+            all = Vec::new();
+            let text = format!("the server sent more than {LARGEST_ANSWER} bytes for one answer");
+            lock(&self.heard).end.get_or_insert(text);
+            // What is left of the stream is an error as soon as nobody reads from the server.
+            self.driver.0.abort();
+        }
+        Ok(all)
     }
 
     /// Warnings since the last call: all that came before the last answer. If there were too
@@ -149,6 +173,13 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+fn size_of_row(message: &SimpleQueryMessage) -> usize {
+    let SimpleQueryMessage::Row(row) = message else { return ROW };
+    let values =
+        (0..row.len()).map(|column| row.try_get(column).ok().flatten().map_or(0, str::len));
+    values.fold(ROW, usize::saturating_add)
 }
 
 /// Done as soon as there is nothing more to read.

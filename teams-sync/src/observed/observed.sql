@@ -50,14 +50,22 @@ with wanted as (
     from pg_catalog.pg_stat_activity a
     where a.usesysid in (select oid from wanted) and a.pid <> pg_catalog.pg_backend_pid()
     group by a.usesysid
-), settings as (
-    -- Anybody sets them for herself, in any encoding and at any length: in ASCII, and short ones.
-    select s.setrole as oid,
-           (select pg_catalog.jsonb_agg(pg_catalog.encode(pg_catalog.textsend(e), 'escape'))
-            from pg_catalog.unnest(s.setconfig) e
-            where pg_catalog.octet_length(e) <= 8192) as list
+), entries as materialized (
+    -- Anybody sets them for herself, in any encoding, at any length and as many as she likes: in
+    -- ASCII, short ones, the first of them.
+    select s.setrole as oid, e.entry, e.place
     from pg_catalog.pg_db_role_setting s
+    cross join lateral pg_catalog.unnest(s.setconfig) with ordinality e (entry, place)
     where s.setdatabase = 0 and s.setrole in (select oid from wanted)
+        and e.place <= 200 and pg_catalog.octet_length(e.entry) <= 8192
+), settings as (
+    -- Whoever fills the catalog so that even these are too much has none that we know of.
+    select entries.oid,
+           pg_catalog.jsonb_agg(pg_catalog.encode(pg_catalog.textsend(entries.entry), 'escape')
+                                order by entries.place) as list
+    from entries
+    where (select pg_catalog.sum(pg_catalog.octet_length(all_of.entry)) from entries all_of) <= 8388608
+    group by entries.oid
 ), roles as (
     select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                'rolname', r.rolname,

@@ -24,6 +24,9 @@ impl Planner<'_> {
         changes: &mut Vec<Planned>,
         plan: &mut Plan,
     ) {
+        if self.style.admins_at_creation && current.is_some() {
+            return;
+        }
         let is_superuser =
             role.attributes.superuser || current.is_some_and(|own| own.attributes.superuser);
         for admin in role.admins.iter().filter(|admin| !self.has_admin_option(admin, name)) {
@@ -78,6 +81,10 @@ impl Planner<'_> {
 struct WithAdmins<'a>(&'a Planner<'a>);
 
 impl Catalog for WithAdmins<'_> {
+    fn yields(&self, role: &RoleName) -> bool {
+        self.0.yields(role)
+    }
+
     fn observed(&self) -> &Observed {
         self.0.observed
     }

@@ -15,6 +15,8 @@ pub(super) trait Catalog {
     fn will_exist(&self, role: &RoleName) -> bool;
     /// What it is a member of, or is to be.
     fn parents(&self, role: &RoleName) -> BTreeSet<RoleName>;
+    /// Whether a role loses what keeps others from being its members.
+    fn yields(&self, role: &RoleName) -> bool;
 }
 
 /// Grants what is missing. Roles that do not exist here are a problem, not a reason to stop.
@@ -34,13 +36,19 @@ pub(super) fn grants(
         // Made and marked at once: a role that we made and do not know again is nobody's.
         add(Phase::Create, vec![marker()], Why::of(Rule::Marker));
     }
+    let mut changes_before = Vec::new();
     // Those with one reason are one statement.
     let mut by_reason: BTreeMap<&Why, Vec<RoleName>> = BTreeMap::new();
     for (group, why) in memberships.iter().filter(|(group, _)| **group != marker()) {
         if current.iter().any(|own| own.role.0 == *group && is_usable(own)) {
             continue;
         }
-        let obstacle = if !catalog.will_exist(group) {
+        let mut opposite = opposite(name, group, catalog);
+        let obstacle = if !opposite.is_empty() {
+            changes_before.append(&mut opposite);
+            by_reason.entry(why).or_default().push(group.clone());
+            continue;
+        } else if !catalog.will_exist(group) {
             "there is no such role here; create it, or change the configuration"
         } else if is_above(name, group, catalog) {
             "that role is a member of it, or is to be, and PostgreSQL allows no circles"
@@ -53,6 +61,59 @@ pub(super) fn grants(
     }
     for (why, roles) in by_reason {
         add(Phase::Up, roles, why.clone());
+    }
+    changes.append(&mut changes_before);
+}
+
+/// What makes a circle of a membership that is to be, if that is all and its group yields.
+fn opposite(name: &RoleName, group: &RoleName, catalog: &impl Catalog) -> Vec<Planned> {
+    let current = catalog.observed().roles.get(group).filter(|_| catalog.yields(group));
+    let rows = current.into_iter().flat_map(|own| &own.memberships);
+    let rows: Vec<_> = rows.filter(|own| own.role.0 == *name).collect();
+    if rows.is_empty() || is_above(name, group, &Without { catalog, name, group }) {
+        return Vec::new();
+    }
+    let has_grantors = catalog.observed().has_grantors();
+    let revoke = |own: &Membership| Planned {
+        phase: Phase::Revoke,
+        role: name.clone(),
+        change: Change::Revoke {
+            role: name.clone(),
+            member: group.clone(),
+            grantor: own.grantor.as_ref().filter(|_| has_grantors).map(|own| own.0.clone()),
+        },
+        why: Why::of(Rule::NoLongerGranted),
+    };
+    // Without grantors there is one row, and one REVOKE does for all.
+    rows.into_iter().map(revoke).collect()
+}
+
+/// The same without one membership.
+struct Without<'a, C> {
+    catalog: &'a C,
+    name: &'a RoleName,
+    group: &'a RoleName,
+}
+
+impl<C: Catalog> Catalog for Without<'_, C> {
+    fn observed(&self) -> &Observed {
+        self.catalog.observed()
+    }
+
+    fn will_exist(&self, role: &RoleName) -> bool {
+        self.catalog.will_exist(role)
+    }
+
+    fn parents(&self, role: &RoleName) -> BTreeSet<RoleName> {
+        let mut parents = self.catalog.parents(role);
+        if role == self.group {
+            parents.remove(self.name);
+        }
+        parents
+    }
+
+    fn yields(&self, role: &RoleName) -> bool {
+        self.catalog.yields(role)
     }
 }
 

@@ -35,6 +35,12 @@ pub struct Style {
     /// Whether declared roles that are declared no longer are let go as they are: with their login,
     /// password and memberships, and without our mark and record. Otherwise they are locked out.
     pub keep_static: bool,
+    /// Whether who may grant a role on gets that when the role is made, and never again: what an
+    /// administrator takes back stays with her. Otherwise it comes back each time.
+    pub admins_at_creation: bool,
+    /// Roles that lose a membership where it keeps somebody from being their member: PostgreSQL
+    /// allows no circles.
+    pub yielding: BTreeSet<RoleName>,
 }
 
 /// What to do on one server.

@@ -411,6 +411,10 @@ impl Planner<'_> {
 }
 
 impl Catalog for Planner<'_> {
+    fn yields(&self, role: &RoleName) -> bool {
+        self.style.yielding.contains(role)
+    }
+
     fn observed(&self) -> &Observed {
         self.observed
     }

@@ -69,11 +69,12 @@ pub fn passwords(names: &BTreeSet<RoleName>) -> String {
 }
 
 /// The beginning of a transaction that may change something: alone on this server, bounded, and
-/// not held up by a standby that is gone.
+/// not held up by a standby that is gone. `ALTER DATABASE ... SET role` makes no other of us.
 pub fn begin(wait_for_lock_ms: u128) -> String {
     let (first, second) = LOCK;
     format!(
         "begin isolation level read committed;\n\
+         set local role none;\n\
          set local search_path = pg_catalog;\n\
          set local standard_conforming_strings = on;\n\
          set local client_min_messages = warning;\n\
@@ -112,6 +113,7 @@ pub const COMMIT: &str = "select 1;\ncommit";
 
 /// The beginning of one that only looks. Not READ ONLY: whether the server is, is what it tells.
 pub const BEGIN_TO_LOOK: &str = "begin isolation level read committed;\n\
+     set local role none;\n\
      set local search_path = pg_catalog;\n\
      set local standard_conforming_strings = on;\n\
      set local statement_timeout = '30s'";
@@ -120,7 +122,8 @@ pub const BEGIN_TO_LOOK: &str = "begin isolation level read committed;\n\
 /// the path is set here: whoever owns the database can have put operators of her own into it.
 pub fn terminate(names: &BTreeSet<RoleName>) -> String {
     format!(
-        "set search_path = pg_catalog;\n\
+        "set role none;\n\
+         set search_path = pg_catalog;\n\
          select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) \
          from pg_catalog.pg_stat_activity \
          where pid <> pg_catalog.pg_backend_pid() and usename = any ({})",

@@ -252,3 +252,12 @@ proptest! {
         is_quoted(&text, &own.concat(), &like.concat());
     }
 }
+
+#[test]
+fn no_setting_of_a_database_makes_us_another_role() {
+    // Before anything else that is not pinned: the owner of the database may have set it.
+    for text in [begin(10_000), BEGIN_TO_LOOK.to_owned()] {
+        assert!(text.split(";\n").nth(1) == Some("set local role none"), "{text}");
+    }
+    assert!(terminate(&BTreeSet::from([name("alice")])).starts_with("set role none;\n"));
+}

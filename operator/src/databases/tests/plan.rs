@@ -82,6 +82,25 @@ fn postgres_may_be_listed_but_is_not_made() {
 }
 
 #[test]
+fn postgres_is_given_to_nobody_and_a_note_says_so() {
+    let mut wanted = wanted(&[("postgres", "zalando")]);
+    let there = server(json!({"postgres": owned_by("postgres")}), &["zalando", "postgres_owner"]);
+    let plan = of_server(&wanted, &there);
+    assert!(plan.steps.is_empty() && plan.problems.is_empty(), "{plan:?}");
+    assert!(
+        wanted.notes()[0]
+            .starts_with("spec.databases.postgres: the database postgres is given to nobody")
+    );
+    wanted.databases.clear();
+    let name = database("postgres");
+    let roles = Prepared::new(&name, false, &BTreeMap::new(), BTreeMap::new()).unwrap();
+    wanted.prepared.insert(name.clone(), roles);
+    let plan = of_server(&wanted, &there);
+    assert!(plan.steps.is_empty() && plan.blocked.contains(&name), "{plan:?}");
+    assert!(problems(&plan)[0].contains("given to nobody"), "{plan:?}");
+}
+
+#[test]
 fn a_database_that_both_maps_name_has_the_owner_of_the_plain_one() {
     let mut wanted = wanted(&[("bar", "zalando")]);
     wanted.prepared.insert(database("bar"), bar(PreparedSchema::default(), false, &[]));

@@ -1,7 +1,7 @@
 //! Warnings in the order of the wire, and how sessions end.
 
 use super::super::{MOST_WARNINGS, Session, Warning};
-use super::fake_server::{FakeServer, done, error, notice, ready, welcome};
+use super::fake_server::{FakeServer, done, error, notice, ready, row, welcome};
 use super::try_connect;
 use std::time::{Duration, Instant};
 
@@ -144,4 +144,17 @@ async fn dropping_closes_the_socket() {
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
     assert!(closed.is_ok());
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_ends_the_session() {
+    let mut mebibyte = row(&"x".repeat(1024 * 1024));
+    mebibyte.truncate(mebibyte.len() - ready().len());
+    let fine = [mebibyte.repeat(40), ready()].concat();
+    let endless = [mebibyte.repeat(80), ready()].concat();
+    let session = session(&[fine, endless]).await;
+    assert_eq!(session.batch("SELECT 1").await.unwrap().len(), 120);
+    let too_much = tokio::time::timeout(Duration::from_secs(60), session.batch("SELECT 1")).await;
+    assert!(too_much.unwrap().is_err());
+    assert!(session.end().is_some_and(|end| end.contains("for one answer")), "{:?}", session.end());
 }

@@ -159,3 +159,17 @@ fn people_let_nobody_grant_them_on() {
     let desired = wanted(&[("acid", Members(&["alice"])), ("dba", Members(&["dora"]))]);
     assert!(desired.roles.values().all(|role| role.admins.is_empty()));
 }
+
+#[test]
+fn where_it_is_given_at_creation_alone_what_is_taken_back_stays_taken() {
+    let once = Style { admins_at_creation: true, ..style() };
+    let desired = with([group("etl", &["admin"])]);
+    let made = lines_of(&desired, &on_15(everybody()), &once);
+    assert_eq!(made.last().unwrap(), "let admin grant etl on");
+    let there = || [settled_group("etl")].into_iter().chain(everybody());
+    assert!(planned_with(&desired, &on_16(there()), &once).is_empty());
+    // Nor what was there before us.
+    let foreign = [role("etl")].into_iter().chain(everybody());
+    let lines = lines_of(&desired, &on_16(foreign), &once);
+    assert!(!lines.iter().any(|line| line.starts_with("let ")), "{lines:?}");
+}

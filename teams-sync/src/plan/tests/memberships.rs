@@ -144,3 +144,48 @@ fn circles_are_a_problem_and_no_statement() {
     assert!(lines(&plan).contains(&"grant admin to alice".to_owned()));
     assert!(texts(&plan).concat().contains("PostgreSQL allows no circles"));
 }
+
+/// An owner that is to be a member of `cron_admin`.
+fn owner() -> Desired {
+    let owner = crate::infrastructure::Robot {
+        kind: Kind::Static,
+        member_of: vec![name("cron_admin")],
+        password: None,
+        ..crate::desired::tests::robot("bar_owner")
+    };
+    let robots = crate::desired::tests::robots([owner]);
+    let answers = crate::desired::tests::answers(&[]);
+    let (humans, server) = (crate::desired::tests::humans(), crate::desired::tests::server());
+    crate::desired::desired(&humans, &crate::names::tests::names(), &server, &answers, &robots)
+}
+
+#[test]
+fn a_membership_the_wrong_way_round_is_taken_from_a_role_that_yields_and_from_no_other() {
+    let bar_owner = || {
+        role("bar_owner").login().managed().comment("teams-sync: static since=2026-11-01T00:00:00Z")
+    };
+    let wrong = || role("cron_admin").row("bar_owner", "boot", false, Some((true, true)));
+    let yielding = Style { yielding: BTreeSet::from([name("cron_admin")]), ..style() };
+    let plan = planned_with(&owner(), &on_16([bar_owner(), wrong()]), &yielding);
+    assert_eq!(
+        lines(&plan),
+        [
+            "revoke bar_owner from cron_admin, as granted by boot",
+            "grant cron_admin to bar_owner",
+            "note in the comment of bar_owner",
+        ]
+    );
+    assert!(plan.problems.is_empty(), "{:?}", texts(&plan));
+    let on_15 = on_15([bar_owner(), role("cron_admin").member_of("bar_owner")]);
+    assert_eq!(lines_of(&owner(), &on_15, &yielding)[0], "revoke bar_owner from cron_admin");
+    // Whoever does not yield keeps it, and so does one for whom it would not be enough.
+    let kept = planned_with(&owner(), &on_16([bar_owner(), wrong()]), &style());
+    assert!(texts(&kept)[0].contains("no circles"), "{:?}", texts(&kept));
+    let between = role("between").member_of("bar_owner");
+    let also = wrong().member_of("between");
+    let mut wider = yielding;
+    wider.vocabulary.insert(name("between"));
+    let kept = planned_with(&owner(), &on_16([bar_owner(), also, between]), &wider);
+    assert!(texts(&kept)[0].contains("no circles"), "{:?}", texts(&kept));
+    assert!(!lines(&kept).iter().any(|line| line.starts_with("revoke")), "{:?}", lines(&kept));
+}

@@ -29,6 +29,8 @@ pub(crate) fn style() -> Style {
         role_deletion_suffix: None,
         pam_role: name("users"),
         keep_static: false,
+        admins_at_creation: false,
+        yielding: BTreeSet::new(),
     }
 }
 

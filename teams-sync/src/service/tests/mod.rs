@@ -56,6 +56,8 @@ fn config(servers: &[&str]) -> Config {
             role_deletion_suffix: None,
             pam_role: role("users"),
             keep_static: false,
+            admins_at_creation: false,
+            yielding: BTreeSet::new(),
         },
     };
     Config {

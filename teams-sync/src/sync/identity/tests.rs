@@ -51,3 +51,15 @@ fn a_cluster_whose_first_name_was_forgotten_may_have_other_rules_under_another()
     known.forget("orders");
     known.check(&server("new", "crew"), &cluster("1")).unwrap();
 }
+
+#[test]
+fn nobody_else_can_claim_to_be_a_server_whose_identifier_is_configured() {
+    let known = Identities::default();
+    let expecting =
+        |name: &str| Server { system_identifier: Some("1".to_owned()), ..server(name, name) };
+    // It says what it read of the other one.
+    known.check(&expecting("liar"), &cluster("1")).unwrap();
+    known.check(&expecting("orders"), &cluster("1")).unwrap();
+    let other = known.check(&expecting("orders"), &cluster("2"));
+    assert!(matches!(other, Err(SyncError::OtherServer { .. })), "{other:?}");
+}

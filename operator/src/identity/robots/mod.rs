@@ -39,6 +39,8 @@ enum Place {
 #[derive(Clone, Eq, PartialEq)]
 enum Found {
     Absent,
+    /// It was there, and somebody deleted it, or is about to make it anew.
+    Gone,
     Keys(Keys),
 }
 
@@ -46,6 +48,7 @@ impl Debug for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Absent => "Absent",
+            Self::Gone => "Gone",
             Self::Keys(_) => "Keys",
         })
     }
@@ -97,9 +100,7 @@ impl Robots {
                     continue;
                 }
             };
-            let before = self.lock().insert(place(name.clone()), found.clone());
-            self.changed.notify_waiters();
-            if before.as_ref() != Some(&found) {
+            if self.found(place(name.clone()), found) {
                 changed();
             }
         }
@@ -123,11 +124,29 @@ impl Robots {
         }
     }
 
+    /// Whether that is news.
+    fn found(&self, place: Place, found: Found) -> bool {
+        let mut known = self.lock();
+        let before = known.get(&place);
+        let found = match (before, found) {
+            (Some(Found::Keys(_) | Found::Gone), Found::Absent) => Found::Gone,
+            (_, found) => found,
+        };
+        let is_news = before != Some(&found);
+        known.insert(place, found);
+        self.changed.notify_waiters();
+        is_news
+    }
+
     /// All robots, as they are now.
     pub fn now(&self, settings: &Settings) -> Infrastructure {
         let known = self.lock();
         match parts(settings, &known) {
-            Ok(parts) => from_parts(&parts),
+            Ok(parts) => {
+                let mut all = from_parts(&parts);
+                all.frozen = all.frozen.or_else(|| lost_definitions(settings, &known, &parts));
+                all
+            }
             Err(reason) => Infrastructure { frozen: Some(reason), ..Infrastructure::default() },
         }
     }
@@ -141,14 +160,14 @@ impl Robots {
 fn parts(settings: &Settings, known: &BTreeMap<Place, Found>) -> Result<Vec<Part>, String> {
     let secret = |name: &NamespacedName| match known.get(&Place::Secret(name.clone())) {
         Some(Found::Keys(keys)) => Ok(keys.clone()),
-        Some(Found::Absent) => {
+        Some(Found::Absent | Found::Gone) => {
             Err(format!("the Secret {name} with infrastructure roles is not there"))
         }
         None => Err(format!("the Secret {name} with infrastructure roles was not read yet")),
     };
     let definitions = |name: &NamespacedName| match known.get(&Place::ConfigMap(name.clone())) {
         Some(Found::Keys(keys)) => Ok(Some(keys.clone())),
-        Some(Found::Absent) => Ok(None),
+        Some(Found::Absent | Found::Gone) => Ok(None),
         None => Err(format!("the ConfigMap {name} with infrastructure roles was not read yet")),
     };
     let mut parts = Vec::new();
@@ -178,6 +197,37 @@ fn parts(settings: &Settings, known: &BTreeMap<Place, Found>) -> Result<Vec<Part
     Ok(parts)
 }
 
+/// Why roles may be missing because their definitions are. A ConfigMap is deleted and made again in
+/// a moment, by many a tool; and what was forgotten over a restart shows in the passwords that are
+/// left.
+fn lost_definitions(
+    settings: &Settings,
+    known: &BTreeMap<Place, Found>,
+    parts: &[Part],
+) -> Option<String> {
+    let advice = "make one without keys if there are to be no definitions";
+    for name in places(settings) {
+        if known.get(&Place::ConfigMap(name.clone())) == Some(&Found::Gone) {
+            return Some(format!(
+                "the ConfigMap {name} with infrastructure roles is gone, and its roles stay: {advice}"
+            ));
+        }
+    }
+    parts.iter().find_map(|part| {
+        let Part::Numbered { origin, secret, definitions: None } = part else { return None };
+        let is_numbered = |key: &String| {
+            ["user", "password", "inrole"]
+                .iter()
+                .any(|prefix| key.strip_prefix(prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()))
+        };
+        let left = secret.keys().find(|key| !is_numbered(key))?;
+        Some(format!(
+            "{origin} has the key {} of a role, and there is no ConfigMap of its name with definitions: {advice}",
+            left.escape_debug()
+        ))
+    })
+}
+
 fn described(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -201,3 +251,6 @@ fn config_map_keys(config_map: ConfigMap) -> Keys {
     let data = config_map.data.unwrap_or_default();
     data.into_iter().map(|(key, value)| (key, Zeroizing::new(value.into_bytes()))).collect()
 }
+
+#[cfg(test)]
+mod tests;
