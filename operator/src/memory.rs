@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::report::Picture;
 use crate::validate::Accepted;
@@ -24,8 +23,6 @@ pub struct Memory {
 #[derive(Debug, Default)]
 pub struct Known {
     pub picture: Picture,
-    /// The manifest whose deletion was seen, while nothing of it was done.
-    pub deleted: Option<Arc<Postgresql>>,
     /// The uid of a manifest whose end we are done with, and that somebody else keeps.
     pub ended: Option<String>,
     /// How often in a row a deletion had to wait.

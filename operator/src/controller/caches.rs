@@ -21,7 +21,7 @@ use crate::secrets::Mark;
 /// The caches, one per kind.
 #[derive(Debug)]
 pub struct Caches {
-    pub manifests: Cache<Postgresql>,
+    pub manifests: Arc<Cache<Postgresql>>,
     pub stateful_sets: Cache<StatefulSet>,
     pub services: Cache<Service>,
     pub budgets: Cache<PodDisruptionBudget>,
@@ -39,10 +39,10 @@ pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
 impl Caches {
     /// Objects belong to the cluster that their label names, in their own namespace; Secrets to
     /// the one that their mark names, if they have one.
-    pub fn new(labels: &Labels) -> Self {
+    pub fn new(labels: &Labels, manifests: Arc<Cache<Postgresql>>) -> Self {
         let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
         Self {
-            manifests: Cache::of_users(own_name),
+            manifests,
             stateful_sets: Cache::new(by_label(&label)),
             services: Cache::new(by_label(&label)),
             budgets: Cache::new(by_label(&label)),

@@ -8,6 +8,7 @@
 
 mod leaves;
 mod protection;
+mod seen;
 mod steps;
 mod tombstone;
 
@@ -21,10 +22,10 @@ use crate::context::Context;
 use crate::controller::caches::DELETED;
 use crate::controller::queue::Ended;
 use crate::finalizer;
-use crate::memory::Known;
 use crate::report::News;
 
 use protection::Protection;
+pub use seen::Seen;
 
 /// That a cluster is to end, and how we know.
 #[derive(Clone, Debug)]
@@ -50,8 +51,8 @@ pub fn of(
     id: &ClusterId,
     manifest: Option<&Arc<Postgresql>>,
 ) -> Option<Deletion> {
-    let known = |known: &Known| (known.deleted.clone(), known.ended.clone());
-    let (seen, ended) = context.memory.read(id, known).unwrap_or_default();
+    let ended = context.memory.read(id, |known| known.ended.clone()).flatten();
+    let seen = context.deletions.get(id).filter(|manifest| context.is_ours(manifest));
     let present = manifest.filter(|manifest| context.is_ours(manifest)).or(seen.as_ref());
     if let Some(tombstone) = context.caches.tombstone(id)
         && tombstone.controller != context.controller()
@@ -162,6 +163,7 @@ fn elsewhere(controller: &str) -> News {
 /// Nothing is known of it any more.
 fn forget(context: &Context, config: &Config, id: &ClusterId, uid: &str) -> Ended {
     context.memory.forget(id);
+    context.deletions.forget(id);
     context.identity.forget(id);
     context.board.cluster_gone(id);
     let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };

@@ -172,7 +172,9 @@ async fn orphans(context: Arc<Context>) {
 
 async fn leading(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
     loop {
-        context.board.leads(*leading.borrow_and_update());
+        let leads = *leading.borrow_and_update();
+        context.board.leads(leads);
+        context.deletions.leads(leads);
         if leading.changed().await.is_err() {
             return;
         }

@@ -2,6 +2,7 @@ mod leaves;
 mod owners;
 mod protection;
 mod secrets;
+mod seen;
 mod steps;
 
 use k8s_openapi::api::core::v1::Service;
