@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::postgresql::Postgresql;
+use crate::apply::fits;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
@@ -112,6 +113,15 @@ pub async fn proceed(
         context.tell(manifest, &News::warning("Delete", text));
         return forget(context, config, id, &uid);
     }
+    match fits::look(context, config, id).await {
+        Ok(None) => {}
+        // By the labels of today, its pods and volumes would not be found.
+        Ok(Some(reason)) => return misfits(context, config, id, deletion, &reason),
+        Err(error) => {
+            tracing::warn!(cluster = %id, %error, "the deletion waits");
+            return Ended::Failed { at_most: config.operation.repair_period };
+        }
+    }
     if let Some(manifest) = manifest {
         context.tell(manifest, &started());
     }
@@ -147,6 +157,31 @@ fn waits(context: &Context, config: &Config, id: &ClusterId, left: steps::Left) 
     });
     let again = AGAIN.saturating_mul(1 << before.min(20));
     Ended::Well { again: again.min(config.operation.repair_period.max(AGAIN)) }
+}
+
+/// One with a finalizer, or that has begun, waits until somebody sets it right.
+fn misfits(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+    deletion: &Deletion,
+    reason: &str,
+) -> Ended {
+    match deletion {
+        Deletion::Wanted(manifest) => {
+            let text = format!("{reason}; the cluster is not deleted, and its objects stay");
+            context.tell(manifest, &News::warning("Delete", text));
+            forget(context, config, id, manifest.metadata.uid.as_deref().unwrap_or_default())
+        }
+        Deletion::Finalizing(manifest) => {
+            context.tell(manifest, &News::warning("Delete", reason.to_owned()));
+            Ended::Failed { at_most: config.operation.repair_period }
+        }
+        Deletion::Begun(_) | Deletion::Over | Deletion::Elsewhere { .. } => {
+            tracing::warn!(cluster = %id, "the deletion waits: {reason}");
+            Ended::Failed { at_most: config.operation.repair_period }
+        }
+    }
 }
 
 fn started() -> News {
