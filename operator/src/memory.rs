@@ -73,6 +73,11 @@ impl Memory {
         namespaces.get(namespace).is_some_and(|at| at.elapsed() < RIGHT)
     }
 
+    /// Another configuration may ask for something else.
+    pub fn forget_namespaces(&self) {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn namespace_is_right(&self, namespace: &str) {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         namespaces.insert(namespace.to_owned(), Instant::now());

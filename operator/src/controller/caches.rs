@@ -63,12 +63,20 @@ impl Caches {
     }
 
     pub fn are_filled(&self) -> bool {
-        self.manifests.is_filled()
-            && self.stateful_sets.is_filled()
-            && self.services.is_filled()
-            && self.budgets.is_filled()
-            && self.secrets.is_filled()
-            && self.pods.is_filled()
+        self.missing().is_empty()
+    }
+
+    /// Kinds that were not listed yet; without a right to, they never are.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let all = [
+            ("postgresql", self.manifests.is_filled()),
+            ("StatefulSet", self.stateful_sets.is_filled()),
+            ("Service", self.services.is_filled()),
+            ("PodDisruptionBudget", self.budgets.is_filled()),
+            ("Secret", self.secrets.is_filled()),
+            ("Pod", self.pods.is_filled()),
+        ];
+        all.into_iter().filter(|(_, is_filled)| !is_filled).map(|(kind, _)| kind).collect()
     }
 
     /// Clusters of which there are objects and no manifest. Nobody deletes these for that.
@@ -76,6 +84,8 @@ impl Caches {
         let mut all: BTreeSet<ClusterId> = self.stateful_sets.clusters().into_iter().collect();
         all.extend(self.services.clusters());
         all.extend(self.secrets.clusters());
+        all.extend(self.budgets.clusters());
+        all.extend(self.pods.clusters());
         for known in self.manifests.clusters() {
             all.remove(&known);
         }

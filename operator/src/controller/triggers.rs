@@ -48,6 +48,7 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
                 cluster = %id,
                 "the manifest is gone, and nobody saw it being deleted: its objects stay as they are; delete them by hand, or apply the manifest again"
             );
+            context.memory.forget(&id);
             context.board.cluster_gone(&id);
         }
     }

@@ -111,7 +111,7 @@ async fn era(
     manifests: &mut Option<Manifests>,
     stop: &mut Stop,
 ) -> Result<Option<Loaded>, String> {
-    let World { arguments, place, client, term, board, log: _ } = world;
+    let World { arguments, place, client, term, board, log } = world;
     let config = Arc::new(config);
     let namespace = watched(place, &config);
     let lasting = Manifests::of(manifests, namespace.as_deref());
@@ -150,7 +150,7 @@ async fn era(
     lasting.listen(&context);
     Manifests::follow(manifests, client, board);
     let (asked, mut anew) = tokio::sync::mpsc::channel(1);
-    let followers = follow::start(&context, place, arguments, &election, access, asked);
+    let followers = follow::start(&context, place, log, arguments, &election, access, asked);
     let mut workers = JoinSet::new();
     {
         let (context, leading) = (Arc::clone(&context), election.leading());
