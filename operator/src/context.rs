@@ -13,7 +13,9 @@ use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::controller::caches::Caches;
+use crate::controller::lasting::Lasting;
 use crate::controller::queue::Queue;
+use crate::deletion::Seen;
 use crate::events::Events;
 use crate::identity::Identity;
 use crate::memory::Memory;
@@ -32,6 +34,8 @@ pub struct Context {
     pub databases: Queue,
     pub identity: Identity,
     pub memory: Memory,
+    /// Manifests that were seen to be deleted.
+    pub deletions: Arc<Seen>,
     pub board: Arc<Board>,
     /// `CONTROLLER_ID`: only clusters with this annotation are ours.
     pub controller_id: Option<String>,
@@ -44,6 +48,7 @@ pub struct Parts {
     pub config: Arc<Config>,
     pub identity: Identity,
     pub board: Arc<Board>,
+    pub lasting: Arc<Lasting>,
     pub controller_id: Option<String>,
     /// This process, for events.
     pub instance: String,
@@ -58,7 +63,7 @@ impl Context {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(parts: Parts) -> Result<Self, reqwest::Error> {
-        let Parts { client, config, identity, board, controller_id, instance } = parts;
+        let Parts { client, config, identity, board, lasting, controller_id, instance } = parts;
         let redirects = reqwest::redirect::Policy::none();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
@@ -66,7 +71,7 @@ impl Context {
             .no_proxy()
             .build()?;
         Ok(Self {
-            caches: Caches::new(&config.labels),
+            caches: Caches::new(&config.labels, Arc::clone(&lasting.manifests)),
             events: Events::new(client.clone(), instance),
             client,
             http,
@@ -74,6 +79,7 @@ impl Context {
             databases: Queue::default(),
             identity,
             memory: Memory::default(),
+            deletions: Arc::clone(&lasting.deletions),
             board,
             controller_id,
             config: RwLock::new(config),

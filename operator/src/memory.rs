@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::report::Picture;
 use crate::stages::HandOver;
@@ -26,8 +25,6 @@ pub struct Memory {
 #[derive(Debug, Default)]
 pub struct Known {
     pub picture: Picture,
-    /// The manifest whose deletion was seen, while nothing of it was done.
-    pub deleted: Option<Arc<Postgresql>>,
     /// The uid of a manifest whose end we are done with, and that somebody else keeps.
     pub ended: Option<String>,
     /// How often in a row a deletion had to wait.
@@ -80,6 +77,11 @@ impl Memory {
     pub fn is_namespace_right(&self, namespace: &str) -> bool {
         let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         namespaces.get(namespace).is_some_and(|at| at.elapsed() < RIGHT)
+    }
+
+    /// Another configuration may ask for something else.
+    pub fn forget_namespaces(&self) {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub fn namespace_is_right(&self, namespace: &str) {

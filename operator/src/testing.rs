@@ -18,6 +18,7 @@ use tower_service::Service;
 use crate::admin::{Board, Limits};
 use crate::config::Config;
 use crate::context::{Context, Parts};
+use crate::controller::lasting::Lasting;
 use crate::identity::Identity;
 
 /// One request.
@@ -80,6 +81,16 @@ impl FakeApi {
 
     /// A context of an operator that has this API server.
     pub(crate) fn context(&self, config: Config, controller_id: Option<&str>) -> Context {
+        self.context_with(config, controller_id, Arc::default())
+    }
+
+    /// The same, with what lasts.
+    pub(crate) fn context_with(
+        &self,
+        config: Config,
+        controller_id: Option<&str>,
+        lasting: Arc<Lasting>,
+    ) -> Context {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let limits = Limits { workers: 1, log_lines: 10, history_entries: 10 };
         let identity = Identity::new(&config).expect("randomness");
@@ -88,6 +99,7 @@ impl FakeApi {
             config: Arc::new(config),
             identity,
             board: Arc::new(Board::new(limits)),
+            lasting,
             controller_id: controller_id.map(str::to_owned),
             instance: "test".to_owned(),
         })

@@ -63,7 +63,7 @@ impl Admin {
             "/healthz" => error(StatusCode::SERVICE_UNAVAILABLE, "the main loop is stuck"),
             "/readyz" => match self.board.awaited() {
                 None => ok("OK"),
-                Some(what) => error(StatusCode::SERVICE_UNAVAILABLE, what),
+                Some(what) => error(StatusCode::SERVICE_UNAVAILABLE, &what),
             },
             "/metrics" => match metrics::text(&self.board) {
                 Ok(text) => typed(StatusCode::OK, text, metrics::CONTENT_TYPE),

@@ -36,6 +36,8 @@ pub(super) struct State {
     /// `None` until the election said something.
     pub(super) leading: Option<bool>,
     pub(super) in_sync: bool,
+    /// Kinds of which the caches know nothing yet.
+    pub(super) missing: Vec<&'static str>,
     pub(super) config: Option<(ControllerFacts, Value)>,
     pub(super) roles: Vec<InfrastructureRole>,
     pub(super) last_sync: Option<Timestamp>,
@@ -81,6 +83,7 @@ impl Board {
             queue: Vec::new(),
             leading: None,
             in_sync: false,
+            missing: Vec::new(),
             config: None,
             roles: Vec::new(),
             last_sync: None,
@@ -199,6 +202,11 @@ impl Board {
         self.state().in_sync = in_sync;
     }
 
+    /// Which kinds were not listed yet.
+    pub fn not_listed(&self, kinds: Vec<&'static str>) {
+        self.state().missing = kinds;
+    }
+
     /// The configuration in use: how the operator was started, and all options by their names in
     /// Go. Secrets are taken out of it here.
     pub fn configured(&self, controller: ControllerFacts, mut operator: Value) {
@@ -236,13 +244,17 @@ impl Board {
 
     /// What readiness still waits for, if anything: the configuration, and full caches where we
     /// do not merely stand by.
-    pub(super) fn awaited(&self) -> Option<&'static str> {
+    pub(super) fn awaited(&self) -> Option<String> {
         let state = self.state();
         if state.config.is_none() {
-            return Some("no configuration is loaded yet");
+            return Some("no configuration is loaded yet".to_owned());
         }
         let stands_by = state.leading == Some(false);
-        (!state.in_sync && !stands_by).then_some("the caches are not filled yet")
+        let kinds = match state.missing.as_slice() {
+            [] => String::new(),
+            kinds => format!(": {}", kinds.join(", ")),
+        };
+        (!state.in_sync && !stands_by).then(|| format!("the caches are not filled yet{kinds}"))
     }
 }
 

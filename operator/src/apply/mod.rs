@@ -17,6 +17,7 @@ use crate::leader::NAME;
 
 pub mod adopt;
 pub mod compare;
+pub mod fits;
 pub mod immutable;
 
 /// What writing came to.
@@ -95,7 +96,7 @@ impl<K> Kind for K where
 }
 
 /// A kind as a label of metrics, of which there are few.
-fn counted<K: Kind>() -> &'static str {
+pub(crate) fn counted<K: Kind>() -> &'static str {
     match K::kind(&()) {
         Cow::Borrowed(kind) => kind,
         Cow::Owned(_) => "other",

@@ -29,9 +29,14 @@ pub fn meta(
     }
 }
 
-/// The owners of the manifest, and the manifest itself if `enable_owner_references` says so.
+/// The owners of the manifest, as owners and no more, and the manifest itself if `enable_owner_references` says so.
 pub fn owner_references(cluster: &Cluster, config: &Config) -> Vec<OwnerReference> {
     let mut all = cluster.owner_references.clone();
+    for owner in &mut all {
+        // They control the manifest; an object has one controller at most.
+        owner.controller = None;
+        owner.block_owner_deletion = None;
+    }
     if config.operation.enable_owner_references {
         all.push(OwnerReference {
             api_version: format!("{GROUP}/{VERSION}"),

@@ -16,7 +16,7 @@ pub(super) fn check(key: &'static Key, config: &mut Config) -> Result<(), String
     }
     let found = value(key, config);
     key.rules.iter().try_for_each(|rule| match rule {
-        Rule::NotEmpty(_) | Rule::Secret | Rule::Restart => Ok(()),
+        Rule::NotEmpty(_) | Rule::Secret | Rule::Restart | Rule::NotYet => Ok(()),
         Rule::Each(holds) => texts(&found).try_for_each(holds),
         Rule::Pairs(holds) => pairs(&found).try_for_each(|(name, value)| holds(name, value)),
         Rule::AtLeast(millis) => at_least(key, config, Duration::from_millis(*millis)),

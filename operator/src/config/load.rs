@@ -183,6 +183,14 @@ fn load(given: Given, form: Form, environment: &Environment) -> Result<Loaded, C
         }
         let value = written.and_then(|value| shown(key, value));
         match outcome {
+            // A default that is written out asks for nothing.
+            Ok(())
+                if key.is_not_yet()
+                    && written
+                        .is_some_and(|written| written.as_str() != Some(form.default_of(key))) =>
+            {
+                warnings.push(format!("{name}: accepted, and without an effect so far"));
+            }
             Ok(()) if key.is_used() || written.is_none() => {}
             Ok(()) => warnings.push(format!("{name}: accepted, and not used here")),
             // Nobody is helped by a refusal.

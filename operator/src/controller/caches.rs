@@ -21,7 +21,7 @@ use crate::secrets::Mark;
 /// The caches, one per kind.
 #[derive(Debug)]
 pub struct Caches {
-    pub manifests: Cache<Postgresql>,
+    pub manifests: Arc<Cache<Postgresql>>,
     pub stateful_sets: Cache<StatefulSet>,
     pub services: Cache<Service>,
     pub budgets: Cache<PodDisruptionBudget>,
@@ -39,10 +39,10 @@ pub const DELETED: &str = "acid.zalan.do/cluster-deleted";
 impl Caches {
     /// Objects belong to the cluster that their label names, in their own namespace; Secrets to
     /// the one that their mark names, if they have one.
-    pub fn new(labels: &Labels) -> Self {
+    pub fn new(labels: &Labels, manifests: Arc<Cache<Postgresql>>) -> Self {
         let label: Arc<str> = Arc::from(labels.cluster_name_label.as_str());
         Self {
-            manifests: Cache::of_users(own_name),
+            manifests,
             stateful_sets: Cache::new(by_label(&label)),
             services: Cache::new(by_label(&label)),
             budgets: Cache::new(by_label(&label)),
@@ -63,12 +63,20 @@ impl Caches {
     }
 
     pub fn are_filled(&self) -> bool {
-        self.manifests.is_filled()
-            && self.stateful_sets.is_filled()
-            && self.services.is_filled()
-            && self.budgets.is_filled()
-            && self.secrets.is_filled()
-            && self.pods.is_filled()
+        self.missing().is_empty()
+    }
+
+    /// Kinds that were not listed yet; without a right to, they never are.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let all = [
+            ("postgresql", self.manifests.is_filled()),
+            ("StatefulSet", self.stateful_sets.is_filled()),
+            ("Service", self.services.is_filled()),
+            ("PodDisruptionBudget", self.budgets.is_filled()),
+            ("Secret", self.secrets.is_filled()),
+            ("Pod", self.pods.is_filled()),
+        ];
+        all.into_iter().filter(|(_, is_filled)| !is_filled).map(|(kind, _)| kind).collect()
     }
 
     /// Clusters of which there are objects and no manifest. Nobody deletes these for that.
@@ -76,6 +84,8 @@ impl Caches {
         let mut all: BTreeSet<ClusterId> = self.stateful_sets.clusters().into_iter().collect();
         all.extend(self.services.clusters());
         all.extend(self.secrets.clusters());
+        all.extend(self.budgets.clusters());
+        all.extend(self.pods.clusters());
         for known in self.manifests.clusters() {
             all.remove(&known);
         }

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod caches;
+pub mod lasting;
 pub mod queue;
 mod triggers;
 mod watches;

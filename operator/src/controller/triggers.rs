@@ -21,7 +21,7 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
         Change::Seen { before, now } => {
             let Some(id) = ClusterId::of(&*now) else { return };
             // Whoever makes a cluster of that name wants what is still there of it.
-            context.memory.with(&id, |known| known.deleted = None);
+            context.deletions.forget(&id);
             if before.as_ref().is_some_and(|before| !is_news(&**before, &*now)) {
                 return;
             }
@@ -38,7 +38,7 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
                 context.memory.forget(&id);
                 context.board.cluster_gone(&id);
             } else if context.is_ours(&gone) {
-                context.memory.with(&id, |known| known.deleted = Some(gone));
+                context.deletions.add(&id, gone);
                 context.objects.add(&id, Why::Manifest);
             }
         }
@@ -48,6 +48,7 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
                 cluster = %id,
                 "the manifest is gone, and nobody saw it being deleted: its objects stay as they are; delete them by hand, or apply the manifest again"
             );
+            context.memory.forget(&id);
             context.board.cluster_gone(&id);
         }
     }
@@ -142,7 +143,7 @@ fn object<K: Kind>(
     // An object of a cluster without a manifest is nobody's business, unless it is ending.
     let is_known = context.caches.manifests.get(&id, &id.name).is_some()
         || context.begun(&id).is_some()
-        || context.memory.read(&id, |known| known.deleted.is_some()).unwrap_or(false);
+        || context.deletions.get(&id).is_some();
     if is_known {
         context.objects.add(&id, Why::Object);
     }

@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 
 use super::cache::{Cache, Change};
 use super::triggers;
+use crate::admin::Board;
 use crate::apply::describe;
 use crate::context::Context;
 
-/// Follows everything until the set is dropped. `namespace`: `None` is all.
+/// Follows everything but the manifests until the set is dropped. `namespace`: `None` is all.
 pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let config = context.config();
@@ -29,11 +30,10 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
             let api = api(&context.client, namespace);
             tasks.spawn(async move {
                 let changed = |change| $trigger(&context, change);
-                follow(&context, $kind, &context.caches.$cache, api, config, changed).await;
+                follow(&context.board, $kind, &context.caches.$cache, api, config, changed).await;
             });
         };
     }
-    follow!(manifests, "postgresql", all, triggers::manifest);
     follow!(stateful_sets, "StatefulSet", ours, triggers::stateful_set);
     follow!(services, "Service", ours, triggers::service);
     follow!(budgets, "PodDisruptionBudget", ours, triggers::budget);
@@ -45,8 +45,8 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     tasks
 }
 
-async fn follow<K>(
-    context: &Context,
+pub(super) async fn follow<K>(
+    board: &Board,
     kind: &'static str,
     cache: &Cache<K>,
     api: Api<K>,
@@ -56,7 +56,7 @@ async fn follow<K>(
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let broken = |error: &watcher::Error| {
-        context.board.watch_restarted(kind);
+        board.watch_restarted(kind);
         tracing::warn!(kind, error = said(error), "a watch ended, and begins anew");
     };
     cache.follow(api, config, changed, broken).await;
@@ -72,7 +72,7 @@ fn said(error: &watcher::Error) -> String {
     }
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+pub(super) fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {

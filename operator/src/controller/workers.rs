@@ -63,7 +63,19 @@ pub async fn work(
             }
         };
         context.board.worker_idle(number);
+        if ended == Ended::Forget {
+            forget(&context, &id);
+        }
         kind.queue(&context).done(&id, ended);
+    }
+}
+
+/// Nothing is kept of a cluster that is not there, or not ours: work on it made an entry.
+fn forget(context: &Context, id: &ClusterId) {
+    let manifest = context.caches.manifests.get(id, &id.name);
+    if manifest.is_none_or(|manifest| !context.is_ours(&manifest)) && context.begun(id).is_none() {
+        context.board.cluster_gone(id);
+        context.memory.forget(id);
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod leaves;
 mod protection;
+mod seen;
 mod steps;
 mod tombstone;
 
@@ -15,16 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::postgresql::Postgresql;
+use crate::apply::fits;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::caches::DELETED;
 use crate::controller::queue::Ended;
 use crate::finalizer;
-use crate::memory::Known;
 use crate::report::News;
 
 use protection::Protection;
+pub use seen::Seen;
 
 /// That a cluster is to end, and how we know.
 #[derive(Clone, Debug)]
@@ -50,8 +52,8 @@ pub fn of(
     id: &ClusterId,
     manifest: Option<&Arc<Postgresql>>,
 ) -> Option<Deletion> {
-    let known = |known: &Known| (known.deleted.clone(), known.ended.clone());
-    let (seen, ended) = context.memory.read(id, known).unwrap_or_default();
+    let ended = context.memory.read(id, |known| known.ended.clone()).flatten();
+    let seen = context.deletions.get(id).filter(|manifest| context.is_ours(manifest));
     let present = manifest.filter(|manifest| context.is_ours(manifest)).or(seen.as_ref());
     if let Some(tombstone) = context.caches.tombstone(id)
         && tombstone.controller != context.controller()
@@ -111,6 +113,15 @@ pub async fn proceed(
         context.tell(manifest, &News::warning("Delete", text));
         return forget(context, config, id, &uid);
     }
+    match fits::look(context, config, id).await {
+        Ok(None) => {}
+        // By the labels of today, its pods and volumes would not be found.
+        Ok(Some(reason)) => return misfits(context, config, id, deletion, &reason),
+        Err(error) => {
+            tracing::warn!(cluster = %id, %error, "the deletion waits");
+            return Ended::Failed { at_most: config.operation.repair_period };
+        }
+    }
     if let Some(manifest) = manifest {
         context.tell(manifest, &started());
     }
@@ -148,6 +159,31 @@ fn waits(context: &Context, config: &Config, id: &ClusterId, left: steps::Left) 
     Ended::Well { again: again.min(config.operation.repair_period.max(AGAIN)) }
 }
 
+/// One with a finalizer, or that has begun, waits until somebody sets it right.
+fn misfits(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+    deletion: &Deletion,
+    reason: &str,
+) -> Ended {
+    match deletion {
+        Deletion::Wanted(manifest) => {
+            let text = format!("{reason}; the cluster is not deleted, and its objects stay");
+            context.tell(manifest, &News::warning("Delete", text));
+            forget(context, config, id, manifest.metadata.uid.as_deref().unwrap_or_default())
+        }
+        Deletion::Finalizing(manifest) => {
+            context.tell(manifest, &News::warning("Delete", reason.to_owned()));
+            Ended::Failed { at_most: config.operation.repair_period }
+        }
+        Deletion::Begun(_) | Deletion::Over | Deletion::Elsewhere { .. } => {
+            tracing::warn!(cluster = %id, "the deletion waits: {reason}");
+            Ended::Failed { at_most: config.operation.repair_period }
+        }
+    }
+}
+
 fn started() -> News {
     News::normal("Delete", "Started deletion of cluster resources")
 }
@@ -162,6 +198,7 @@ fn elsewhere(controller: &str) -> News {
 /// Nothing is known of it any more.
 fn forget(context: &Context, config: &Config, id: &ClusterId, uid: &str) -> Ended {
     context.memory.forget(id);
+    context.deletions.forget(id);
     context.identity.forget(id);
     context.board.cluster_gone(id);
     let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };

@@ -1,6 +1,7 @@
 //! What the HTTP API is told of the configuration and its surroundings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::ResourceExt;
 use teams_sync::infrastructure::Infrastructure;
@@ -8,9 +9,11 @@ use teams_sync::role::Flag;
 
 use super::Place;
 use crate::admin::{Board, ControllerFacts, InfrastructureRole, Orphan};
+use crate::apply::{Kind, counted};
 use crate::cluster::ClusterId;
 use crate::config::{self, Config};
 use crate::context::Context;
+use crate::controller::cache::Cache;
 
 /// The configuration in use, without secrets.
 pub(super) fn configured(board: &Board, place: &Place, config: &Config) {
@@ -48,25 +51,36 @@ pub(super) fn infrastructure_roles(board: &Board, robots: &Infrastructure) {
     board.infrastructure_roles(roles.collect());
 }
 
-/// Objects of clusters whose manifest is not there.
-pub(super) fn orphans(context: &Context, clusters: &BTreeSet<ClusterId>) {
+/// Objects of clusters whose manifest is not there; their kinds and names.
+pub(super) fn orphans(
+    context: &Context,
+    clusters: &BTreeSet<ClusterId>,
+) -> BTreeMap<ClusterId, Vec<String>> {
+    let caches = &context.caches;
+    let mut told = BTreeMap::new();
     let mut all = Vec::new();
     for id in clusters {
-        let orphan = |kind: &'static str, name: String| Orphan {
-            kind,
-            namespace: id.namespace.clone(),
-            name,
-        };
-        let sets = context.caches.stateful_sets.of(id);
-        all.extend(sets.iter().map(|own| orphan("StatefulSet", own.name_any())));
-        let services = context.caches.services.of(id);
-        all.extend(services.iter().map(|own| orphan("Service", own.name_any())));
-        let secrets = context.caches.secrets.of(id);
-        all.extend(secrets.iter().map(|own| Orphan {
-            kind: "Secret",
-            namespace: own.namespace().unwrap_or_default(),
-            name: own.name_any(),
-        }));
+        let mut own = of(&caches.stateful_sets, id);
+        own.extend(of(&caches.services, id));
+        own.extend(of(&caches.secrets, id));
+        own.extend(of(&caches.budgets, id));
+        own.extend(of(&caches.pods, id));
+        let words = own.iter().map(|one| match one.namespace == id.namespace {
+            true => format!("{} {}", one.kind, one.name),
+            false => format!("{} {}/{}", one.kind, one.namespace, one.name),
+        });
+        told.insert(id.clone(), words.collect());
+        all.extend(own);
     }
     context.board.orphans(all);
+    told
+}
+
+fn of<K: Kind>(cache: &Cache<K>, id: &ClusterId) -> Vec<Orphan> {
+    let orphan = |object: &Arc<K>| Orphan {
+        kind: counted::<K>(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    };
+    cache.of(id).iter().map(orphan).collect()
 }

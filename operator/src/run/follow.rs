@@ -10,8 +10,9 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Place, access, board, crds, with};
-use crate::admin::{Access, QueueEntry};
+use super::source::Followed;
+use super::{Place, access, board, crds, limits, with};
+use crate::admin::{Access, LogControl, QueueEntry};
 use crate::cli::Run;
 use crate::cluster::ClusterId;
 use crate::config::{self, Loaded};
@@ -26,11 +27,15 @@ const BEAT: Duration = Duration::from_secs(1);
 /// How often objects without a manifest are looked for.
 const ORPHANS: Duration = Duration::from_secs(60);
 
+/// Lists that take longer are told of.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// Starts all of it; ends when the set is dropped. `anew` hears of a configuration that cannot
 /// be taken over by what runs.
 pub(super) fn start(
     context: &Arc<Context>,
     place: &Arc<Place>,
+    log: &LogControl,
     arguments: &Run,
     election: &Arc<Election>,
     access: watch::Sender<Access>,
@@ -41,23 +46,31 @@ pub(super) fn start(
     let source = place.source.clone();
     let readings = source.follow(&context.client, &place.environment);
     let (own, place, arguments) = (Arc::clone(context), Arc::clone(place), arguments.clone());
+    let log = log.clone();
     tasks.spawn(async move {
         let mut readings = readings;
         while let Some(reading) = readings.next().await {
-            let reading = reading.map(|loaded| with(&arguments, loaded));
-            match reading.map(|loaded| take(&own, &place, loaded)) {
-                Ok(Taken::Same) => {}
-                Ok(Taken::InUse) => {
-                    let _nobody_follows = changed.send(());
+            let loaded = match reading {
+                Followed::Read(loaded) => with(&arguments, *loaded),
+                Followed::Broken(reason) => {
+                    tracing::warn!("{reason}");
+                    continue;
                 }
-                Ok(Taken::NeedsNewBeginning(loaded)) => {
-                    let _it_begins_already = anew.send(*loaded).await;
-                    return;
-                }
-                Err(reason) => {
+                Followed::Refused(reason) => {
                     own.board.reloaded(true);
                     let note = format!("{reason}; the configuration in use stays");
                     own.events.tell(&source.reference(), &News::warning("Configuration", note));
+                    continue;
+                }
+            };
+            match take(&own, &place, &log, loaded) {
+                Taken::Same => {}
+                Taken::InUse => {
+                    let _nobody_follows = changed.send(());
+                }
+                Taken::NeedsNewBeginning(loaded) => {
+                    let _it_begins_already = anew.send(*loaded).await;
+                    return;
                 }
             }
         }
@@ -80,7 +93,7 @@ enum Taken {
     NeedsNewBeginning(Box<Loaded>),
 }
 
-fn take(context: &Context, place: &Place, loaded: Loaded) -> Taken {
+fn take(context: &Context, place: &Place, log: &LogControl, loaded: Loaded) -> Taken {
     let before = context.config();
     if *before == loaded.config {
         return Taken::Same;
@@ -98,6 +111,9 @@ fn take(context: &Context, place: &Place, loaded: Loaded) -> Taken {
     }
     context.identity.configure(&loaded.config);
     context.board.reloaded(false);
+    context.board.limit(limits(&loaded.config));
+    context.memory.forget_namespaces();
+    log.debug(loaded.config.operation.debug_logging);
     board::configured(&context.board, place, &loaded.config);
     context.configure(Arc::new(loaded.config));
     everybody(context);
@@ -147,7 +163,12 @@ async fn teams(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
 
 /// Objects whose manifest is not there are told of, and left alone.
 async fn orphans(context: Arc<Context>) {
-    context.caches.filled().await;
+    while tokio::time::timeout(SLOW, context.caches.filled()).await.is_err() {
+        let kinds = context.caches.missing().join(", ");
+        tracing::warn!(
+            "nothing is worked on before these kinds could be listed: {kinds}; see the warnings above, and operator-rbac.yaml for the rights"
+        );
+    }
     let mut told = BTreeSet::new();
     loop {
         let orphans = context.caches.orphans();
@@ -159,13 +180,14 @@ async fn orphans(context: Arc<Context>) {
             context.objects.add(id, Why::Object);
         }
         let orphans: BTreeSet<ClusterId> = orphans.difference(&ended).cloned().collect();
+        let objects = board::orphans(&context, &orphans);
         for id in orphans.difference(&told) {
+            let objects = objects.get(id).map(|all| all.join(", ")).unwrap_or_default();
             tracing::warn!(
                 cluster = %id,
-                "there are objects of this cluster and no manifest: they stay as they are; delete them by hand, or apply the manifest"
+                "there are objects of this cluster and no manifest: they stay as they are; delete them by hand, or apply the manifest: {objects}"
             );
         }
-        board::orphans(&context, &orphans);
         told = orphans;
         tokio::time::sleep(ORPHANS).await;
     }
@@ -179,6 +201,7 @@ async fn leading(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
             // Whoever leads meanwhile knows better who is in which team.
             context.identity.directory.clear();
         }
+        context.deletions.leads(leads);
         if leading.changed().await.is_err() {
             return;
         }
@@ -196,6 +219,7 @@ async fn queues(context: Arc<Context>) {
             since: now,
         });
         context.board.queue_changed(due.collect());
+        context.board.not_listed(context.caches.missing());
         context.board.beat();
         tokio::time::sleep(BEAT).await;
     }

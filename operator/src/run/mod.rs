@@ -2,7 +2,7 @@
 //!
 //! A configuration that cannot be used ends it at the start with a reason; later, the one in use
 //! stays. What cannot change while it runs (labels, namespaces, ports) begins anew inside the
-//! same process, with the Lease still ours.
+//! same process, once the Lease is given back; manifests are followed all the while.
 
 mod access;
 mod board;
@@ -24,6 +24,7 @@ use crate::admin::{Admin, Board, Limits, LogControl, LogFormat, everywhere, list
 use crate::cli::{Run, Way};
 use crate::config::{Config, ConnectTo, Environment, Loaded, NamespacedName};
 use crate::context::{Context, Parts};
+use crate::controller::lasting::Lasting;
 use crate::controller::{Kind, watch as follow_objects, work};
 use crate::identity::{AT_ONCE, Identity};
 use crate::leader::{Election, Term};
@@ -66,12 +67,13 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     let log = log.map_err(|error| error.to_string())?;
     let world = World { arguments, place: Arc::new(place), client, term, board, log };
     let mut loaded = loaded;
+    let mut manifests = None;
     loop {
         for warning in &loaded.warnings {
             tracing::warn!("{}: {warning}", world.place.source);
         }
         world.log.debug(loaded.config.operation.debug_logging);
-        match era(&world, loaded.config, &mut stop).await? {
+        match era(&world, loaded.config, &mut manifests, &mut stop).await? {
             Some(next) => loaded = next,
             None => return Ok(()),
         }
@@ -105,9 +107,16 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// Until somebody asks to stop, or a configuration comes that needs a new beginning.
-async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Option<Loaded>, String> {
-    let World { arguments, place, client, term, board, log: _ } = world;
+async fn era(
+    world: &World<'_>,
+    config: Config,
+    manifests: &mut Option<Manifests>,
+    stop: &mut Stop,
+) -> Result<Option<Loaded>, String> {
+    let World { arguments, place, client, term, board, log } = world;
     let config = Arc::new(config);
+    let namespace = watched(place, &config);
+    let lasting = Manifests::of(manifests, namespace.as_deref());
     board.limit(limits(&config));
     board::configured(board, place, &config);
     let identity = Identity::new(&config).ok_or("the system has no randomness")?;
@@ -116,6 +125,7 @@ async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Optio
         config: Arc::clone(&config),
         identity,
         board: Arc::clone(board),
+        lasting: Arc::clone(&lasting),
         controller_id: arguments.controller_id.clone().filter(|id| !id.is_empty()),
         instance: place.instance.clone(),
     });
@@ -138,11 +148,11 @@ async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Optio
         let (election, ended) = (Arc::clone(&election), ended.clone());
         tokio::spawn(async move { election.run(ended).await })
     };
-    let namespace = config.operation.watched_namespace.clone();
-    let namespace = namespace.unwrap_or_else(|| place.namespace.clone());
-    let watches = follow_objects(&context, Some(namespace.as_str()).filter(|all| *all != "*"));
+    let watches = follow_objects(&context, namespace.as_deref());
+    lasting.listen(&context);
+    Manifests::follow(manifests, client, board);
     let (asked, mut anew) = tokio::sync::mpsc::channel(1);
-    let followers = follow::start(&context, place, arguments, &election, access, asked);
+    let followers = follow::start(&context, place, log, arguments, &election, access, asked);
     let mut workers = JoinSet::new();
     {
         let (context, leading) = (Arc::clone(&context), election.leading());
@@ -180,11 +190,46 @@ async fn era(world: &World<'_>, config: Config, stop: &mut Stop) -> Result<Optio
         }
     }
     drop((workers, watches, followers, listening));
+    lasting.stop_listening();
     board.in_sync(false);
     let _nobody_listens = ending.send(true);
     let _ended = taking_part.await;
     election.release().await;
     Ok(next)
+}
+
+/// `None` is everywhere.
+fn watched(place: &Place, config: &Config) -> Option<String> {
+    let namespace = config.operation.watched_namespace.as_ref().unwrap_or(&place.namespace);
+    Some(namespace.clone()).filter(|all| all != "*")
+}
+
+/// The manifests, followed for as long as they are looked for in the same place: a deletion comes
+/// only once, also while everything else begins anew.
+struct Manifests {
+    namespace: Option<String>,
+    lasting: Arc<Lasting>,
+    watch: JoinSet<()>,
+}
+
+impl Manifests {
+    /// Those of before, where the place is the same.
+    fn of(known: &mut Option<Self>, namespace: Option<&str>) -> Arc<Lasting> {
+        if let Some(known) = known.as_ref().filter(|known| known.namespace.as_deref() == namespace)
+        {
+            return Arc::clone(&known.lasting);
+        }
+        let (namespace, watch) = (namespace.map(str::to_owned), JoinSet::new());
+        let new = known.insert(Self { namespace, lasting: Arc::default(), watch });
+        Arc::clone(&new.lasting)
+    }
+
+    /// Unless that has begun before.
+    fn follow(known: &mut Option<Self>, client: &Client, board: &Arc<Board>) {
+        if let Some(known) = known.as_mut().filter(|known| known.watch.is_empty()) {
+            known.watch = known.lasting.watch(client, known.namespace.as_deref(), board);
+        }
+    }
 }
 
 /// Where we are.

@@ -1,12 +1,13 @@
 //! A port on which questions are answered over HTTP/1.1: heads of requests go in, answers come out.
 //!
 //! One request per connection, few connections, little time, no bodies: whoever sends slowly or
-//! endlessly is cut off. What is answered is decided elsewhere.
+//! endlessly is cut off, and whoever says nothing makes room for those who ask. What is answered is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,8 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 const MOST_CONNECTIONS: usize = 64;
 const MOST_HEADERS: usize = 64;
@@ -73,27 +73,66 @@ impl Drop for Listening {
 }
 
 async fn listen<R: Respond>(listener: TcpListener, respond: Arc<R>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let respond = Arc::clone(&respond);
-                tokio::spawn(async move {
-                    let _too_slow = tokio::time::timeout(LIMIT, serve(stream, respond)).await;
-                    drop(place);
-                });
-            }
+    let heads = Arc::new(Heads::default());
+    let mut connections = JoinSet::new();
+    for number in 0_u64.. {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::debug!(%error, "connection not accepted");
                 tokio::time::sleep(FULL).await;
+                continue;
             }
+        };
+        while connections.try_join_next().is_some() {}
+        while connections.len() >= MOST_CONNECTIONS {
+            heads.cut_off_first();
+            connections.join_next().await;
         }
+        let (respond, own) = (Arc::clone(&respond), Arc::clone(&heads));
+        let task = connections.spawn(async move {
+            let read = || own.is_read(number);
+            let _too_slow = tokio::time::timeout(LIMIT, serve(stream, respond, read)).await;
+            own.is_read(number);
+        });
+        heads.waits(number, task);
     }
 }
 
-async fn serve<R: Respond>(stream: TcpStream, respond: Arc<R>) {
+/// Connections that have not sent a request yet, the oldest first. Whoever holds all places
+/// without a word must not keep out those who have something to ask.
+#[derive(Debug, Default)]
+struct Heads(Mutex<BTreeMap<u64, AbortHandle>>);
+
+impl Heads {
+    fn waits(&self, number: u64, task: AbortHandle) {
+        let mut all = self.all();
+        // Some were quicker than their entry.
+        all.retain(|_, known| !known.is_finished());
+        all.insert(number, task);
+    }
+
+    fn is_read(&self, number: u64) {
+        self.all().remove(&number);
+    }
+
+    /// Where nobody waits, all have asked, and end by themselves.
+    fn cut_off_first(&self) {
+        let mut all = self.all();
+        all.retain(|_, known| !known.is_finished());
+        if let Some((_, task)) = all.pop_first() {
+            task.abort();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, AbortHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn serve<R: Respond>(stream: TcpStream, respond: Arc<R>, read: impl Fn()) {
     let answer = service_fn(|request: Request<Incoming>| {
+        read();
         let response = respond.respond(&request.into_parts().0);
         async { Ok::<_, Infallible>(response) }
     });

@@ -154,9 +154,16 @@ fn policies_and_owners_follow_the_configuration() {
     config.volumes.retain_when_scaled = false;
     config.operation.enable_owner_references = true;
     let mut cluster = cluster(json!({}));
-    cluster.owner_references = vec![OwnerReference { name: "app".into(), ..Default::default() }];
+    // A manifest that another controller made has a controller already.
+    cluster.owner_references = vec![OwnerReference {
+        name: "app".into(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+        ..Default::default()
+    }];
     let (set, _) = built(&cluster, &config);
     let owners = set.metadata.owner_references.unwrap();
+    assert_eq!((owners[0].controller, owners[0].block_owner_deletion), (None, None));
     assert_eq!(
         owners.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(),
         ["app", "acid-minimal-cluster"]

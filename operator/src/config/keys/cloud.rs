@@ -1,14 +1,14 @@
 //! What clouds need in pods, and where logs go.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{Each, Secret};
+use super::Rule::{Each, NotYet, Secret};
 use super::keys;
 use crate::config::syntax::{absolute_path, image, object_name, quantity};
 
 keys! { pub(super) AWS_OR_GCP, Some("aws_or_gcp");
     additional_secret_mount AdditionalSecretMount: OptText(pods.additional_secret_mount) = "", Nothing, Later, [Each(object_name)], "A Secret that is mounted in all containers.";
     additional_secret_mount_path AdditionalSecretMountPath: OptText(pods.additional_secret_mount_path) = "", Nothing, Later, [Each(absolute_path)], "Where it is mounted.";
-    aws_region AWSRegion: Text(cloud.aws_region) = "eu-central-1", Same, Later, [], "The region of AWS.";
+    aws_region AWSRegion: Text(cloud.aws_region) = "eu-central-1", Same, Later, [NotYet], "The region of AWS.";
     gcp_credentials GCPCredentials: OptText(cloud.gcp_credentials) = "", Nothing, Later, [], "`GOOGLE_APPLICATION_CREDENTIALS`: the path of a file.";
     irsa_role_arn IRSARoleARN: OptText(cloud.irsa_role_arn) = "", Nothing, Later, [], "The role of the ServiceAccount on AWS.";
     kube_iam_role KubeIAMRole: OptText(cloud.kube_iam_role) = "", Nothing, Later, [], "The role of pods on AWS, for kube2iam.";

@@ -123,6 +123,8 @@ pub enum Rule {
     Secret,
     /// Has an effect only after the operator started again.
     Restart,
+    /// Read and checked, and without an effect as long as what it is for is not there.
+    NotYet,
 }
 
 /// What the CRD form has where nothing is said.
@@ -185,6 +187,11 @@ impl Key {
     /// Whether a change waits for the operator to start again.
     pub fn needs_restart(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule, Rule::Restart))
+    }
+
+    /// Whether it is for something that is not there yet.
+    pub fn is_not_yet(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::NotYet))
     }
 
     /// `group.name`, or the name alone.

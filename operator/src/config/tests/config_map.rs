@@ -369,3 +369,20 @@ fn definitions_are_objects_of_their_kind() {
     );
     assert_eq!(refused(&[(key, "{")]), format!("{key}: it is neither JSON nor YAML"));
 }
+
+#[test]
+fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
+    let keys = [
+        ("aws_region", "eu-west-1"),
+        ("master_pod_move_timeout", "5m"),
+        ("patroni_api_check_interval", "2s"),
+        ("pod_deletion_wait_timeout", "5m"),
+        ("pod_label_wait_timeout", "5m"),
+        ("storage_resize_mode", "off"),
+    ];
+    for (key, value) in keys {
+        let warning = format!("{key}: accepted, and without an effect so far");
+        assert!(loaded(&[(key, value)]).warnings.contains(&warning), "{key}");
+    }
+    assert!(!loaded(&[]).warnings.iter().any(|one| one.contains("so far")), "nobody has set it");
+}

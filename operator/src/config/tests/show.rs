@@ -68,8 +68,11 @@ fn each_change_is_a_line() {
 }
 
 #[test]
-fn ports_namespaces_and_crds_wait_for_a_restart() {
+fn ports_namespaces_labels_and_crds_wait_for_a_restart() {
     let new = [
+        ("cluster_labels", "application:db"),
+        ("cluster_name_label", "cluster"),
+        ("pod_role_label", "role"),
         ("workers", "2"),
         ("api_port", "9090"),
         ("watched_namespace", "*"),
@@ -86,6 +89,9 @@ fn ports_namespaces_and_crds_wait_for_a_restart() {
             "enable_crd_registration",
             "workers",
             "api_port",
+            "cluster_labels",
+            "cluster_name_label",
+            "pod_role_label",
             "watched_namespace",
             "enable_postgres_team_crd",
         ]

@@ -2,6 +2,7 @@ mod leaves;
 mod owners;
 mod protection;
 mod secrets;
+mod seen;
 mod steps;
 
 use k8s_openapi::api::core::v1::Service;
@@ -77,5 +78,10 @@ fn object(plural: &str, name: &str, more: &Value) -> (String, Value) {
     });
     let all = metadata.as_object_mut().expect("an object");
     all.extend(more.as_object().expect("an object").clone());
-    (format!("/{group}/namespaces/a/{plural}/{name}"), json!({ "metadata": metadata }))
+    let mut object = json!({ "metadata": metadata });
+    if plural == "statefulsets" {
+        let labels = json!({ "application": "spilo", "cluster-name": "acid-main" });
+        object["spec"] = json!({ "selector": { "matchLabels": labels }, "template": {} });
+    }
+    (format!("/{group}/namespaces/a/{plural}/{name}"), object)
 }

@@ -51,7 +51,6 @@ async fn what_is_only_called_like_something_of_the_cluster_stays() {
         object("configmaps", "acid-main-leader", &mine),
         object("endpoints", "acid-main-config", &mine),
         object("endpoints", "acid-main-sync", &foreign),
-        object("statefulsets", "acid-main", &foreign),
     ]);
     let service = object("services", "acid-main", &mine);
     let context = context(&store.api(), &[&service]);
@@ -63,7 +62,6 @@ async fn what_is_only_called_like_something_of_the_cluster_stays() {
             "/api/v1/namespaces/a/endpoints/acid-main-sync",
             "/api/v1/namespaces/a/services/acid-main-config",
             "/api/v1/namespaces/a/services/reports",
-            "/apis/apps/v1/namespaces/a/statefulsets/acid-main",
         ]
     );
 }
@@ -192,4 +190,15 @@ async fn a_protected_manifest_with_a_finalizer_is_kept_up_until_its_deletion_is_
     // What has begun goes on: the day of an annotation may be over.
     fill(&context.caches.services, vec![super::tombstone("/uid-1")]);
     assert!(matches!(of(&context, &id(), Some(&manifest_now)), Some(Deletion::Finalizing(_))));
+}
+
+#[tokio::test]
+async fn a_stateful_set_with_other_labels_is_not_deleted_and_nothing_around_it() {
+    let mut set = object("statefulsets", "acid-main", &json!({ "labels": { "app": "orders" } }));
+    set.1["spec"]["selector"]["matchLabels"] = json!({ "app": "orders" });
+    let store = Store::new([set, object("persistentvolumeclaims", "data", &json!({}))]);
+    let context = context(&store.api(), &[]);
+    let wanted = Deletion::Wanted(Arc::new(manifest("uid-1", &json!({}))));
+    assert_eq!(go_on(&context, &wanted).await, Ended::Forget);
+    assert_eq!(store.paths().len(), 2, "{:?}", store.paths());
 }

@@ -189,3 +189,17 @@ async fn metrics_say_what_came_of_passes_and_fetches() {
     }
     assert!(text.contains("teams_sync_source_age_seconds{team=\"team of b\"}"), "{text}");
 }
+
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_out() {
+    let (listening, _) = listening().await;
+    let address = listening.address();
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let start = Instant::now();
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(silent);
+}

@@ -27,8 +27,27 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// What a source holds, or why nothing is known of it.
+/// What a source holds, or all that is wrong with it.
 pub(super) type Reading = Result<Loaded, String>;
+
+/// What following it brings.
+#[derive(Debug)]
+pub(super) enum Followed {
+    Read(Box<Loaded>),
+    /// Somebody has to correct it.
+    Refused(String),
+    /// The API server gives nothing at the moment; it comes again by itself.
+    Broken(String),
+}
+
+impl From<Reading> for Followed {
+    fn from(reading: Reading) -> Self {
+        match reading {
+            Ok(loaded) => Self::Read(Box::new(loaded)),
+            Err(reason) => Self::Refused(reason),
+        }
+    }
+}
 
 impl Source {
     /// Namespace and name.
@@ -81,7 +100,7 @@ impl Source {
         &self,
         client: &Client,
         environment: &Environment,
-    ) -> std::pin::Pin<Box<dyn Stream<Item = Reading> + Send>> {
+    ) -> std::pin::Pin<Box<dyn Stream<Item = Followed> + Send>> {
         let (source, environment) = (self.clone(), environment.clone());
         let gone = format!("the {self} is gone");
         let broken = format!("the {self} cannot be followed");
@@ -90,9 +109,9 @@ impl Source {
                 let api: Api<ConfigMap> = Api::namespaced(client.clone(), &name.namespace);
                 let stream = watch_object(api, &name.name).default_backoff();
                 Box::pin(stream.map(move |event| match event {
-                    Ok(Some(object)) => source.of_config_map(&object, &environment),
-                    Ok(None) => Err(gone.clone()),
-                    Err(error) => Err(format!("{broken}: {error}")),
+                    Ok(Some(object)) => source.of_config_map(&object, &environment).into(),
+                    Ok(None) => Followed::Refused(gone.clone()),
+                    Err(error) => Followed::Broken(format!("{broken}: {error}")),
                 }))
             }
             Self::OperatorConfiguration(name) => {
@@ -100,9 +119,9 @@ impl Source {
                     Api::namespaced(client.clone(), &name.namespace);
                 let stream = watch_object(api, &name.name).default_backoff();
                 Box::pin(stream.map(move |event| match event {
-                    Ok(Some(object)) => source.of_object(&object, &environment),
-                    Ok(None) => Err(gone.clone()),
-                    Err(error) => Err(format!("{broken}: {error}")),
+                    Ok(Some(object)) => source.of_object(&object, &environment).into(),
+                    Ok(None) => Followed::Refused(gone.clone()),
+                    Err(error) => Followed::Broken(format!("{broken}: {error}")),
                 }))
             }
         }
@@ -120,3 +139,6 @@ impl Source {
         loaded.map_err(|errors| format!("the {self} is refused: {errors}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Whether the configuration fits a cluster that runs: the selector of a StatefulSet cannot be
+//! changed, and everything else of a cluster goes by the same labels. Services with other ones
+//! would lose their pods.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::{Api, ResourceExt};
+
+use crate::apply::ApplyError;
+use crate::build::names;
+use crate::cluster::ClusterId;
+use crate::config::{Config, Labels};
+use crate::context::Context;
+use crate::report::Finding;
+
+/// What is wrong, if a StatefulSet has another selector than the labels ask for. Pure.
+pub fn misfit(live: &StatefulSet, cluster: &str, labels: &Labels) -> Option<String> {
+    let wanted = names::base_labels(cluster, labels);
+    let selector = live.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
+    let has = selector.unwrap_or_default();
+    if has == wanted {
+        return None;
+    }
+    Some(format!(
+        "the StatefulSet {} selects its pods by {}, and cluster_labels and cluster_name_label say {}: nothing of this cluster is touched; set them back, or rename the cluster if that StatefulSet is somebody else's",
+        live.name_any(),
+        words(&has),
+        words(&wanted)
+    ))
+}
+
+fn words(labels: &BTreeMap<String, String>) -> String {
+    let all = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    all.collect::<Vec<_>>().join(",").escape_debug().to_string()
+}
+
+/// The same for the StatefulSet that has a cluster's name, whatever its labels are.
+///
+/// # Errors
+/// What the API server has against looking.
+pub async fn look(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+) -> Result<Option<String>, ApplyError> {
+    if let Some(live) = context.caches.stateful_sets.get(id, &id.name) {
+        return Ok(misfit(&live, &id.name, &config.labels));
+    }
+    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &id.namespace);
+    let live = api.get_opt(&id.name).await;
+    let live = live.map_err(|error| ApplyError::of::<StatefulSet>(&id.name, &error))?;
+    Ok(live.and_then(|live| misfit(&live, &id.name, &config.labels)))
+}
+
+/// Why nothing may be applied to a cluster, as a finding.
+pub async fn refusal(context: &Context, config: &Config, id: &ClusterId) -> Option<Finding> {
+    match look(context, config, id).await {
+        Ok(None) => None,
+        Ok(Some(reason)) => Some(Finding::failed("OtherLabels", reason)),
+        Err(error) => Some(Finding::failed("ApplyFailed", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

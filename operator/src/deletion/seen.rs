@@ -1,0 +1,88 @@
+//! Deletions of manifests that were seen and not carried out yet.
+//!
+//! Every operator sees them, and one carries them out. What was seen while another one led is
+//! remembered for as long as it may take until somebody notices that this one is gone, and no
+//! longer: it has done what there was to do, or refused it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+
+/// A Lease counts for 15 seconds.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// Outlives a new beginning.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    leads: bool,
+    all: HashMap<ClusterId, One>,
+}
+
+#[derive(Debug)]
+struct One {
+    manifest: Arc<Postgresql>,
+    /// `None`: it is for us to carry out.
+    until: Option<Instant>,
+}
+
+impl Seen {
+    /// An event said so.
+    pub fn add(&self, id: &ClusterId, manifest: Arc<Postgresql>) {
+        let mut state = self.state();
+        state.drop_old();
+        let until = (!state.leads).then(|| Instant::now() + REMEMBERED);
+        state.all.insert(id.clone(), One { manifest, until });
+    }
+
+    /// The manifest that was deleted.
+    pub fn get(&self, id: &ClusterId) -> Option<Arc<Postgresql>> {
+        let state = self.state();
+        let one = state.all.get(id).filter(|one| one.counts())?;
+        Some(Arc::clone(&one.manifest))
+    }
+
+    /// It is done, refused, or somebody made the manifest again.
+    pub fn forget(&self, id: &ClusterId) {
+        self.state().all.remove(id);
+    }
+
+    pub fn clusters(&self) -> Vec<ClusterId> {
+        let state = self.state();
+        state.all.iter().filter(|(_, one)| one.counts()).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// From now on we lead, or do not.
+    pub fn leads(&self, leads: bool) {
+        let mut state = self.state();
+        state.drop_old();
+        state.leads = leads;
+        let until = (!leads).then(|| Instant::now() + REMEMBERED);
+        for one in state.all.values_mut().filter(|one| leads || one.until.is_none()) {
+            one.until = until;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn drop_old(&mut self) {
+        self.all.retain(|_, one| one.counts());
+    }
+}
+
+impl One {
+    fn counts(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
