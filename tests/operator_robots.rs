@@ -346,6 +346,8 @@ fn passwords_are_rotated(world: &Cloud, mut more: Value) {
         format!("foo_user200202 {of_the_day}"),
         || world.as_superuser(exists),
     );
+    let first = world.login("foo_user", "somebody-chose-this", "select 1");
+    first.expect_err("the password of the role itself is as old");
 
     more["usersWithSecretRotation"] = json!([]);
     more["usersWithInPlaceSecretRotation"] = json!([]);

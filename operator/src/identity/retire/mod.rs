@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use teams_sync::connect::{Dsn, Session, connect, describe};
+use teams_sync::connect::{Dsn, connect, describe};
 use teams_sync::desired::Desired;
 use teams_sync::plan::record::{Kind, Record};
 use teams_sync::role::RoleName;
@@ -79,14 +79,15 @@ async fn on_server(
     let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
     let text = last_text(&answer).ok_or("the catalog gives no row")?;
     let members: Vec<Member> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    for name in gone(&members, users, desired, config, Timestamp::now()) {
+    for member in gone(&members, users, desired, config, Timestamp::now()) {
+        let name = &member.name;
         let line = format!("drop the user {name} of a former password");
         if is_dry_run {
             retired.dropped.push(line);
             continue;
         }
-        match drop_role(&session, &name).await {
-            Ok(()) => retired.dropped.push(line),
+        match session.batch(&statement(member, users)).await.map_err(|error| describe(&error)) {
+            Ok(_) => retired.dropped.push(line),
             Err(error) => retired.problems.push(format!("cannot {line}: {error}")),
         }
     }
@@ -98,18 +99,24 @@ async fn on_server(
 const PINS: &str = "set role none; set search_path = pg_catalog; \
      set statement_timeout = '30s'; set lock_timeout = '5s'";
 
-async fn drop_role(session: &Session, name: &str) -> Result<(), String> {
-    let statement = format!("drop role {}", quote_identifier(name));
-    session.batch(&statement).await.map(drop).map_err(|error| describe(&error))
+/// While the role is rotated, the password that it had itself before is as old, and goes along: one
+/// transaction for both. Otherwise that is the one in its Secret.
+fn statement(member: &Member, users: &BTreeMap<RoleName, RoleName>) -> String {
+    let (name, base) = (quote_identifier(&member.name), quote_identifier(&member.of));
+    let current = users.get(&RoleName::from_catalog(member.of.clone()));
+    match current.is_some_and(|current| current.as_str() != member.of) {
+        true => format!("drop role {name}; alter role {base} password null"),
+        false => format!("drop role {name}"),
+    }
 }
 
-fn gone(
-    members: &[Member],
+fn gone<'a>(
+    members: &'a [Member],
     users: &BTreeMap<RoleName, RoleName>,
     desired: &Desired,
     config: &Config,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<&'a Member> {
     let is_ours = |member: &&Member| {
         let record = Record::find(&member.comment);
         record.is_some_and(|record| {
@@ -127,7 +134,9 @@ fn gone(
         let current = users.get(&RoleName::from_catalog(member.of.clone()));
         if let Some(current) = current.filter(|_| !is_wanted(&name)) {
             let name = [member.name.as_str()];
-            all.extend(expired(name, &member.of, current.as_str(), now, config));
+            if !expired(name, &member.of, current.as_str(), now, config).is_empty() {
+                all.push(member);
+            }
         }
     }
     all

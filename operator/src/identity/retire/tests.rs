@@ -73,7 +73,8 @@ fn dropped(
     desired: &Desired,
 ) -> Vec<String> {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
-    gone(members, users, desired, &vectors::config(), now)
+    let gone = gone(members, users, desired, &vectors::config(), now);
+    gone.into_iter().map(|member| member.name.clone()).collect()
 }
 
 #[test]
@@ -101,4 +102,13 @@ fn who_is_asked_for_disputed_or_the_user_of_the_secret_stays() {
     let problem = teams_sync::why::Problem::new("foo250101", "two of them");
     disputed.disputed.insert(role("foo250101"), problem);
     assert!(dropped(&all, &users(&[("foo", "foo")]), &disputed).is_empty());
+}
+
+#[test]
+fn the_first_password_of_a_role_goes_with_the_first_user_of_a_former_one() {
+    let former = member("foo250101", OURS);
+    let rotated = statement(&former, &users(&[("foo", "foo261125")]));
+    assert_eq!(rotated, "drop role \"foo250101\"; alter role \"foo\" password null");
+    let switched_off = statement(&former, &users(&[("foo", "foo")]));
+    assert_eq!(switched_off, "drop role \"foo250101\"", "its Secret holds that password");
 }
