@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Platform, artifacts, eventually};
+use harness::{ControlPlane, Platform, artifacts, eventually};
 use serde_json::{Value, json};
 
 const CLUSTER: &str = "acid-orders";
@@ -240,4 +240,93 @@ fn the_api_tells_what_tools_ask_for_and_no_password() {
         let plain = String::from_utf8(plain).expect("UTF-8");
         assert!(!said.contains(&plain) && !said.contains(&encoded), "a password is told");
     }
+}
+
+#[test]
+fn with_its_defaults_the_operator_makes_its_kinds_by_its_own_rights() {
+    let plane = ControlPlane::start();
+    let kube = harness::Kube::admin(&plane);
+    let platform = Platform::on(&plane, &kube.namespace());
+    let names = ["postgresqls", "operatorconfigurations", "postgresteams"];
+    for name in names {
+        let name = format!("{name}.acid.zalan.do");
+        platform.kube.delete("CustomResourceDefinition", "", &name);
+        eventually("it is gone", || {
+            match platform.kube.get("CustomResourceDefinition", "", &name) {
+                None => Ok(()),
+                Some(_) => Err("it is there"),
+            }
+        });
+    }
+    platform.configure(&[("enable_crd_registration", "true"), ("ready_wait_interval", "200ms")]);
+    let _operator = platform.start();
+    for name in names {
+        let name = format!("{name}.acid.zalan.do");
+        eventually("it is served", || {
+            let live = platform.kube.get("CustomResourceDefinition", "", &name);
+            let conditions = live.unwrap_or_default()["status"]["conditions"].clone();
+            let is_served = conditions.as_array().is_some_and(|all| {
+                all.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
+            });
+            if is_served { Ok(()) } else { Err(conditions) }
+        });
+    }
+    make(&platform);
+}
+
+#[test]
+fn a_deletion_takes_its_secrets_in_other_namespaces_and_nothing_of_a_namesake() {
+    let platform = Platform::new();
+    platform.configure(&[("enable_cross_namespace_secret", "true")]);
+    let other = platform.kube.namespace();
+    let namesake = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": name, "namespace": other,
+                "labels": { "application": "spilo", "cluster-name": CLUSTER } },
+            "stringData": { "username": "x", "password": "y" },
+        })
+    };
+    platform.kube.create(&namesake("namesake"));
+    let operator = platform.start();
+    let spec = json!({ "numberOfInstances": 0, "users": { format!("{other}.app"): [] } });
+    platform.apply(CLUSTER, &spec);
+    let name = format!("{other}.app.{CLUSTER}.credentials.postgresql.acid.zalan.do");
+    let made = eventually("the Secret", || platform.kube.get("Secret", &other, &name).ok_or(()));
+    let uid = platform.wait_for("postgresql", CLUSTER)["metadata"]["uid"].clone();
+    let uid = uid.as_str().expect("a uid");
+    let mark = format!("{}/{CLUSTER}/{uid}", platform.namespace);
+    assert_eq!(made["metadata"]["annotations"]["acid.zalan.do/secret-of"], mark);
+    operator.wait_until_idle();
+    delete(&platform);
+    is_gone(&platform);
+    assert!(platform.kube.get("Secret", &other, &name).is_none());
+    assert!(platform.kube.get("Secret", &other, "namesake").is_some());
+}
+
+#[test]
+fn a_manifest_that_somebody_else_keeps_leaves_the_api_server_alone() {
+    let platform = Platform::new();
+    let operator = platform.start();
+    make(&platform);
+    let hold = json!({ "metadata": { "finalizers": ["example.com/hold"] } });
+    platform.kube.patch_merge("postgresql", &platform.namespace, CLUSTER, &hold);
+    operator.wait_until_idle();
+    delete(&platform);
+    is_gone(&platform);
+    operator.wait_until_idle();
+    let mark = ControlPlane::shared().mark();
+    operator.wait_until_idle();
+    let user = platform.user();
+    let asked =
+        ControlPlane::shared().requests_since(mark).into_iter().filter(|one| one.user == user);
+    let asked: Vec<_> = asked.filter(|one| one.resource != "leases").collect();
+    assert!(asked.is_empty(), "{asked:?}");
+    let go = json!({ "metadata": { "finalizers": [] } });
+    platform.kube.patch_merge("postgresql", &platform.namespace, CLUSTER, &go);
+    eventually("the manifest is gone", || match platform.get("postgresql", CLUSTER) {
+        None => Ok(()),
+        Some(manifest) => Err(manifest["metadata"].clone()),
+    });
+    make(&platform);
 }

@@ -170,6 +170,9 @@ fn ready_is_who_has_a_configuration_and_full_caches_or_stands_by() {
     assert_eq!(text(&admin, "/readyz"), r#""OK""#);
     board.leads(true);
     assert_eq!(get(&admin, "/readyz/"), no_caches);
+    board.not_listed(vec!["Secret", "Pod"]);
+    let named = r#"{"error":"the caches are not filled yet: Secret, Pod"}"#.to_owned();
+    assert_eq!(get(&admin, "/readyz/"), (503, named));
     board.in_sync(true);
     assert_eq!(text(&admin, "/readyz"), r#""OK""#);
 }

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{Api, ResourceExt};
 
+use crate::api::postgresql::Postgresql;
 use crate::apply::ApplyError;
 use crate::build::names;
 use crate::cluster::ClusterId;
 use crate::config::{Config, Labels};
 use crate::context::Context;
-use crate::report::Finding;
+use crate::controller::queue::Ended;
+use crate::report::{Finding, Stage};
+use crate::tell;
 
 /// What is wrong, if a StatefulSet has another selector than the labels ask for. Pure.
 pub fn misfit(live: &StatefulSet, cluster: &str, labels: &Labels) -> Option<String> {
@@ -53,8 +56,21 @@ pub async fn look(
     Ok(live.and_then(|live| misfit(&live, &id.name, &config.labels)))
 }
 
+/// How a look at a cluster ends before anything is applied, where nothing may be.
+pub async fn stop(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    id: &ClusterId,
+) -> Option<Ended> {
+    let finding = refusal(context, config, id).await?;
+    context.memory.with(id, |known| known.picture.findings.insert(Stage::Resources, finding));
+    let _told_again_at_the_next_look = tell::status(context, manifest).await;
+    Some(Ended::Failed { at_most: config.operation.repair_period })
+}
+
 /// Why nothing may be applied to a cluster, as a finding.
-pub async fn refusal(context: &Context, config: &Config, id: &ClusterId) -> Option<Finding> {
+async fn refusal(context: &Context, config: &Config, id: &ClusterId) -> Option<Finding> {
     match look(context, config, id).await {
         Ok(None) => None,
         Ok(Some(reason)) => Some(Finding::failed("OtherLabels", reason)),

@@ -6,17 +6,17 @@ use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
-use super::cache::{Cache, Change, is_news};
-use super::queue::Why;
 use crate::admin::differences;
 use crate::api::postgres_team::PostgresTeam;
 use crate::api::postgresql::Postgresql;
 use crate::apply::Kind;
 use crate::cluster::ClusterId;
 use crate::context::Context;
+use crate::controller::cache::{Cache, Change, is_news};
+use crate::controller::queue::Why;
 use crate::stages::pods::{is_primary, is_ready};
 
-pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
+pub(in crate::controller) fn manifest(context: &Context, change: Change<Postgresql>) {
     match change {
         Change::Seen { before, now } => {
             let Some(id) = ClusterId::of(&*now) else { return };
@@ -54,7 +54,7 @@ pub(super) fn manifest(context: &Context, change: Change<Postgresql>) {
     }
 }
 
-pub(super) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
+pub(in crate::controller) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
     let reports = |set: &StatefulSet| {
         let status = set.status.as_ref()?;
         Some((status.ready_replicas, status.replicas, status.update_revision.clone()))
@@ -64,22 +64,23 @@ pub(super) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
     });
 }
 
-pub(super) fn service(context: &Context, change: Change<Service>) {
-    object(context, &context.caches.services, &change, |_, _| false);
+pub(in crate::controller) fn service(context: &Context, change: Change<Service>) {
+    // It has no generation that would tell.
+    object(context, &context.caches.services, &change, |before, now| before.spec != now.spec);
 }
 
-pub(super) fn budget(context: &Context, change: Change<PodDisruptionBudget>) {
+pub(in crate::controller) fn budget(context: &Context, change: Change<PodDisruptionBudget>) {
     object(context, &context.caches.budgets, &change, |_, _| false);
 }
 
-pub(super) fn secret(context: &Context, change: Change<Secret>) {
+pub(in crate::controller) fn secret(context: &Context, change: Change<Secret>) {
     let has_other_data = |before: &Secret, now: &Secret| before.data != now.data;
     if let Some(id) = object(context, &context.caches.secrets, &change, has_other_data) {
         context.databases.add(&id, Why::Object);
     }
 }
 
-pub(super) fn pod(context: &Context, change: Change<Pod>) {
+pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
     let config = context.config();
     let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
     let turned = |before: &Pod, now: &Pod| {
@@ -105,7 +106,7 @@ pub(super) fn pod(context: &Context, change: Change<Pod>) {
     }
 }
 
-pub(super) fn team(context: &Context, change: Change<PostgresTeam>) {
+pub(in crate::controller) fn team(context: &Context, change: Change<PostgresTeam>) {
     if let Change::Seen { before: Some(before), now } = &change
         && before.spec == now.spec
     {
@@ -149,3 +150,6 @@ fn object<K: Kind>(
     }
     is_known.then_some(id)
 }
+
+#[cfg(test)]
+mod tests;
