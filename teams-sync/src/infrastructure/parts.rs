@@ -294,3 +294,55 @@ fn trimmed(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     text.strip_suffix('\n').unwrap_or(&text).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(all: &[(&str, &str)]) -> Keys {
+        all.iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec().into()))
+            .collect()
+    }
+
+    fn keyed(own: (&str, &str)) -> Part {
+        let mut secret =
+            keys(&[("user", "etl"), ("password", "x"), ("inrole", "reporting"), ("details", "{}")]);
+        secret.extend(keys(&[own]));
+        Part::Keyed {
+            origin: "pg/etl".to_owned(),
+            secret,
+            userkey: Some("user".to_owned()),
+            passwordkey: "password".to_owned(),
+            rolekey: Some("inrole".to_owned()),
+            defaultuservalue: None,
+            defaultrolevalue: None,
+            details: Some("details".to_owned()),
+            definitions: None,
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_wrong_key_is_in_no_problem() {
+        // As long as those that are generated, and longer than any name.
+        let hidden = format!("hidden{}", "x".repeat(58));
+        let numbered = |all: &[(&str, &str)]| Part::Numbered {
+            origin: "pg/all".to_owned(),
+            secret: keys(all),
+            definitions: None,
+        };
+        for part in [
+            numbered(&[("user1", &hidden), ("password1", "etl")]),
+            numbered(&[("user1", "etl"), ("password1", "x"), ("inrole1", &hidden)]),
+            numbered(&[("user1", "hiddenname"), ("inrole1", "reporting")]),
+            keyed(("user", &hidden)),
+            keyed(("inrole", &hidden)),
+            keyed(("details", "hidden: 1")),
+        ] {
+            let found = from_parts(std::slice::from_ref(&part));
+            assert_eq!(found.problems.len(), 1, "{part:?}");
+            let told = format!("{:?} {:?} {:?}", found.problems, found.frozen, found.warnings);
+            assert!(!told.contains("hidden"), "{told}");
+        }
+    }
+}

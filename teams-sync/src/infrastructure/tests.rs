@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -490,29 +489,4 @@ fn while_a_secret_is_exchanged_nothing_of_two_days_is_mixed() {
             whole += 1;
         }
     });
-}
-
-#[test]
-fn a_password_in_the_wrong_key_is_in_no_problem() {
-    // As long as those that are generated, and longer than any name.
-    let hidden = "hiddenhidden".repeat(6).split_off(8);
-    let swapped: Vec<(&str, &str)> = vec![("user1", &hidden), ("password1", "etl")];
-    let with_group = vec![("user1", "etl"), ("password1", "x"), ("inrole1", &hidden)];
-    let short = vec![("user1", "hiddenname"), ("inrole1", "reporting")];
-    for files in [swapped, with_group, short] {
-        let found = numbered(&files);
-        assert!(!found.problems.is_empty(), "{found:?}");
-        let told = format!("{:?} {:?} {:?}", found.problems, found.frozen, found.warnings);
-        assert!(!told.contains("hidden"), "{told}");
-    }
-    let details = KeyedSecret { details: Some("details".to_owned()), ..secret() };
-    for (key, value) in [("user", hidden.as_str()), ("inrole", &hidden), ("details", "hidden: 1")] {
-        let files: BTreeMap<_, _> =
-            [("user", "etl"), ("password", "x"), ("inrole", "b"), ("details", "{}"), (key, value)]
-                .into();
-        let found = keyed(details.clone(), &files.into_iter().collect::<Vec<_>>());
-        assert!(!found.problems.is_empty(), "{key}: {found:?}");
-        let told = format!("{:?} {:?}", found.problems, found.frozen);
-        assert!(!told.contains("hidden"), "{told}");
-    }
 }
