@@ -395,3 +395,39 @@ fn a_manifest_that_is_gone_is_not_worked_on_again() {
     });
     operator.wait_until_idle();
 }
+
+#[test]
+fn a_status_that_is_answered_late_does_not_bring_a_deleted_cluster_back() {
+    let (proxy, platform) = shared();
+    let operator = platform.start();
+    platform.apply(CLUSTER, &json!({ "numberOfInstances": 0 }));
+    platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));
+    operator.wait_until_idle();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&seen);
+    proxy.plan(move |request| {
+        let is_status = request.path().ends_with(&format!("/postgresqls/{CLUSTER}/status"));
+        counted.fetch_add(usize::from(is_status), Ordering::Relaxed);
+        is_status.then_some(Fault::AnswerLater(Duration::from_secs(1)))
+    });
+    platform.apply(CLUSTER, &wanted(0, "a"));
+    let is_observed = || {
+        let manifest = platform.get("postgresql", CLUSTER).unwrap_or_default();
+        manifest["status"]["observedGeneration"] == manifest["metadata"]["generation"]
+    };
+    eventually("the status is written, and its answer on its way", || {
+        let asked = seen.load(Ordering::Relaxed);
+        if asked > 0 && is_observed() { Ok(()) } else { Err(asked) }
+    });
+    platform.kube.delete("postgresql", &platform.namespace, CLUSTER);
+    let left = || {
+        let selector = format!("cluster-name={CLUSTER}");
+        let kinds = ["StatefulSet", "Service", "Secret", "PodDisruptionBudget", "Endpoints"];
+        let names = kinds.map(|kind| platform.kube.names(kind, &platform.namespace, &selector));
+        names.concat()
+    };
+    eventually("nothing is left", || if left().is_empty() { Ok(()) } else { Err(left()) });
+    operator.wait_until_idle();
+    assert_eq!(left(), Vec::<String>::new());
+    assert_eq!(operator.json("/status/")["Clusters"], 0);
+}

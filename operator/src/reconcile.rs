@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::apply::fits;
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::queue::{Ended, Why};
@@ -48,6 +49,9 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         known.picture.notes = notes;
     });
     let Accepted { cluster, roles, databases: _ } = &accepted;
+    if let Some(ended) = fits::stop(context, &config, &manifest, id).await {
+        return ended;
+    }
     let finalizer = finalizer::ensure(context, &config, &manifest).await;
     let resources = resources::run(context, &config, &manifest, cluster).await;
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;

@@ -85,7 +85,10 @@ async fn write(
     };
     match result {
         Ok(written) => Ok(Some(written)),
-        Err(error) if crate::apply::has_code(&error, 404) => Ok(None),
+        Err(error) if crate::apply::has_code(&error, 404) => {
+            context.caches.manifests.forget(manifest);
+            Ok(None)
+        }
         // It was deleted and created again meanwhile.
         Err(error) if crate::apply::has_code(&error, 409) => Ok(None),
         Err(error) => Err(failed(error)),

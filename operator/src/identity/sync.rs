@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Ended;
 use crate::databases;
+use crate::deletion;
 use crate::report::{Finding, Outcome, Stage};
 use crate::tell;
 use crate::validate::{Accepted, validate};
@@ -32,10 +33,8 @@ const WAIT: Duration = Duration::from_secs(15);
 pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let config = context.config();
     let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };
-    if !context.is_ours(&manifest)
-        || manifest.metadata.deletion_timestamp.is_some()
-        || context.caches.tombstone(id).is_some()
-    {
+    // Where a deletion is refused, leavers are out all the same.
+    if !context.is_ours(&manifest) || deletion::of(context, id, Some(&manifest)).is_some() {
         return Ended::Forget;
     }
     // Leavers are out even while somebody has a mistake in the manifest.

@@ -64,7 +64,11 @@ pub async fn stop(
     id: &ClusterId,
 ) -> Option<Ended> {
     let finding = refusal(context, config, id).await?;
-    context.memory.with(id, |known| known.picture.findings.insert(Stage::Resources, finding));
+    let generation = manifest.metadata.generation.unwrap_or(0);
+    context.memory.with(id, |known| {
+        known.picture.generation = Some(generation);
+        known.picture.found(generation, [(Stage::Resources, finding)]);
+    });
     let _told_again_at_the_next_look = tell::status(context, manifest).await;
     Some(Ended::Failed { at_most: config.operation.repair_period })
 }
