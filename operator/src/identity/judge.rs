@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use teams_sync::apply::Failure;
+use teams_sync::approve::PlanId;
 use teams_sync::desired::Desired;
 use teams_sync::plan::record::Kind;
 use teams_sync::sync::{Report, SyncError};
@@ -174,7 +175,7 @@ fn human_access(facts: &Facts<'_>) -> Finding {
             format!("nobody leaves these teams until they are known again: {}", lines(&teams));
         return Finding::partly("TeamsUnknown", text);
     }
-    if let Some(plan) = &facts.roles.plan_id {
+    if let Some(plan) = held_plan(facts) {
         let text = format!(
             "{} changes wait for somebody who annotates the manifest with acid.zalan.do/release-plan: {plan}",
             facts.roles.held.len()
@@ -185,6 +186,11 @@ fn human_access(facts: &Facts<'_>) -> Finding {
         true => Finding::off("DryRun", "nothing is done to roles: see rolePlan"),
         false => Finding::done("Synced", ""),
     }
+}
+
+/// What still waits for a person: a plan that was let through has its name, and holds nothing.
+fn held_plan<'a>(facts: &Facts<'a>) -> Option<&'a PlanId> {
+    facts.roles.plan_id.as_ref().filter(|_| !facts.roles.held.is_empty())
 }
 
 fn people(facts: &Facts<'_>) -> PeopleStatus {
@@ -203,7 +209,7 @@ fn people(facts: &Facts<'_>) -> PeopleStatus {
     PeopleStatus {
         count: i64::try_from(facts.roles.people).unwrap_or(i64::MAX),
         teams: teams.collect(),
-        plan_id: facts.roles.plan_id.as_ref().map(ToString::to_string),
+        plan_id: held_plan(facts).map(ToString::to_string),
         held: shown(
             &held.map(|held| format!("{}: {}", held.role, held.reason)).collect::<Vec<_>>(),
         ),
