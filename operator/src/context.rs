@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::controller::caches::Caches;
 use crate::controller::lasting::Lasting;
 use crate::controller::queue::Queue;
-use crate::deletion::Seen;
+use crate::controller::seen::Seen;
 use crate::events::Events;
 use crate::identity::Identity;
 use crate::memory::Memory;

@@ -6,9 +6,9 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::{ApplyError, has_code};
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::{ApplyError, has_code};
 use crate::report::Finding;
 
 const FINALIZER: &str = "postgres-operator.acid.zalan.do";

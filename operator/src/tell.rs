@@ -9,10 +9,10 @@ use crate::admin::{ClusterFacts, Objects, RoleSync};
 use crate::api::postgresql::Postgresql;
 use crate::api::status::PostgresStatus;
 use crate::api::{GROUP, VERSION};
-use crate::apply::ApplyError;
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::context::Context;
+use crate::failure::ApplyError;
 use crate::leader::NAME;
 use crate::report;
 
@@ -85,12 +85,12 @@ async fn write(
     };
     match result {
         Ok(written) => Ok(Some(written)),
-        Err(error) if crate::apply::has_code(&error, 404) => {
+        Err(error) if crate::failure::has_code(&error, 404) => {
             context.caches.manifests.forget(manifest);
             Ok(None)
         }
         // It was deleted and created again meanwhile.
-        Err(error) if crate::apply::has_code(&error, 409) => Ok(None),
+        Err(error) if crate::failure::has_code(&error, 409) => Ok(None),
         Err(error) => Err(failed(error)),
     }
 }

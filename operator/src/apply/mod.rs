@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::cache::Cache;
+use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
 
 pub mod adopt;
@@ -26,48 +27,6 @@ pub enum Written {
     Created,
     Changed,
     Unchanged,
-}
-
-/// One object that could not be written.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{kind} {name}: {reason}")]
-pub struct ApplyError {
-    pub kind: String,
-    pub name: String,
-    pub reason: String,
-}
-
-impl ApplyError {
-    pub fn new(kind: &str, name: &str, reason: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), name: name.to_owned(), reason: reason.into() }
-    }
-
-    /// In words, whatever the API server or the network said.
-    pub fn of<K: Resource<DynamicType = ()>>(name: &str, error: &kube::Error) -> Self {
-        Self::new(&K::kind(&()), name, describe(error))
-    }
-}
-
-/// What went wrong with a request, for people.
-pub fn describe(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.escape_debug().to_string(),
-        other => {
-            // What lies behind says more than what is in front.
-            let mut text = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            text.escape_debug().to_string()
-        }
-    }
-}
-
-/// Whether an object is not there, or there already.
-pub fn has_code(error: &kube::Error, code: u16) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
 /// What a kind needs for all this.

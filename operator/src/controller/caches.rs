@@ -16,7 +16,7 @@ use crate::api::postgresql::Postgresql;
 use crate::build::names;
 use crate::cluster::ClusterId;
 use crate::config::Labels;
-use crate::secrets::Mark;
+use crate::mark::Mark;
 
 /// The caches, one per kind.
 #[derive(Debug)]

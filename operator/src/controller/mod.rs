@@ -7,11 +7,14 @@
 pub mod cache;
 pub mod caches;
 pub mod lasting;
+mod one;
 pub mod queue;
+pub mod seen;
 mod triggers;
 mod watches;
 mod workers;
 
 pub(crate) use triggers::everybody;
+pub use triggers::listen;
 pub use watches::watch;
 pub use workers::{Kind, work};

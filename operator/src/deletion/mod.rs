@@ -8,7 +8,6 @@
 
 mod leaves;
 mod protection;
-mod seen;
 mod steps;
 mod tombstone;
 
@@ -26,7 +25,6 @@ use crate::finalizer;
 use crate::report::News;
 
 use protection::Protection;
-pub use seen::Seen;
 
 /// That a cluster is to end, and how we know.
 #[derive(Clone, Debug)]

@@ -8,12 +8,13 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
-use crate::apply::{ApplyError, Kind, Removal, delete};
+use crate::apply::{Kind, Removal, delete};
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
-use crate::secrets::Mark;
+use crate::failure::ApplyError;
+use crate::mark::Mark;
 
 use super::tombstone;
 

@@ -11,12 +11,13 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::apply::{ApplyError, create, delete, has_code};
+use crate::apply::{create, delete};
 use crate::build::names;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::caches::{DELETED, Tombstone};
+use crate::failure::{ApplyError, has_code};
 
 /// The Secret's.
 pub(super) fn name(id: &ClusterId) -> String {

@@ -14,8 +14,8 @@ use teams_sync::teams::fetch::{Answer, Limits, fetch_all};
 use teams_sync::teams::{Source, teams_api::TeamsApi};
 use zeroize::Zeroizing;
 
-use crate::apply::describe;
 use crate::config::Identity as Settings;
+use crate::failure::describe;
 
 /// What is known of all teams that somebody asked about.
 #[derive(Debug, Default)]

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Pod};
 use kube::{Api, ResourceExt};
 use teams_sync::connect::Dsn;
 
-use crate::apply::describe;
 use crate::cluster::Cluster;
 use crate::config::{Config, ConnectTo};
 use crate::context::Context;
+use crate::failure::describe;
 use crate::patroni;
 use crate::secrets::{self, Credentials};
 use crate::stages::pods;

@@ -25,7 +25,7 @@ use crate::cli::{Run, Way};
 use crate::config::{Config, ConnectTo, Environment, Loaded, NamespacedName};
 use crate::context::{Context, Parts};
 use crate::controller::lasting::Lasting;
-use crate::controller::{Kind, watch as follow_objects, work};
+use crate::controller::{Kind, listen as listen_to, watch as follow_objects, work};
 use crate::identity::{AT_ONCE, Identity};
 use crate::leader::{Election, Term};
 use source::Source;
@@ -149,7 +149,7 @@ async fn era(
         tokio::spawn(async move { election.run(ended).await })
     };
     let watches = follow_objects(&context, namespace.as_deref());
-    lasting.listen(&context);
+    listen_to(&lasting, &context);
     Manifests::follow(manifests, client, board);
     let (asked, mut anew) = tokio::sync::mpsc::channel(1);
     let followers = follow::start(&context, place, log, arguments, &election, access, asked);

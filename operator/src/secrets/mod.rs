@@ -4,7 +4,6 @@
 //! believed and never overwritten, except where its password comes from elsewhere
 //! (infrastructure roles) or is rotated.
 
-mod mark;
 pub mod password;
 mod wanted;
 
@@ -15,11 +14,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use zeroize::Zeroizing;
 
-use crate::apply::ApplyError;
 use crate::cluster::ClusterId;
 use crate::context::Context;
+use crate::failure::ApplyError;
+use crate::mark::Mark;
 
-pub use mark::{Mark, SECRET_OF};
 pub use wanted::{Collision, Source, Wanted, wanted};
 
 /// Who logs in with it, and how.

@@ -2,8 +2,9 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use zeroize::Zeroizing;
 
-use super::{Credentials, SECRET_OF, Source, credentials, is_of_role, wanted};
+use super::{Credentials, Source, credentials, is_of_role, wanted};
 use crate::build::tests::{cluster, config};
+use crate::mark::SECRET_OF;
 use crate::stages;
 use crate::testing::{Asked, FakeApi, nothing};
 use crate::validate::{Accepted, validate};

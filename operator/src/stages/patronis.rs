@@ -12,13 +12,14 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use crate::apply::{ApplyError, Kind, ensure_against};
+use crate::apply::{Kind, ensure_against};
 use crate::build::endpoints::are_patronis;
 use crate::build::meta;
 use crate::build::names::{self, PATRONI_SUFFIXES, Role};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::ApplyError;
 use crate::leader::NAME;
 
 /// Adopts them all. One that fails does not stop the others.

@@ -7,12 +7,13 @@ use kube::{Api, ResourceExt};
 
 use super::patronis;
 use crate::api::postgresql::Postgresql;
-use crate::apply::{ApplyError, Kind, Written, create, describe, ensure, ensure_against, has_code};
+use crate::apply::{Kind, Written, create, ensure, ensure_against};
 use crate::build;
 use crate::build::names::Role;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::{ApplyError, describe, has_code};
 use crate::report::{Finding, News};
 
 /// Brings them all in line. One that fails does not stop the others.

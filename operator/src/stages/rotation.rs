@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::secrets::{patch, replace};
 use crate::api::postgresql::Postgresql;
-use crate::apply::ApplyError;
 use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::ApplyError;
 use crate::identity;
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRole, ManifestRoles};

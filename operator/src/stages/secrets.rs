@@ -11,14 +11,16 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::{ApplyError, create, ensure_against};
+use crate::apply::{create, ensure_against};
 use crate::build::{meta, names};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::ApplyError;
+use crate::mark::{Mark, SECRET_OF};
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRoles, RobotNames};
-use crate::secrets::{self, Credentials, Mark, PASSWORD, SECRET_OF, Source, USERNAME, Wanted};
+use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
 
 /// Brings them all in line. One that fails does not stop the others.
 pub async fn run(

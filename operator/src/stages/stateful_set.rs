@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use super::hand_over::before_fewer;
 use crate::api::postgresql::Postgresql;
-use crate::apply::{self, ApplyError, Written, ensure};
+use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
 use crate::build::names;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
 /// Brings it in line.

@@ -8,12 +8,12 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{Api, ResourceExt};
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::ApplyError;
 use crate::build::names;
 use crate::cluster::ClusterId;
 use crate::config::{Config, Labels};
 use crate::context::Context;
 use crate::controller::queue::Ended;
+use crate::failure::ApplyError;
 use crate::report::{Finding, Stage};
 use crate::tell;
 

@@ -1,6 +1,7 @@
 //! What outlives a new beginning inside the process: which manifests there are, and which of them
 //! were seen to be deleted. An event that comes while everything else starts anew comes only once.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::runtime::watcher;
@@ -10,19 +11,24 @@ use tokio::task::JoinSet;
 use crate::admin::Board;
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
-use crate::context::Context;
 use crate::controller::cache::{Cache, Change};
-use crate::controller::queue::Why;
-use crate::controller::{triggers, watches};
-use crate::deletion::Seen;
+use crate::controller::one;
+use crate::controller::seen::Seen;
 
 /// Shared by all that follow one another.
-#[derive(Debug)]
 pub struct Lasting {
     pub manifests: Arc<Cache<Postgresql>>,
     pub deletions: Arc<Seen>,
-    /// Who is told of changes, if anybody is there.
-    listener: RwLock<Option<Arc<Context>>>,
+    listener: RwLock<Option<Listener>>,
+}
+
+/// Who is told of changes, if anybody is there.
+pub type Listener = Arc<dyn Fn(Change<Postgresql>) + Send + Sync>;
+
+impl fmt::Debug for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lasting").finish_non_exhaustive()
+    }
 }
 
 impl Default for Lasting {
@@ -48,22 +54,18 @@ impl Lasting {
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let (this, board) = (Arc::clone(self), Arc::clone(board));
-        let api = watches::api(client, namespace);
+        let api = one::api(client, namespace);
         tasks.spawn(async move {
             let changed = |change| this.changed(change);
             let config = watcher::Config::default();
-            watches::follow(&board, "postgresql", &this.manifests, api, config, changed).await;
+            one::follow(&board, "postgresql", &this.manifests, api, config, changed).await;
         });
         tasks
     }
 
-    /// From now on somebody is told; of all that there is at once.
-    pub fn listen(&self, context: &Arc<Context>) {
-        *self.listener.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(context));
-        triggers::everybody(context);
-        for id in self.deletions.clusters() {
-            context.objects.add(&id, Why::Manifest);
-        }
+    /// From now on somebody is told.
+    pub fn listen(&self, listener: Listener) {
+        *self.listener.write().unwrap_or_else(PoisonError::into_inner) = Some(listener);
     }
 
     /// From now on nobody is.
@@ -75,7 +77,7 @@ impl Lasting {
     fn changed(&self, change: Change<Postgresql>) {
         let listener = self.listener.read().unwrap_or_else(PoisonError::into_inner).clone();
         match (listener, change) {
-            (Some(context), change) => triggers::manifest(&context, change),
+            (Some(listener), change) => listener(change),
             (None, Change::Deleted(gone)) => {
                 if let Some(id) = ClusterId::of(&*gone) {
                     self.deletions.add(&id, gone);

@@ -7,6 +7,7 @@ use super::Lasting;
 use crate::api::postgresql::Postgresql;
 use crate::build::tests::config;
 use crate::cluster::ClusterId;
+use crate::controller::listen;
 use crate::testing::FakeApi;
 
 fn manifest(uid: &str) -> Postgresql {
@@ -31,12 +32,12 @@ async fn a_deletion_between_two_beginnings_is_known_to_the_second() {
     let api = FakeApi::empty();
     let lasting = Arc::new(Lasting::default());
     let first = Arc::new(api.context_with(config(), None, Arc::clone(&lasting)));
-    lasting.listen(&first);
+    listen(&lasting, &first);
     happens(&lasting, Event::Apply(manifest("uid-1")));
     lasting.stop_listening();
     happens(&lasting, Event::Delete(manifest("uid-1")));
     let second = Arc::new(api.context_with(config(), None, Arc::clone(&lasting)));
-    lasting.listen(&second);
+    listen(&lasting, &second);
     assert!(second.deletions.get(&id()).is_some());
     let waiting: Vec<_> = second.objects.waiting().into_iter().map(|one| one.cluster).collect();
     assert_eq!(waiting, [id()]);
@@ -48,7 +49,7 @@ async fn each_beginning_looks_at_every_manifest_that_is_known() {
     let lasting = Arc::new(Lasting::default());
     happens(&lasting, Event::Apply(manifest("uid-1")));
     let context = Arc::new(api.context_with(config(), None, Arc::clone(&lasting)));
-    lasting.listen(&context);
+    listen(&lasting, &context);
     assert_eq!(context.objects.waiting().len(), 1);
     assert_eq!(context.databases.waiting().len(), 1);
 }

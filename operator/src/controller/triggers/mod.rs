@@ -1,6 +1,8 @@
 //! What a change of an object means: which clusters are to be looked at. What controllers report
 //! about their own work is no reason, or a busy cluster would never be left alone.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -13,10 +15,21 @@ use crate::apply::Kind;
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::cache::{Cache, Change, is_news};
+use crate::controller::lasting::Lasting;
 use crate::controller::queue::Why;
 use crate::stages::pods::{is_primary, is_ready};
 
-pub(in crate::controller) fn manifest(context: &Context, change: Change<Postgresql>) {
+/// From now on this one is told of manifests; of all that there are at once.
+pub fn listen(lasting: &Lasting, context: &Arc<Context>) {
+    let told = Arc::clone(context);
+    lasting.listen(Arc::new(move |change| manifest(&told, change)));
+    everybody(context);
+    for id in lasting.deletions.clusters() {
+        context.objects.add(&id, Why::Manifest);
+    }
+}
+
+fn manifest(context: &Context, change: Change<Postgresql>) {
     match change {
         Change::Seen { before, now } => {
             let Some(id) = ClusterId::of(&*now) else { return };

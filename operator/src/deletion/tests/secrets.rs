@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::super::{Deletion, proceed};
 use super::{fill, id, of};
 use crate::build::tests::config;
-use crate::secrets::{Mark, read};
+use crate::mark::Mark;
+use crate::secrets::read;
 use crate::testing::{FakeApi, nothing};
 
 fn secret(namespace: &str, name: &str, mark: Option<&str>) -> Value {

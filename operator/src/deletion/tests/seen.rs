@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::super::seen::Seen;
 use super::{id, manifest};
+use crate::controller::seen::Seen;
 
 fn seen(leads: bool) -> Seen {
     let seen = Seen::default();

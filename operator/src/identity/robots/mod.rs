@@ -14,7 +14,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, watch_object};
+use kube::runtime::watcher::watch_object;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use teams_sync::infrastructure::{Infrastructure, Keys, Part, from_parts};
@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::config::{Identity as Settings, NamespacedName};
+use crate::failure::describe_watch;
 
 /// What is where the configuration says that robots are.
 #[derive(Debug, Default)]
@@ -95,7 +96,7 @@ impl Robots {
                 Ok(Some(object)) => Found::Keys(keys(object)),
                 Ok(None) => Found::Absent,
                 Err(error) => {
-                    let (kind, error) = (K::kind(&()), described(&error));
+                    let (kind, error) = (K::kind(&()), describe_watch(&error));
                     tracing::warn!(%kind, %name, error, "infrastructure roles cannot be followed");
                     continue;
                 }
@@ -226,15 +227,6 @@ fn lost_definitions(
             left.escape_debug()
         ))
     })
-}
-
-fn described(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => crate::apply::describe(error),
-        other => other.to_string().escape_debug().to_string(),
-    }
 }
 
 fn places(settings: &Settings) -> BTreeSet<NamespacedName> {

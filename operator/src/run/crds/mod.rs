@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::api::{GROUP, crds};
-use crate::apply::{compare, describe, has_code};
+use crate::apply::compare;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::{describe, has_code};
 use crate::leader::NAME;
 
 /// Which operator wrote a definition last.

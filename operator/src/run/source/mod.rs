@@ -8,8 +8,8 @@ use kube::runtime::watcher::watch_object;
 use kube::{Api, Client, Resource};
 
 use crate::api::operator_configuration::OperatorConfiguration;
-use crate::apply::describe;
 use crate::config::{self, Environment, Loaded, NamespacedName};
+use crate::failure::describe;
 
 /// One of the two.
 #[derive(Clone, Debug, Eq, PartialEq)]

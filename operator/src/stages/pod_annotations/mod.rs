@@ -10,10 +10,11 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use crate::apply::{ApplyError, ensure_against};
+use crate::apply::ensure_against;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::failure::ApplyError;
 use crate::leader::NAME;
 
 type Annotations = BTreeMap<String, String>;
