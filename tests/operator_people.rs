@@ -7,11 +7,20 @@ use serde_json::{Value, json};
 
 /// One instance does for who is in.
 fn start(settings: &[(&str, &str)], teams: &[(&str, &[&str])]) -> Cloud {
+    start_with(settings, teams, &json!([]))
+}
+
+/// The same, with lines of `pg_hba` of its own.
+fn start_with(settings: &[(&str, &str)], teams: &[(&str, &[&str])], pg_hba: &Value) -> Cloud {
     let world = Cloud::new(settings);
     for (team, members) in teams {
         world.teams.team(team, members);
     }
-    world.platform.kube.try_apply(&manifest(&world)).expect("it is accepted");
+    let mut manifest = manifest(&world);
+    if pg_hba.as_array().is_some_and(|lines| !lines.is_empty()) {
+        manifest["spec"]["patroni"]["pg_hba"] = pg_hba.clone();
+    }
+    world.platform.kube.try_apply(&manifest).expect("it is accepted");
     world.platform.wait_for_phase(CLUSTER, "Running");
     synced(&world);
     world
@@ -197,9 +206,17 @@ fn no_outage_of_the_teams_api_holds_a_cluster_up_or_anybody_out() {
 
 #[test]
 fn a_dry_run_changes_nothing_and_a_leaver_with_an_open_session_is_out() {
-    let world = start(
+    // A list without a word about tokens: people come in by the line that is put into it.
+    let world = start_with(
         &[("enable_team_superuser", "true"), ("postgres_superuser_teams", "postgres-masters")],
         &[("postgres-masters", &["root-rita"])],
+        &json!([
+            "local all all trust",
+            "local replication standby trust",
+            "hostssl replication standby all md5",
+            "hostnossl all all all reject",
+            "hostssl all all all md5",
+        ]),
     );
     becomes(&world, "alice", SUPERUSER);
     becomes(&world, "root-rita", SUPERUSER);

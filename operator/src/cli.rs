@@ -18,6 +18,8 @@ Examples:
   CONFIG_MAP_NAME=postgres-operator operator run
   KUBECONFIG=~/.kube/config CONFIG_MAP_NAME=postgres-operator operator run --connect-to pod
 
+SCALYR_API_KEY in the environment is the key of Scalyr where the configuration has none.
+
 Exit codes: 0 stopped when asked to, 1 the environment or the configuration is wrong.";
 
 #[derive(Debug, Subcommand)]

@@ -214,6 +214,8 @@ pub struct Patroni {
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Sidecar {
+    /// One is made for it where it is empty.
+    #[serde(default)]
     pub name: String,
     #[serde(rename = "image")]
     pub docker_image: Option<String>,

@@ -285,6 +285,9 @@ fn with(arguments: &Run, mut loaded: Loaded) -> Loaded {
     if let Some(port) = arguments.api_port {
         config.operation.api_port = port;
     }
+    // No argument: everybody on the machine can read those.
+    let scalyr = std::env::var("SCALYR_API_KEY").ok().filter(|key| !key.is_empty());
+    config.sidecars.scalyr_api_key = config.sidecars.scalyr_api_key.take().or(scalyr);
     config.identity.enable_database_access &= !arguments.no_database_access;
     config.identity.enable_teams_api &= !arguments.no_teams_api;
     loaded
