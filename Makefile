@@ -27,9 +27,9 @@ bench:  ## what a login and a sync cost; RUNS=300, SECONDS=5, SYNCS=5; PEER_PAM_
 	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin bench
 
-soak:   ## what has no natural end, for SOAK_SECONDS=3600: random teams, catalogs and crashes
+soak:   ## what has no natural end, for SOAK_SECONDS=3600: random teams, catalogs, crashes and kills
 	tests/install.sh soak
-	MODEL_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked -p e2e --test e2e sync_model -- --nocapture
+	MODEL_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked -p e2e --test e2e -- sync_model operator_kills --nocapture
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),200000) cargo test --locked -p teams-sync --lib model
 
 fuzz:   ## every fuzz target for FUZZ_SECONDS=600 (`make test` gives each 15)
