@@ -1,5 +1,6 @@
 //! Where the configuration comes from, and what becomes of it while the operator runs.
 
+use harness::cloud::decoded;
 use harness::{ControlPlane, Kube, Operator, Platform, eventually};
 use serde_json::{Value, json};
 
@@ -217,4 +218,51 @@ fn infrastructure_roles_of_the_line_in_the_config_map_are_shown_without_their_pa
     }
     let is_told = said.contains(PASSWORD) || said.contains("YS1wYXNzd29yZC1vZi10aGUt");
     assert!(!is_told, "the password is told");
+}
+
+#[test]
+fn infrastructure_roles_of_the_list_in_the_object_have_a_secret_on_each_cluster() {
+    let platform = with_an_object();
+    for (name, data) in [
+        ("monitoring", json!({ "user": "robot_zmon", "password": "of-zmon", "role": "robots" })),
+        ("backup", json!({ "password": "of-backup", "more": "user_flags: [createdb]\n" })),
+    ] {
+        platform.kube.create(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": name, "namespace": platform.namespace },
+            "stringData": data,
+        }));
+    }
+    configure(
+        &platform,
+        &json!({ "kubernetes": {
+            "secret_name_template": "{username}.{cluster}.credentials",
+            "infrastructure_roles_secrets": [
+                { "secretname": "monitoring", "userkey": "user", "passwordkey": "password",
+                  "rolekey": "role" },
+                { "secretname": format!("{}/backup", platform.namespace),
+                  "defaultuservalue": "robot_backup", "passwordkey": "password",
+                  "defaultrolevalue": "robots", "details": "more" },
+            ],
+        } }),
+    );
+    let operator = platform.start();
+    platform.apply(CLUSTER, &json!({}));
+    for (name, password) in [("robot-zmon", "of-zmon"), ("robot-backup", "of-backup")] {
+        let secret = platform.wait_for("Secret", &format!("{name}.{CLUSTER}.credentials"));
+        assert_eq!(decoded(&secret["data"]["password"]), password, "{name}");
+    }
+    let known = operator.json("/config/")["controller"]["InfrastructureRoles"].clone();
+    assert_eq!(known["robot_zmon"]["MemberOf"], json!(["robots"]), "{known:#}");
+    assert_eq!(known["robot_backup"]["MemberOf"], json!(["robots"]), "{known:#}");
+    assert!(known["robot_backup"]["Flags"].to_string().contains("CREATEDB"), "{known:#}");
+    // Followed: a new password is in the copies.
+    let new = json!({ "stringData": { "password": "of-zmon-anew" } });
+    platform.kube.patch_merge("Secret", &platform.namespace, "monitoring", &new);
+    eventually("the copy follows", || {
+        let name = format!("robot-zmon.{CLUSTER}.credentials");
+        let secret = platform.get("Secret", &name).unwrap_or_default();
+        let found = decoded(&secret["data"]["password"]);
+        if found == "of-zmon-anew" { Ok(()) } else { Err(found) }
+    });
 }
