@@ -41,11 +41,16 @@ fn annotate(world: &Cloud, name: &str, value: Value) {
     world.platform.kube.patch_merge("postgresql", &world.platform.namespace, CLUSTER, &patch);
 }
 
-fn postgres_team(world: &Cloud, name: &str, spec: &Value) {
+/// An object with two teams beside the owner, and these members of the owner.
+fn extra_members(world: &Cloud, members: &[&str]) {
     let object = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "PostgresTeam",
-        "metadata": { "name": name, "namespace": world.platform.namespace },
-        "spec": spec,
+        "metadata": { "name": "extra", "namespace": world.platform.namespace },
+        "spec": {
+            "additionalTeams": { "ACID": ["helpers"] },
+            "additionalSuperuserTeams": { "ACID": ["dba"] },
+            "additionalMembers": { "ACID": members },
+        },
     });
     world.platform.kube.try_apply(&object).expect("it is accepted");
 }
@@ -90,15 +95,7 @@ fn postgres_teams_say_who_else_is_in_and_their_end_is_noticed() {
         "select array_to_string(rolconfig, ' ') from pg_roles where rolname = 'alice'";
     assert_eq!(world.as_superuser(log_statement), "log_statement=all");
 
-    postgres_team(
-        &world,
-        "extra",
-        &json!({
-            "additionalTeams": { "ACID": ["helpers"] },
-            "additionalSuperuserTeams": { "ACID": ["dba"] },
-            "additionalMembers": { "ACID": ["elephant", "kind"] },
-        }),
-    );
+    extra_members(&world, &["elephant", "kind"]);
     for name in ["erin", "elephant", "kind"] {
         becomes(&world, name, MEMBER);
     }
@@ -111,29 +108,13 @@ fn postgres_teams_say_who_else_is_in_and_their_end_is_noticed() {
     });
 
     // One member for another: the one is out, under the name that says so.
-    postgres_team(
-        &world,
-        "extra",
-        &json!({
-            "additionalTeams": { "ACID": ["helpers"] },
-            "additionalSuperuserTeams": { "ACID": ["dba"] },
-            "additionalMembers": { "ACID": ["elephant", "tester"] },
-        }),
-    );
+    extra_members(&world, &["elephant", "tester"]);
     becomes(&world, "tester", MEMBER);
     becomes(&world, "kind_delete_me", "");
     assert_eq!(role(&world, "kind"), "absent", "it has another name");
     // Back again, and the name of the next leaver is taken.
     world.as_superuser("create role tester_delete_me nologin");
-    postgres_team(
-        &world,
-        "extra",
-        &json!({
-            "additionalTeams": { "ACID": ["helpers"] },
-            "additionalSuperuserTeams": { "ACID": ["dba"] },
-            "additionalMembers": { "ACID": ["elephant", "kind"] },
-        }),
-    );
+    extra_members(&world, &["elephant", "kind"]);
     becomes(&world, "kind", MEMBER);
     becomes(&world, "tester", "");
     world.as_superuser("drop role tester_delete_me");

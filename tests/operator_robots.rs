@@ -36,6 +36,15 @@ fn object(world: &Cloud, kind: &str, name: &str, field: &str, data: &Value) {
     world.platform.kube.try_apply(&object).expect("it is accepted");
 }
 
+/// The Secret with a numbered role, whose password this is, and one that a ConfigMap defines.
+fn numbered(world: &Cloud, password: &str) {
+    let data = json!({
+        "user1": "robot_backup", "password1": password, "inrole1": "robot_zmon",
+        "robot_etl": "password-of-the-etl",
+    });
+    object(world, "Secret", "infrastructure", "stringData", &data);
+}
+
 /// The roles that somebody is a member of.
 fn member_of(world: &Cloud, name: &str) -> BTreeSet<String> {
     let all = world.as_superuser(&format!(
@@ -67,16 +76,7 @@ fn infrastructure_roles_are_on_every_cluster_and_follow_their_secrets() {
         "secretname:{namespace}/monitoring,userkey:user,passwordkey:password,defaultrolevalue:robot_zmon"
     );
     world.configure(&[("infrastructure_roles_secrets", &line)]);
-    object(
-        &world,
-        "Secret",
-        "infrastructure",
-        "stringData",
-        &json!({
-            "user1": "robot_backup", "password1": "first-of-the-backup", "inrole1": "robot_zmon",
-            "robot_etl": "password-of-the-etl",
-        }),
-    );
+    numbered(&world, "first-of-the-backup");
     object(
         &world,
         "ConfigMap",
@@ -122,16 +122,7 @@ fn infrastructure_roles_are_on_every_cluster_and_follow_their_secrets() {
     assert_eq!(etl["MemberOf"], json!(["robot_zmon"]), "{known:#}");
     assert!(!known.to_string().contains("password-of"), "{known:#}");
 
-    object(
-        &world,
-        "Secret",
-        "infrastructure",
-        "stringData",
-        &json!({
-            "user1": "robot_backup", "password1": "second-of-the-backup", "inrole1": "robot_zmon",
-            "robot_etl": "password-of-the-etl",
-        }),
-    );
+    numbered(&world, "second-of-the-backup");
     world.logs_in("robot_backup", "second-of-the-backup");
     let error = world.login("robot_backup", "first-of-the-backup", "select 1");
     error.expect_err("the former password is none any more");
@@ -146,16 +137,7 @@ fn infrastructure_roles_are_on_every_cluster_and_follow_their_secrets() {
     let said = world.platform.wait_for_condition(CLUSTER, "RolesSynced", wanted);
     assert!(said.contains("Secret") && said.contains("infrastructure"), "{said}");
     world.logs_in("robot_backup", "second-of-the-backup");
-    object(
-        &world,
-        "Secret",
-        "infrastructure",
-        "stringData",
-        &json!({
-            "user1": "robot_backup", "password1": "second-of-the-backup", "inrole1": "robot_zmon",
-            "robot_etl": "password-of-the-etl",
-        }),
-    );
+    numbered(&world, "second-of-the-backup");
     synced(&world);
     another_operator_writes_nothing(&mut world);
     nobody_tells_a_secret(&world);

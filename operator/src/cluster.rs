@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::api::spec::PostgresSpec;
 
@@ -43,4 +43,19 @@ pub struct Cluster {
     /// Of the manifest itself.
     pub owner_references: Vec<OwnerReference>,
     pub spec: PostgresSpec,
+}
+
+impl Cluster {
+    /// `metadata`: of its manifest.
+    pub fn new(id: ClusterId, metadata: &ObjectMeta, spec: PostgresSpec) -> Self {
+        Self {
+            id,
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or(0),
+            labels: metadata.labels.clone().unwrap_or_default(),
+            annotations: metadata.annotations.clone().unwrap_or_default(),
+            owner_references: metadata.owner_references.clone().unwrap_or_default(),
+            spec,
+        }
+    }
 }

@@ -125,6 +125,13 @@ pub async fn ensure_against<K: Kind>(
     Ok((written, Some(now)))
 }
 
+/// Whether some field of an object may be ours by an earlier apply.
+pub fn has_applied<K: Kind>(live: &K) -> bool {
+    live.managed_fields().iter().any(|own| {
+        own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
+    })
+}
+
 /// Creates an object that must not be there yet: `None` if it is.
 ///
 /// # Errors

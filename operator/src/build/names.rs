@@ -69,6 +69,12 @@ pub fn base_labels(cluster: &str, labels: &Labels) -> BTreeMap<String, String> {
     all
 }
 
+/// The same as a LIST takes them.
+pub fn selector(cluster: &str, labels: &Labels) -> String {
+    let labels = base_labels(cluster, labels);
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
 /// Labels that every object of a cluster has.
 pub fn labels(cluster: &Cluster, labels: &Labels) -> BTreeMap<String, String> {
     let mut all = base_labels(&cluster.id.name, labels);

@@ -38,7 +38,7 @@ pub(super) async fn run(
 ) -> Result<Left, String> {
     tombstone::put(context, config, id, uid).await.map_err(|error| error.to_string())?;
     let mut errors = Vec::new();
-    let selector = selector(config, id);
+    let selector = names::selector(&id.name, &config.labels);
     let own_name = std::slice::from_ref(&id.name);
     note(&mut errors, named::<StatefulSet>(context, id, &selector, own_name).await);
     note(&mut errors, delete_all::<PodDisruptionBudget>(context, id, &selector).await);
@@ -99,11 +99,6 @@ fn note<T>(errors: &mut Vec<String>, result: Result<T, ApplyError>) {
     if let Err(error) = result {
         errors.push(error.to_string());
     }
-}
-
-pub(super) fn selector(config: &Config, id: &ClusterId) -> String {
-    let labels = names::base_labels(&id.name, &config.labels);
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 pub(super) async fn list<K: Kind>(

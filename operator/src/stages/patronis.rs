@@ -12,7 +12,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use crate::apply::{Kind, ensure_against};
+use crate::apply::{Kind, ensure_against, has_applied};
 use crate::build::endpoints::are_patronis;
 use crate::build::meta;
 use crate::build::names::{self, PATRONI_SUFFIXES, Role};
@@ -20,7 +20,6 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::leader::NAME;
 
 /// Adopts them all. One that fails does not stop the others.
 pub(super) async fn adopt(
@@ -80,11 +79,9 @@ async fn list<K: Kind>(
     cluster: &Cluster,
 ) -> Result<Vec<K>, ApplyError> {
     let api: Api<K> = Api::namespaced(context.client.clone(), &cluster.id.namespace);
-    let labels = names::base_labels(&cluster.id.name, &config.labels);
-    let selector: Vec<String> =
-        labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let selector = names::selector(&cluster.id.name, &config.labels);
     // What the API server has in its memory will do: whoever comes later is met at the next look.
-    let which = ListParams::default().labels(&selector.join(",")).match_any();
+    let which = ListParams::default().labels(&selector).match_any();
     let found = api.list(&which).await;
     Ok(found.map_err(|error| ApplyError::of::<K>(&cluster.id.name, &error))?.items)
 }
@@ -99,10 +96,7 @@ async fn one<K: Kind + Default>(
     let mut metadata = meta::meta(&name, cluster, config, BTreeMap::new(), BTreeMap::new());
     metadata.labels = None;
     let is_nothing = metadata.owner_references.is_none() && metadata.annotations.is_none();
-    let was_something = live.managed_fields().iter().any(|own| {
-        own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
-    });
-    if is_nothing && !was_something {
+    if is_nothing && !has_applied(live) {
         return Ok(None);
     }
     metadata.uid = live.uid();

@@ -39,16 +39,7 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     build::pod::check_pods(&spec, config)?;
     windows::check(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
-    let metadata = &manifest.metadata;
-    let cluster = Cluster {
-        id,
-        uid: metadata.uid.clone().unwrap_or_default(),
-        generation: metadata.generation.unwrap_or(0),
-        labels: metadata.labels.clone().unwrap_or_default(),
-        annotations: metadata.annotations.clone().unwrap_or_default(),
-        owner_references: metadata.owner_references.clone().unwrap_or_default(),
-        spec,
-    };
+    let cluster = Cluster::new(id, &manifest.metadata, spec);
     let roles = roles::of_manifest(&cluster, config)?;
     Ok(Accepted { cluster, roles, databases })
 }

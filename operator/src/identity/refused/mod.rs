@@ -24,16 +24,7 @@ pub(super) fn for_people(manifest: &Postgresql) -> Option<Accepted> {
     if manifest.spec.get("standby").is_some_and(|standby| !standby.is_null()) {
         spec.standby.get_or_insert_default();
     }
-    let metadata = &manifest.metadata;
-    let cluster = Cluster {
-        id: ClusterId::of(manifest)?,
-        uid: metadata.uid.clone().unwrap_or_default(),
-        generation: metadata.generation.unwrap_or(0),
-        labels: metadata.labels.clone().unwrap_or_default(),
-        annotations: metadata.annotations.clone().unwrap_or_default(),
-        owner_references: metadata.owner_references.clone().unwrap_or_default(),
-        spec,
-    };
+    let cluster = Cluster::new(ClusterId::of(manifest)?, &manifest.metadata, spec);
     Some(Accepted { cluster, roles: ManifestRoles::default(), databases: Wanted::default() })
 }
 

@@ -10,12 +10,11 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use crate::apply::ensure_against;
+use crate::apply::{ensure_against, has_applied};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::leader::NAME;
 
 type Annotations = BTreeMap<String, String>;
 
@@ -40,11 +39,8 @@ pub async fn run(context: &Context, config: &Config, cluster: &Cluster) -> Vec<A
 
 /// Whether something is missing, or ours and not wanted any more.
 fn lacks(pod: &Pod, wanted: &Annotations) -> bool {
-    let has_ours = pod.managed_fields().iter().any(|own| {
-        own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
-    });
     let is_there = |(key, value): (&String, &String)| pod.annotations().get(key) == Some(value);
-    pod.metadata.deletion_timestamp.is_none() && (has_ours || !wanted.iter().all(is_there))
+    pod.metadata.deletion_timestamp.is_none() && (has_applied(pod) || !wanted.iter().all(is_there))
 }
 
 /// What is applied: it is this very pod, and nothing but annotations.
