@@ -8,7 +8,7 @@
 //!
 //! Whoever owns a database may have made a schema and a function of these names before us: they are
 //! not used, not changed, and told of. The one thing that is ever dropped is a function of this
-//! name that somebody else owns in a schema of the superuser.
+//! name in a schema of the superuser that somebody else made there, another operator included.
 
 mod observed;
 mod plan;

@@ -12,7 +12,7 @@ use super::observed::{Function, Grantee};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Step {
     CreateSchema,
-    /// It is not the superuser's, or gives something else.
+    /// It is not the superuser's, or gives something of another type.
     DropFunction,
     CreateFunction,
     ReplaceFunction,
@@ -33,7 +33,10 @@ pub(super) fn plan(lookup: &Lookup, there: &Function) -> Result<Vec<Step>, Strin
         return Err(format!("the role {user} does not exist yet"));
     }
     let other = "drop the schema, or set connectionPooler.schema to another name";
-    let Some(own) = &there.schema else { return Ok(vec![Step::CreateSchema]) };
+    let function = [Step::CreateFunction, Step::GrantExecute];
+    let Some(own) = &there.schema else {
+        return Ok([Step::CreateSchema, Step::GrantUsage].into_iter().chain(function).collect());
+    };
     if !own.owner.is_superuser {
         let owner = own.owner.name.shown();
         return Err(format!(
@@ -57,11 +60,12 @@ pub(super) fn plan(lookup: &Lookup, there: &Function) -> Result<Vec<Step>, Strin
         steps.push(Step::GrantUsage);
     }
     let Some(lookup) = &there.lookup else {
-        steps.push(Step::CreateFunction);
+        steps.extend(function);
         return Ok(steps);
     };
     if !lookup.owner.is_superuser || !lookup.is_replaceable {
-        steps.extend([Step::DropFunction, Step::CreateFunction]);
+        steps.push(Step::DropFunction);
+        steps.extend(function);
         return Ok(steps);
     }
     if !lookup.is_right {
@@ -81,7 +85,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateSchema => f.write_str("create the schema of the pooler"),
-            Self::DropFunction => f.write_str("drop somebody else's user_lookup"),
+            Self::DropFunction => f.write_str("drop the user_lookup of somebody else"),
             Self::CreateFunction => f.write_str("create user_lookup of the pooler"),
             Self::ReplaceFunction => f.write_str("correct user_lookup of the pooler"),
             Self::TakeFunction => f.write_str("own user_lookup of the pooler"),

@@ -122,8 +122,8 @@ fn role_literal(role: &RoleName) -> String {
     literal(role.as_str())
 }
 
-/// Whether what another body can be put into gives one record of two texts.
-const IS_REPLACEABLE: &str = "(p.prokind = 'f' and not p.proretset \
+/// Whether what another body can be put into gives rows of two texts.
+const IS_REPLACEABLE: &str = "(p.prokind = 'f' and p.proretset \
     and p.prorettype = 2249 and p.provariadic = 0 and p.pronargdefaults = 0 \
     and p.proallargtypes = array[25, 25, 25]::pg_catalog.oid[] \
     and p.proargmodes::pg_catalog.text = '{i,o,o}' \
@@ -168,11 +168,13 @@ pub(super) fn statement(lookup: &Lookup, step: &Step) -> String {
     }
 }
 
+/// No row for whoever is not known: with one of nulls, as the reference has it, PgBouncer lets her
+/// wait for a minute.
 fn definition(verb: &str, schema: &str) -> String {
     format!(
         "{verb} function {schema}.{name}(in i_username pg_catalog.text, \
-         out uname pg_catalog.text, out phash pg_catalog.text) returns record \
-         language sql stable security definer set search_path = pg_catalog, pg_temp \
+         out uname pg_catalog.text, out phash pg_catalog.text) returns setof record \
+         language sql stable security definer rows 1 set search_path = pg_catalog, pg_temp \
          as {body}",
         name = quote_identifier(NAME),
         body = literal(BODY),

@@ -40,10 +40,12 @@ fn with(mut all: Value, field: &str, value: Value) -> Value {
 #[test]
 fn nothing_is_done_where_everything_is_right_and_all_of_it_where_nothing_is() {
     assert_eq!(planned(&schema(), &function()), Ok(vec![]));
-    assert_eq!(planned(&Value::Null, &Value::Null), Ok(vec![Step::CreateSchema]));
+    let made = [Step::CreateFunction, Step::GrantExecute];
+    let all = [Step::CreateSchema, Step::GrantUsage].into_iter().chain(made.clone());
+    assert_eq!(planned(&Value::Null, &Value::Null), Ok(all.collect()));
+    assert_eq!(planned(&schema(), &Value::Null), Ok(made.to_vec()));
     let unusable = with(schema(), "is_usable", json!(false));
-    let steps = planned(&unusable, &Value::Null);
-    assert_eq!(steps, Ok(vec![Step::GrantUsage, Step::CreateFunction]));
+    assert_eq!(planned(&unusable, &function()), Ok(vec![Step::GrantUsage]));
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn a_schema_into_which_somebody_else_could_put_a_function_is_never_used() {
 
 #[test]
 fn a_function_that_is_nobodys_whom_one_can_trust_is_made_anew_and_never_kept() {
-    let anew = Ok(vec![Step::DropFunction, Step::CreateFunction]);
+    let anew = Ok(vec![Step::DropFunction, Step::CreateFunction, Step::GrantExecute]);
     let mallorys = with(function(), "owner", owner("mallory", false));
     assert_eq!(planned(&schema(), &mallorys), anew);
     let other = with(with(function(), "is_replaceable", json!(false)), "is_right", json!(false));
