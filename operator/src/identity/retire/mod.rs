@@ -17,7 +17,9 @@ use teams_sync::sql::{literal, quote_identifier};
 use teams_sync::sync::{Engine, last_text};
 
 use crate::config::Config;
-use crate::rotation::expired;
+use crate::identity::passwords::Current;
+use crate::rotation::{expired, is_former};
+use crate::secrets::OWN_UNTIL;
 
 /// What came of it, one line each.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ pub(super) async fn retire(
     dsn: &Dsn,
     engine: &Engine,
     config: &Config,
-    users: &BTreeMap<RoleName, RoleName>,
+    users: &BTreeMap<RoleName, Current>,
     desired: &Desired,
     is_dry_run: bool,
 ) -> Retired {
@@ -68,7 +70,7 @@ async fn on_server(
     dsn: &Dsn,
     engine: &Engine,
     config: &Config,
-    users: &BTreeMap<RoleName, RoleName>,
+    users: &BTreeMap<RoleName, Current>,
     desired: &Desired,
     is_dry_run: bool,
     retired: &mut Retired,
@@ -79,14 +81,15 @@ async fn on_server(
     let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
     let text = last_text(&answer).ok_or("the catalog gives no row")?;
     let members: Vec<Member> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    for member in gone(&members, users, desired, config, Timestamp::now()) {
-        let name = &member.name;
-        let line = format!("drop the user {name} of a former password");
+    let now = Timestamp::now();
+    for member in gone(&members, users, desired, config, now) {
+        let own = own(member, users, config, now);
+        let line = line(member, own);
         if is_dry_run {
             retired.dropped.push(line);
             continue;
         }
-        match session.batch(&statement(member, users)).await.map_err(|error| describe(&error)) {
+        match session.batch(&statement(member, own)).await.map_err(|error| describe(&error)) {
             Ok(_) => retired.dropped.push(line),
             Err(error) => retired.problems.push(format!("cannot {line}: {error}")),
         }
@@ -99,20 +102,59 @@ async fn on_server(
 const PINS: &str = "set role none; set search_path = pg_catalog; \
      set statement_timeout = '30s'; set lock_timeout = '5s'";
 
-/// While the role is rotated, the password that it had itself before is as old, and goes along: one
-/// transaction for both. Otherwise that is the one in its Secret.
-fn statement(member: &Member, users: &BTreeMap<RoleName, RoleName>) -> String {
-    let (name, base) = (quote_identifier(&member.name), quote_identifier(&member.of));
+/// The password that a role has itself, when a user of a former one of it is dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Own {
+    /// It is in the Secret, or was there not long ago.
+    Stays,
+    /// As old as that of the user.
+    IsFormer,
+    /// While the role is rotated, it is former as well, and nobody noted since when: the role may
+    /// have got a new one between two users.
+    Unknown,
+}
+
+fn own(
+    member: &Member,
+    users: &BTreeMap<RoleName, Current>,
+    config: &Config,
+    now: Timestamp,
+) -> Own {
     let current = users.get(&RoleName::from_catalog(member.of.clone()));
-    match current.is_some_and(|current| current.as_str() != member.of) {
-        true => format!("drop role {name}; alter role {base} password null"),
-        false => format!("drop role {name}"),
+    match current.filter(|current| current.username.as_str() != member.of) {
+        None => Own::Stays,
+        Some(Current { own_until: None, .. }) => Own::Unknown,
+        Some(Current { own_until: Some(until), .. }) if is_former(*until, now, config) => {
+            Own::IsFormer
+        }
+        Some(_) => Own::Stays,
+    }
+}
+
+fn line(member: &Member, own: Own) -> String {
+    let Member { name, of, .. } = member;
+    let line = format!("drop the user {name} of a former password");
+    match own {
+        Own::Stays => line,
+        Own::IsFormer => format!("{line}, and the password that {of} has itself"),
+        Own::Unknown => format!(
+            "{line}; the password that {of} has itself stays, for the annotation {OWN_UNTIL} of its Secret does not say until when it was used"
+        ),
+    }
+}
+
+/// One transaction for both.
+fn statement(member: &Member, own: Own) -> String {
+    let (name, base) = (quote_identifier(&member.name), quote_identifier(&member.of));
+    match own {
+        Own::IsFormer => format!("drop role {name}; alter role {base} password null"),
+        Own::Stays | Own::Unknown => format!("drop role {name}"),
     }
 }
 
 fn gone<'a>(
     members: &'a [Member],
-    users: &BTreeMap<RoleName, RoleName>,
+    users: &BTreeMap<RoleName, Current>,
     desired: &Desired,
     config: &Config,
     now: Timestamp,
@@ -134,7 +176,7 @@ fn gone<'a>(
         let current = users.get(&RoleName::from_catalog(member.of.clone()));
         if let Some(current) = current.filter(|_| !is_wanted(&name)) {
             let name = [member.name.as_str()];
-            if !expired(name, &member.of, current.as_str(), now, config).is_empty() {
+            if !expired(name, &member.of, current.username.as_str(), now, config).is_empty() {
                 all.push(member);
             }
         }
@@ -143,7 +185,7 @@ fn gone<'a>(
 }
 
 /// Members of these roles that have a comment of ours, people left out.
-fn query(users: &BTreeMap<RoleName, RoleName>, pam_role: &str) -> String {
+fn query(users: &BTreeMap<RoleName, Current>, pam_role: &str) -> String {
     let bases: Vec<String> = users.keys().map(|name| literal(name.as_str())).collect();
     format!(
         "{PINS}; select coalesce(json_agg(json_build_object(\

@@ -29,8 +29,9 @@ fn role(name: &str) -> RoleName {
     RoleName::from_catalog(name.to_owned())
 }
 
-fn users(all: &[(&str, &str)]) -> BTreeMap<RoleName, RoleName> {
-    all.iter().map(|(base, user)| (role(base), role(user))).collect()
+fn users(all: &[(&str, &str)]) -> BTreeMap<RoleName, Current> {
+    let current = |user| Current { username: role(user), own_until: None };
+    all.iter().map(|(base, user)| (role(base), current(user))).collect()
 }
 
 fn member(name: &str, comment: &str) -> Member {
@@ -69,7 +70,7 @@ const OURS: &str = "teams-sync: static roles=foo rotated-from=foo since=2025-01-
 
 fn dropped(
     members: &[Member],
-    users: &BTreeMap<RoleName, RoleName>,
+    users: &BTreeMap<RoleName, Current>,
     desired: &Desired,
 ) -> Vec<String> {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
@@ -104,11 +105,38 @@ fn who_is_asked_for_disputed_or_the_user_of_the_secret_stays() {
     assert!(dropped(&all, &users(&[("foo", "foo")]), &disputed).is_empty());
 }
 
+/// What happens to the password of `foo` itself when a user of 2025 is dropped.
+fn own_password(user: &str, own_until: Option<&str>) -> Own {
+    let own_until = own_until.map(|text| text.parse().unwrap());
+    let current = Current { username: role(user), own_until };
+    let users = BTreeMap::from([(role("foo"), current)]);
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    own(&member("foo250101", OURS), &users, &vectors::config(), now)
+}
+
 #[test]
 fn the_first_password_of_a_role_goes_with_the_first_user_of_a_former_one() {
-    let former = member("foo250101", OURS);
-    let rotated = statement(&former, &users(&[("foo", "foo261125")]));
+    let own = own_password("foo261125", Some("2025-01-01T00:00:00Z"));
+    let rotated = statement(&member("foo250101", OURS), own);
     assert_eq!(rotated, "drop role \"foo250101\"; alter role \"foo\" password null");
-    let switched_off = statement(&former, &users(&[("foo", "foo")]));
-    assert_eq!(switched_off, "drop role \"foo250101\"", "its Secret holds that password");
+}
+
+#[test]
+fn the_password_that_a_role_had_itself_not_long_ago_stays_whichever_user_goes() {
+    // Its rotation was switched off, and began anew in September.
+    let own = own_password("foo260901", Some("2026-09-01T00:00:00Z"));
+    assert_eq!(own, Own::Stays);
+    assert_eq!(statement(&member("foo250101", OURS), own), "drop role \"foo250101\"");
+    let in_its_secret = own_password("foo", Some("2025-01-01T00:00:00Z"));
+    assert_eq!(in_its_secret, Own::Stays);
+}
+
+#[test]
+fn a_password_of_which_nobody_noted_how_old_it_is_stays_and_is_told_of() {
+    let own = own_password("foo261125", None);
+    let former = member("foo250101", OURS);
+    assert_eq!(statement(&former, own), "drop role \"foo250101\"");
+    assert!(
+        line(&former, own).contains("stays, for the annotation acid.zalan.do/own-password-until")
+    );
 }
