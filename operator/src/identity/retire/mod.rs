@@ -5,7 +5,7 @@
 //! day of that, it is a member of that role, and nothing asks for it. One that owns something stays,
 //! and is told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -28,12 +28,30 @@ pub(super) struct Retired {
     pub(super) problems: Vec<String>,
 }
 
+/// What there is on a server.
+#[derive(Debug, Deserialize)]
+struct Found {
+    members: Vec<Member>,
+    /// A role of the manifest, and whom its Secret is for, who can log in as things are.
+    in_use: BTreeSet<(String, String)>,
+}
+
 /// A member of a role of the manifest, with a comment of ours.
 #[derive(Debug, Deserialize)]
 struct Member {
     of: String,
     name: String,
     comment: String,
+}
+
+/// Leaves out roles of whose users something could not be done, or waits: a password may be missing.
+pub(super) fn settled<'a>(
+    mut users: BTreeMap<RoleName, Current>,
+    unsettled: impl Iterator<Item = &'a RoleName>,
+) -> BTreeMap<RoleName, Current> {
+    let unsettled: BTreeSet<&RoleName> = unsettled.collect();
+    users.retain(|_, current| !unsettled.contains(&current.username));
+    users
 }
 
 /// Looks for them on one server, and drops them unless `is_dry_run`. `users`: roles of the manifest
@@ -80,9 +98,13 @@ async fn on_server(
     let query = query(users, &config.identity.pam_role_name);
     let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
     let text = last_text(&answer).ok_or("the catalog gives no row")?;
-    let members: Vec<Member> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let mut found: Found = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let now = Timestamp::now();
-    for member in gone(&members, users, desired, config, now) {
+    let members = std::mem::take(&mut found.members);
+    let gone = gone(&members, users, desired, config, now);
+    let (gone, stay) = apart(gone, &found.in_use, users);
+    retired.problems.extend(stay);
+    for member in gone {
         let own = own(member, users, config, now);
         let line = line(member, own);
         if is_dry_run {
@@ -184,21 +206,56 @@ fn gone<'a>(
     all
 }
 
-/// Members of these roles that have a comment of ours, people left out.
+/// Those of roles whose Secret is for somebody who can log in; and what is to be told of the others.
+/// Where the user of the day could not be made, applications still are who they were before.
+fn apart<'a>(
+    gone: Vec<&'a Member>,
+    in_use: &BTreeSet<(String, String)>,
+    users: &BTreeMap<RoleName, Current>,
+) -> (Vec<&'a Member>, BTreeSet<String>) {
+    let mut told = BTreeSet::new();
+    let can_log_in = |member: &&Member| {
+        let current = users.get(&RoleName::from_catalog(member.of.clone()));
+        let current = current.map(|current| current.username.to_string()).unwrap_or_default();
+        let pair = (member.of.clone(), current);
+        let can = in_use.contains(&pair);
+        if !can {
+            let (of, current) = pair;
+            told.insert(format!(
+                "users of former passwords of {of} stay: its Secret is for {current}, who is not there, or cannot log in as a member of {of}"
+            ));
+        }
+        can
+    };
+    let gone = gone.into_iter().filter(can_log_in).collect();
+    (gone, told)
+}
+
+/// Members of these roles that have a comment of ours, people left out; and who of those whom the
+/// Secrets are for can log in.
 fn query(users: &BTreeMap<RoleName, Current>, pam_role: &str) -> String {
-    let bases: Vec<String> = users.keys().map(|name| literal(name.as_str())).collect();
+    let list = |names: Vec<&RoleName>| {
+        let names: Vec<String> = names.iter().map(|name| literal(name.as_str())).collect();
+        names.join(", ")
+    };
+    let bases = list(users.keys().collect());
+    let current = list(users.values().map(|current| &current.username).collect());
+    let pam_role = literal(pam_role);
     format!(
-        "{PINS}; select coalesce(json_agg(json_build_object(\
+        "{PINS}; select json_build_object('members', (select coalesce(json_agg(json_build_object(\
          'of', base.rolname, 'name', own.rolname, 'comment', d.description)), '[]') \
          from pg_auth_members m join pg_roles base on base.oid = m.roleid \
          join pg_roles own on own.oid = m.member \
          join pg_shdescription d on d.objoid = own.oid and d.classoid = 'pg_authid'::regclass \
-         where base.rolname in ({}) and octet_length(d.description) <= 8192 \
+         where base.rolname in ({bases}) and octet_length(d.description) <= 8192 \
          and strpos(d.description, 'rotated-from=') > 0 \
          and not exists (select from pg_auth_members p join pg_roles g on g.oid = p.roleid \
-             where p.member = own.oid and g.rolname = {})",
-        bases.join(", "),
-        literal(pam_role)
+             where p.member = own.oid and g.rolname = {pam_role})), \
+         'in_use', (select coalesce(json_agg(json_build_array(base.rolname, own.rolname)), '[]') \
+         from pg_roles base join pg_roles own on own.oid = base.oid or exists (\
+             select from pg_auth_members m where m.roleid = base.oid and m.member = own.oid) \
+         where base.rolname in ({bases}) and own.rolname in ({current}) and own.rolcanlogin \
+         and (own.rolvaliduntil is null or own.rolvaliduntil > now())))"
     )
 }
 

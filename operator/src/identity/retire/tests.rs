@@ -105,6 +105,39 @@ fn who_is_asked_for_disputed_or_the_user_of_the_secret_stays() {
     assert!(dropped(&all, &users(&[("foo", "foo")]), &disputed).is_empty());
 }
 
+#[test]
+fn nobody_is_dropped_while_the_user_of_the_secret_cannot_log_in() {
+    let former = member("foo250101", OURS);
+    let users = users(&[("foo", "foo261125")]);
+    let in_use = |of: &str, user: &str| BTreeSet::from([(of.to_owned(), user.to_owned())]);
+    // She was not made; or is another role's; or it is the role itself who can.
+    for other in [BTreeSet::new(), in_use("bar", "foo261125"), in_use("foo", "foo")] {
+        let (gone, told) = apart(vec![&former], &other, &users);
+        assert!(gone.is_empty(), "{other:?}");
+        let told = told.first().unwrap();
+        assert!(told.contains("of foo stay: its Secret is for foo261125"), "{told}");
+    }
+    let (gone, told) = apart(vec![&former], &in_use("foo", "foo261125"), &users);
+    assert_eq!((gone.len(), told.len()), (1, 0));
+    assert!(apart(Vec::new(), &BTreeSet::new(), &users).1.is_empty(), "nothing was to be dropped");
+}
+
+#[test]
+fn a_role_of_whose_user_something_failed_or_waits_is_left_until_it_is_done() {
+    let users = users(&[("bar", "bar261125"), ("foo", "foo261125")]);
+    let (failed, other) = (role("foo261125"), role("bar"));
+    let left = settled(users, [&failed, &other].into_iter());
+    assert_eq!(left.keys().collect::<Vec<_>>(), [&role("bar")]);
+}
+
+#[test]
+fn the_server_is_asked_who_can_log_in_of_those_whom_the_secrets_are_for() {
+    let query = query(&users(&[("foo", "foo261125"), ("o'k", "o'k")]), "zalandos");
+    let asks = "where base.rolname in ('foo', 'o''k') and own.rolname in ('foo261125', 'o''k') \
+                and own.rolcanlogin";
+    assert!(query.contains(asks), "{query}");
+}
+
 /// What happens to the password of `foo` itself when a user of 2025 is dropped.
 fn own_password(user: &str, own_until: Option<&str>) -> Own {
     let own_until = own_until.map(|text| text.parse().unwrap());
