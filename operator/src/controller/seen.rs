@@ -49,9 +49,19 @@ impl Seen {
         Some(Arc::clone(&one.manifest))
     }
 
-    /// It is done, refused, or somebody made the manifest again.
+    /// Somebody made the manifest again.
     pub fn forget(&self, id: &ClusterId) {
         self.state().all.remove(id);
+    }
+
+    /// The deletion of the manifest with this uid is done, or refused. That of another one that had
+    /// the name after it is still to come.
+    pub fn done(&self, id: &ClusterId, uid: &str) {
+        let is_it = |one: &One| one.manifest.metadata.uid.as_deref().unwrap_or_default() == uid;
+        let mut state = self.state();
+        if state.all.get(id).is_some_and(is_it) {
+            state.all.remove(id);
+        }
     }
 
     pub fn clusters(&self) -> Vec<ClusterId> {

@@ -196,10 +196,16 @@ fn elsewhere(controller: &str) -> News {
 /// Nothing is known of it any more.
 fn forget(context: &Context, config: &Config, id: &ClusterId, uid: &str) -> Ended {
     context.memory.forget(id);
-    context.deletions.forget(id);
+    context.deletions.done(id, uid);
     context.identity.forget(id);
     context.board.cluster_gone(id);
-    let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };
+    let Some(manifest) = context.caches.manifests.get(id, &id.name) else {
+        return match context.deletions.get(id) {
+            // Somebody has used its name again, and deleted that as well.
+            Some(_) => Ended::Well { again: Duration::ZERO },
+            None => Ended::Forget,
+        };
+    };
     if manifest.metadata.uid.as_deref() == Some(uid) {
         // Somebody else keeps it, and there is nothing left for us to do.
         context.memory.with(id, |known| known.ended = Some(uid.to_owned()));

@@ -1,4 +1,5 @@
 mod leaves;
+mod lost;
 mod owners;
 mod protection;
 mod secrets;
