@@ -91,7 +91,7 @@ async fn the_end_of_one_deletion_is_not_that_of_the_next_under_its_name() {
     let store = Store::new([service.clone()]);
     let context = store.api().context(config(), None);
     fill(&context.caches.services, vec![super::of(service.1)]);
-    context.deletions.leads(true);
+    context.deletions.we_lead();
     context.deletions.add(&id(), Arc::new(manifest("uid-2", &json!({}))));
     let first = Deletion::Begun("uid-1".to_owned());
     let ended = proceed(&context, &config(), &id(), &first).await;
