@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
 use crate::api::postgresql::Postgresql;
@@ -36,8 +38,12 @@ struct One {
 }
 
 impl Seen {
-    /// An event said so.
-    pub fn add(&self, id: &ClusterId, manifest: Arc<Postgresql>) {
+    /// An event said so. Where the manifest does not say when it was deleted, it was just now.
+    pub fn add(&self, id: &ClusterId, mut manifest: Arc<Postgresql>) {
+        if manifest.metadata.deletion_timestamp.is_none() {
+            let now = Some(Time(Timestamp::now()));
+            Arc::make_mut(&mut manifest).metadata.deletion_timestamp = now;
+        }
         let mut state = self.state();
         state.drop_old();
         let until = state.another_leads.then(|| Instant::now() + REMEMBERED);

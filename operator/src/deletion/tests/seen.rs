@@ -61,6 +61,17 @@ async fn a_deletion_that_nobody_could_carry_out_is_still_there_when_we_lead_agai
 }
 
 #[tokio::test]
+async fn a_deletion_is_of_the_moment_when_it_was_seen_unless_it_says_when_it_was() {
+    let time =
+        |seen: &Seen| seen.get(&id()).and_then(|one| one.metadata.deletion_timestamp.clone());
+    let (before, seen) = (jiff::Timestamp::now(), seen(false));
+    assert!(time(&seen).is_some_and(|time| time.0 >= before));
+    let stamp = json!({ "deletionTimestamp": "2026-11-25T12:00:00Z" });
+    seen.add(&id(), Arc::new(manifest("uid-1", &stamp)));
+    assert_eq!(time(&seen).map(|time| time.0.to_string()).as_deref(), Some("2026-11-25T12:00:00Z"));
+}
+
+#[tokio::test]
 async fn who_makes_the_manifest_again_wants_what_is_there() {
     let seen = seen(false);
     seen.forget(&id());
