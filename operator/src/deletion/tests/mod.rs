@@ -5,6 +5,7 @@ mod protection;
 mod secrets;
 mod seen;
 mod steps;
+mod tombstone;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Resource;
