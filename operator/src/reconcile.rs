@@ -13,7 +13,7 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{pod_annotations, pods, pooler, resources, rotation, secrets, stateful_set};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -62,6 +62,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
+    let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
+    let poolers = poolers.map(|finding| (Stage::Pooler, finding));
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -76,7 +78,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Pods, pods.ready),
             (Stage::Template, pods.template),
         ];
-        picture.found(cluster.generation, found);
+        picture.found(cluster.generation, found.into_iter().chain(poolers));
         is_new
     });
     if pods.has_primary {
@@ -87,7 +89,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets]
+        [Stage::Resources, Stage::Secrets, Stage::Pooler]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });

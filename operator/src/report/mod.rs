@@ -23,10 +23,12 @@ pub enum Stage {
     Roles,
     Databases,
     HumanAccess,
+    /// Connection poolers, where somebody asks for them.
+    Pooler,
 }
 
 impl Stage {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
@@ -34,6 +36,7 @@ impl Stage {
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::Pooler,
     ];
 
     /// The type of its condition.
@@ -46,6 +49,7 @@ impl Stage {
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::Pooler => "PoolerReady",
         }
     }
 }

@@ -5,6 +5,7 @@ mod hand_over;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+pub mod pooler;
 pub mod resources;
 pub mod rotation;
 pub mod secrets;

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{MAP_KEY, Pooler, base_labels, labels, name, user_list};
+use super::{MAP_KEY, Pooler, VERSION, base_labels, labels, name, user_list};
 use crate::build::environment::{certificates_as, key_of, plain};
 use crate::build::meta::meta;
 use crate::build::names::{self, Role};
@@ -32,9 +32,8 @@ const MAX_CLIENTS: i32 = 10_000;
 /// The volume of the users that it knows, and where PgBouncer looks for them.
 const USERS: &str = "userlist";
 const USERS_PATH: &str = "/etc/pgbouncer/userlist.txt";
-/// Which users it knows, where they are others than at its beginning: a file in a pod stays as it
-/// was, so that pods have to be made anew.
-const USERS_VERSION: &str = "acid.zalan.do/pooler-users";
+/// Who may ask PgBouncer for figures.
+pub const INFRASTRUCTURE_ROLES: &str = "INFRASTRUCTURE_ROLES";
 
 /// What neither the manifest nor the configuration says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -115,7 +114,7 @@ fn annotations(cluster: &Cluster, config: &Config, facts: &Facts) -> BTreeMap<St
     all.extend(cluster.spec.pod_annotations.clone());
     all.extend(names::inherited_annotations(cluster, &config.labels));
     let version = facts.users_version.iter();
-    all.extend(version.map(|version| (USERS_VERSION.to_owned(), version.clone())));
+    all.extend(version.map(|version| (VERSION.to_owned(), version.clone())));
     all
 }
 
@@ -191,7 +190,7 @@ fn environment(
         plain("CONNECTION_POOLER_RESERVE_SIZE", sizes.least.to_string()),
         plain("CONNECTION_POOLER_MAX_CLIENT_CONN", MAX_CLIENTS.to_string()),
         plain("CONNECTION_POOLER_MAX_DB_CONN", sizes.most.to_string()),
-        plain("INFRASTRUCTURE_ROLES", &facts.infrastructure_roles),
+        plain(INFRASTRUCTURE_ROLES, &facts.infrastructure_roles),
     ];
     let names = [
         "CONNECTION_POOLER_CLIENT_TLS_CRT",

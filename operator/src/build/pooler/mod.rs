@@ -12,6 +12,7 @@ use crate::api::postgresql::FieldError;
 use crate::api::spec::{ConnectionPooler, PostgresSpec};
 use crate::cluster::Cluster;
 use crate::config::{self, Config, Labels};
+use crate::databases::SchemaName;
 
 mod deployment;
 mod service;
@@ -19,7 +20,7 @@ mod service;
 mod tests;
 mod user_list;
 
-pub use deployment::{Facts, deployment};
+pub use deployment::{Facts, INFRASTRUCTURE_ROLES, deployment};
 pub use service::service;
 pub use user_list::{MAP_KEY, UserList};
 
@@ -27,6 +28,9 @@ pub use user_list::{MAP_KEY, UserList};
 pub const APPLICATION: (&str, &str) = ("application", "db-connection-pooler");
 /// Which of the two it belongs to.
 pub const LABEL: &str = "connection-pooler";
+/// Which list of users it is, where there was another one before: on its Secret, and on the pods
+/// that read it. A file in a pod stays as it was, so that pods have to be made anew.
+pub const VERSION: &str = "acid.zalan.do/pooler-users";
 /// Of all instances together, where nothing is said.
 const MAX_DB_CONNECTIONS: i32 = 60;
 
@@ -42,6 +46,13 @@ pub struct Pooler {
     pub instances: i32,
     /// Of all instances together, to each database.
     pub max_db_connections: i32,
+}
+
+impl Pooler {
+    /// `None`: no schema can be called so, which was checked before.
+    pub fn schema(&self) -> Option<SchemaName> {
+        SchemaName::parse("connectionPooler.schema", &self.schema).ok()
+    }
 }
 
 /// `None`: nobody asks for one. For the primary a section without a flag does, for replicas only

@@ -123,18 +123,18 @@ fn role_literal(role: &RoleName) -> String {
 }
 
 /// Whether what another body can be put into gives rows of two texts.
-const IS_REPLACEABLE: &str = "(p.prokind = 'f' and p.proretset \
+const IS_REPLACEABLE: &str = "coalesce(p.prokind = 'f' and p.proretset \
     and p.prorettype = 2249 and p.provariadic = 0 and p.pronargdefaults = 0 \
     and p.proallargtypes = array[25, 25, 25]::pg_catalog.oid[] \
     and p.proargmodes::pg_catalog.text = '{i,o,o}' \
-    and p.proargnames = array['i_username', 'uname', 'phash'])";
+    and p.proargnames = array['i_username', 'uname', 'phash'], false)";
 
 fn is_right() -> String {
     format!(
-        "({IS_REPLACEABLE} and p.prosecdef and p.provolatile = 's' and not p.proisstrict \
+        "coalesce({IS_REPLACEABLE} and p.prosecdef and p.provolatile = 's' and not p.proisstrict \
          and not p.proleakproof and p.prosupport = 0 and p.probin is null \
          and p.proconfig = array[{path}] and p.prosrc = {body} \
-         and p.prolang = (select l.oid from pg_catalog.pg_language l where l.lanname = 'sql'))",
+         and p.prolang = (select l.oid from pg_catalog.pg_language l where l.lanname = 'sql'), false)",
         path = literal(PATH),
         body = literal(BODY),
     )
