@@ -41,6 +41,7 @@ mod operator_life;
 mod operator_objects;
 mod operator_people;
 mod operator_pooler;
+mod operator_pooler_databases;
 mod operator_promises;
 mod operator_robots;
 mod operator_talk;

@@ -104,9 +104,9 @@ impl Place<'_> {
 /// Who may ask for figures now.
 fn infrastructure_roles(deployment: &Deployment) -> Option<String> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
-    let all = pod.containers.iter().flat_map(|one| one.env.iter().flatten());
-    let own = all.filter(|one| one.name == pooler::INFRASTRUCTURE_ROLES);
-    own.last().map(|own| own.value.clone().unwrap_or_default())
+    let mut all = pod.containers.iter().flat_map(|one| one.env.iter().flatten());
+    let own = all.find(|one| one.name == pooler::INFRASTRUCTURE_ROLES);
+    own.map(|own| own.value.clone().unwrap_or_default())
 }
 
 /// Whether not all instances run as they should, and how many do.
