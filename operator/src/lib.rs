@@ -35,3 +35,4 @@ pub mod tell;
 #[cfg(test)]
 mod testing;
 pub mod validate;
+pub mod windows;

@@ -119,6 +119,9 @@ pub struct Operation {
     pub ignore_instance_limits_annotation_key: Option<String>,
     pub enable_team_id_clustername_prefix: bool,
     pub enable_lazy_spilo_upgrade: bool,
+    pub enable_maintenance_windows: bool,
+    /// Checked; for clusters without windows of their own.
+    pub maintenance_windows: Vec<String>,
     pub storage_resize_mode: String,
 }
 

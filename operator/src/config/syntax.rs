@@ -160,6 +160,11 @@ pub(super) fn regex(text: &str) -> Checked {
     })
 }
 
+/// A maintenance window.
+pub(super) fn window(text: &str) -> Checked {
+    crate::windows::check(text).map_err(|reason| format!("it {reason}"))
+}
+
 /// http or https, with a host and without credentials.
 pub(super) fn url(text: &str) -> Checked {
     let Ok(url) = reqwest::Url::parse(text) else {

@@ -2,7 +2,6 @@
 //! Pure. A cluster that runs is never touched by a manifest that is refused here.
 
 mod unused;
-mod windows;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +16,7 @@ use crate::databases::{
     BadName, DatabaseName, ExtensionName, Prepared, PreparedSchema, SchemaName, Wanted,
 };
 use crate::roles::{self, ManifestRoles};
+use crate::windows;
 
 pub use unused::notes;
 
@@ -37,11 +37,21 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
-    windows::check(&spec.maintenance_windows)?;
+    check_windows(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
     let cluster = Cluster::new(id, &manifest.metadata, spec);
     let roles = roles::of_manifest(&cluster, config)?;
     Ok(Accepted { cluster, roles, databases })
+}
+
+fn check_windows(windows: &[String]) -> Result<(), FieldError> {
+    for (index, window) in windows.iter().enumerate() {
+        windows::check(window).map_err(|reason| {
+            let field = format!("spec.maintenanceWindows[{index}]");
+            FieldError::new(field, format!("{window:?} {reason}"))
+        })?;
+    }
+    Ok(())
 }
 
 fn databases(id: &ClusterId, spec: &PostgresSpec) -> Result<Wanted, FieldError> {
