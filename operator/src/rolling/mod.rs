@@ -107,9 +107,8 @@ const SETTLES: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
-    let is_due = |pod: &Pod| pod.marked && !pod.goes;
     let disturbs = |pod: &Pod| pod.goes || pod.leaves_node;
-    if !now.pods.iter().any(is_due) && !leader.is_some_and(disturbs) {
+    if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {
         // The last one has to be there again before it is over.
         let last = is_down(now).filter(|_| now.rolls && !now.paused);
         return last.map_or(Step::Nothing(Idle::UpToDate), Step::Wait);
@@ -119,6 +118,10 @@ pub fn next(now: &Situation) -> Step {
     }
     if now.switches {
         return Step::Wait(Waiting::Switches);
+    }
+    // Whoever may take over has to be well first.
+    if let Some(broken) = broken(now, leader) {
+        return remake(broken, Why::IsDown);
     }
     match leader {
         Some(leader) if leader.goes => hand_over(now, leader, Why::ScalesDown),
@@ -156,33 +159,39 @@ fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
     };
     let candidates: Vec<String> =
         candidates(now, leader, view).into_iter().map(str::to_owned).collect();
+    let best = now.pods.iter().find(|pod| Some(&pod.name) == candidates.first());
     let from = leader.name.clone();
-    match candidates.is_empty() {
-        true => Step::Wait(Waiting::NoCandidate(from)),
-        false => Step::SwitchOver { from, why, candidates },
+    match (best, down(now, Some(leader))) {
+        (Some(best), _) => {
+            prepared(now, leader, best).unwrap_or(Step::SwitchOver { from, why, candidates })
+        }
+        (None, Some(down)) => remake(down, Why::IsDown),
+        (None, None) => Step::Wait(Waiting::NoCandidate(from)),
     }
+}
+
+/// Whoever takes over is not to hand over again: if it is to be made anew or to move as well, that
+/// comes before. None: there is no need, or no time as the leader is down.
+fn prepared(now: &Situation, leader: &Pod, best: &Pod) -> Option<Step> {
+    if !leader.ready || !(best.marked || best.leaves_node) {
+        return None;
+    }
+    if let Some(down) = down(now, Some(leader)) {
+        return Some(remake(down, Why::IsDown));
+    }
+    Some(match is_down(now) {
+        Some(waiting) => Step::Wait(waiting),
+        None if best.marked => remake(best, Why::Rolls),
+        None => move_away(now, best),
+    })
 }
 
 /// The leader's node is about to go.
 fn leave(now: &Situation, leader: &Pod) -> Step {
-    let others: Vec<&Pod> = staying(now).filter(|pod| pod.name != leader.name).collect();
-    if others.is_empty() && now.wanted <= 1 {
-        return move_away(now, leader);
-    }
-    let view = match view(now) {
-        Ok(view) => view,
-        Err(step) => return step,
-    };
-    let able = candidates(now, leader, view);
-    let best = able.first().and_then(|name| others.iter().find(|pod| pod.name == **name));
-    match best {
-        None => Step::Wait(Waiting::NoCandidate(leader.name.clone())),
-        // It would have to move again.
-        Some(best) if best.leaves_node => match is_down(now) {
-            Some(waiting) => Step::Wait(waiting),
-            None => move_away(now, best),
-        },
-        Some(_) => hand_over(now, leader, Why::LeavesNode),
+    let is_alone = staying(now).all(|pod| pod.name == leader.name);
+    match is_alone && now.wanted <= 1 {
+        true => move_away(now, leader),
+        false => hand_over(now, leader, Why::LeavesNode),
     }
 }
 
@@ -191,8 +200,36 @@ fn move_away(now: &Situation, pod: &Pod) -> Step {
     let is_new = pod.created.is_some_and(|at| now.now.duration_since(at) < SETTLES);
     match is_new {
         true => Step::Wait(Waiting::Landed(pod.name.clone())),
-        false => Step::Delete { pod: pod.name.clone(), why: Why::LeavesNode },
+        false => remake(pod, Why::LeavesNode),
     }
+}
+
+/// A pod that does not run, and is to be made anew. Whoever leads may be of use for as long as
+/// PostgreSQL runs.
+fn broken<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let is_broken = |pod: &&Pod| match leads(pod, leader) {
+        true => pod.life == Life::Dead,
+        false => pod.life != Life::Runs,
+    };
+    staying(now).filter(is_due).find(is_broken)
+}
+
+/// A pod that runs and is not ready, and is to be made anew; one at a time.
+fn down<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let any_goes = staying(now).any(|pod| pod.deleting);
+    staying(now).filter(is_due).find(|pod| !pod.ready && !any_goes && !leads(pod, leader))
+}
+
+fn is_due(pod: &&Pod) -> bool {
+    pod.marked && !pod.deleting
+}
+
+fn leads(pod: &Pod, leader: Option<&Pod>) -> bool {
+    leader.is_some_and(|leader| leader.name == pod.name)
+}
+
+fn remake(pod: &Pod, why: Why) -> Step {
+    Step::Delete { pod: pod.name.clone(), why }
 }
 
 fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
@@ -200,15 +237,6 @@ fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
 }
 
 fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
-    let leads = |pod: &Pod| leader.is_some_and(|leader| leader.name == pod.name);
-    let due = |pod: &&Pod| pod.marked && !pod.deleting;
-    let is_broken = |pod: &&Pod| match leads(pod) {
-        true => pod.life == Life::Dead,
-        false => pod.life != Life::Runs,
-    };
-    if let Some(broken) = staying(now).filter(due).find(is_broken) {
-        return Step::Delete { pod: broken.name.clone(), why: Why::IsDown };
-    }
     if let Some(deleting) = staying(now).find(|pod| pod.deleting) {
         return Step::Wait(Waiting::Deleting(deleting.name.clone()));
     }
@@ -217,15 +245,15 @@ fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
     if let Some(leader) = leader.filter(late) {
         return Step::Wait(Waiting::Label(leader.name.clone()));
     }
-    if let Some(down) = staying(now).filter(due).find(|pod| !pod.ready && !leads(pod)) {
-        return Step::Delete { pod: down.name.clone(), why: Why::IsDown };
+    if let Some(down) = down(now, leader) {
+        return remake(down, Why::IsDown);
     }
     if let Some(waiting) = is_down(now) {
         return Step::Wait(waiting);
     }
-    let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod)).collect();
+    let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod, leader)).collect();
     match (leader, others.as_slice()) {
-        (Some(alone), []) => Step::Delete { pod: alone.name.clone(), why: Why::Rolls },
+        (Some(alone), []) => remake(alone, Why::Rolls),
         // It has just started, and leads in a moment.
         (None, _) => Step::Wait(Waiting::NoLeader),
         (Some(leader), others) => roll_among(now, leader, others),
@@ -258,11 +286,10 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
     if !leader.ready {
         return match candidates(now, leader, view).is_empty() {
             // It is down, and nobody could take over.
-            true => Step::Delete { pod: leader.name.clone(), why: Why::IsDown },
+            true => remake(leader, Why::IsDown),
             false => hand_over(now, leader, Why::Rolls),
         };
     }
-    let streams = |pod: &&&Pod| view.streams(&pod.name);
     let behind: Vec<String> = others
         .iter()
         .filter(|pod| !pod.marked && !view.streams(&pod.name))
@@ -271,7 +298,7 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
     if !behind.is_empty() {
         return Step::Wait(Waiting::Streams(behind));
     }
-    let any_streams = others.iter().any(|pod| streams(&pod));
+    let any_streams = others.iter().any(|pod| view.streams(&pod.name));
     if view.is_synchronous && any_streams && !view.has_synchronous_standby() {
         return Step::Wait(Waiting::NoSynchronousStandby);
     }
@@ -280,7 +307,7 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
         (view.streams(&pod.name), view.is_synchronous_standby(&pod.name), pod.ordinal)
     };
     match others.iter().filter(|pod| pod.marked).min_by_key(order) {
-        Some(replica) => Step::Delete { pod: replica.name.clone(), why: Why::Rolls },
+        Some(replica) => remake(replica, Why::Rolls),
         None => hand_over(now, leader, Why::Rolls),
     }
 }
