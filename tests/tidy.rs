@@ -314,6 +314,7 @@ fn the_middle_of_the_operator_is_pure() {
         "report",
         "restart",
         "roles",
+        "rolling",
         "rotation",
         "validate",
     ];
