@@ -49,6 +49,7 @@ pub mod versions;
 pub mod wire;
 pub mod workdir;
 pub mod world;
+pub mod writer;
 
 pub use self::kube::Kube;
 pub use api_proxy::{ApiProxy, Fault};
@@ -71,3 +72,4 @@ pub use teams_sync::TeamsSync;
 pub use token_service::{Request, TokenService};
 pub use versions::Version;
 pub use world::{Outcome, World};
+pub use writer::Writer;

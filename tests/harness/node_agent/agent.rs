@@ -20,6 +20,7 @@ use super::pod::Pod;
 use super::turn::{Seen, Shared};
 use super::volumes::claim_folder;
 use crate::control_plane::{ADDRESS, ControlPlane, PORT};
+use crate::network::Network;
 use crate::postmaster::psql;
 use crate::sandbox::Sandbox;
 use crate::secrets::random_text;
@@ -187,6 +188,11 @@ impl NodeAgent {
     /// so that whoever has mounted it sees what changes.
     pub fn hosts_file(&self) -> &Path {
         &self.shared.machine.hosts
+    }
+
+    /// Where the pods are.
+    pub fn network(&self) -> &Network {
+        &self.shared.machine.network
     }
 
     /// A command that runs in the network of the cluster, knows its names, and trusts the
