@@ -20,7 +20,8 @@ pub async fn follow(context: &Context) {
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                is_told = false;
+                // A list begins with that before it is refused.
+                is_told &= matches!(event, watcher::Event::Init);
                 let config = context.config();
                 let readiness = &config.pods.node_readiness_label;
                 let turned = context.nodes.take(event, readiness, Timestamp::now());
