@@ -317,6 +317,7 @@ fn the_middle_of_the_operator_is_pure() {
         "report",
         "restart",
         "roles",
+        "rolling",
         "rotation",
         "validate",
     ];

@@ -28,10 +28,12 @@ pub mod reconcile;
 pub mod report;
 pub mod restart;
 pub mod roles;
+pub mod rolling;
 pub mod rotation;
 pub mod run;
 pub mod secrets;
 pub mod stages;
+pub mod switchover;
 pub mod tell;
 #[cfg(test)]
 mod testing;

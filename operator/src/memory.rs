@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::report::Picture;
-use crate::stages::HandOver;
+use crate::stages::Rolling;
+use crate::switchover::Switchover;
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -35,8 +36,10 @@ pub struct Known {
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.
     pub teams: BTreeSet<String>,
-    /// How it goes with a primary whose pod is about to go.
-    pub hand_over: HandOver,
+    /// How it goes with a primary that hands over.
+    pub switchover: Switchover,
+    /// How it goes with pods that are made anew.
+    pub rolling: Rolling,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

@@ -13,7 +13,7 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{pod_annotations, pods, resources, rolling, rotation, secrets, stateful_set};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -58,9 +58,12 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
     let workload = stateful_set::run(context, &config, &manifest, cluster).await;
+    let fewer = workload.fewer;
+    let workload = workload.finding;
     let waits = workload.outcome == Outcome::Waiting;
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
+    let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
@@ -74,7 +77,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             ),
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
-            (Stage::Template, pods.template),
+            (Stage::Template, rolled.finding),
         ];
         picture.found(cluster.generation, found);
         is_new
@@ -96,8 +99,9 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     // What it waits for is nothing that tells us.
-    let again = if waits { config.operation.resource_check_interval } else { resync };
-    Ended::Well { again }
+    let check = waits.then_some(config.operation.resource_check_interval);
+    let again = check.into_iter().chain(rolled.again).min();
+    Ended::Well { again: again.unwrap_or(resync) }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.
