@@ -174,7 +174,11 @@ impl Scene {
         self.mark(&leader);
         eventually("the old primary is made anew", || {
             let now = self.uids();
-            if now.get(&leader).is_some_and(|uid| *uid != before[&leader]) { Ok(()) } else { Err(now) }
+            if now.get(&leader).is_some_and(|uid| *uid != before[&leader]) {
+                Ok(())
+            } else {
+                Err(now)
+            }
         });
         assert_ne!(self.world.primary(), leader);
         self.all_are_ready();

@@ -6,8 +6,10 @@
 //!
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
-//! over. A pod that is down anyway may be made anew at once.
+//! over. A pod that is down anyway may be made anew at once. A primary hands over once: who would
+//! have to be disturbed as well is disturbed before it leads.
 
+mod leave;
 mod marks;
 mod seen;
 mod waiting;
@@ -37,7 +39,10 @@ pub struct Situation {
     pub view: Option<Result<View, String>>,
     /// Whether a switchover was asked for and has not ended.
     pub switches: bool,
-    pub now: Timestamp,
+    /// When a maintenance window opens, if none is open: a primary leaves its node only then.
+    pub opens: Option<Timestamp>,
+    /// The primary should have left its node long ago.
+    pub overdue: bool,
 }
 
 /// One pod.
@@ -58,7 +63,17 @@ pub struct Pod {
     pub goes: bool,
     /// Its node is about to go.
     pub leaves_node: bool,
-    pub created: Option<Timestamp>,
+    /// And made anew it would come nowhere better.
+    pub stranded: Option<Stranded>,
+}
+
+/// Why it would be of no use to make a pod anew that has to leave its node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stranded {
+    /// It came there when the node was about to go already, and would come again.
+    Landed,
+    /// No other node would take it.
+    NoNode,
 }
 
 /// The next thing to do.
@@ -73,6 +88,8 @@ pub enum Step {
         from: String,
         why: Why,
         candidates: Vec<String>,
+        /// Not at once, but then.
+        at: Option<Timestamp>,
     },
     /// It is made anew by its StatefulSet.
     Delete {
@@ -101,9 +118,6 @@ pub enum Why {
     IsDown,
 }
 
-/// A pod that was just made and is on a node that goes again is not moved again before this.
-const SETTLES: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
-
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
@@ -122,7 +136,7 @@ pub fn next(now: &Situation) -> Step {
     }
     match leader {
         Some(leader) if leader.goes => hand_over(now, leader, Why::ScalesDown),
-        Some(leader) if leader.leaves_node && !leader.deleting => leave(now, leader),
+        Some(leader) if leader.leaves_node && !leader.deleting => leave::leave(now, leader),
         _ => roll(now, leader),
     }
 }
@@ -156,43 +170,15 @@ fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
     };
     let candidates: Vec<String> =
         candidates(now, leader, view).into_iter().map(str::to_owned).collect();
-    let from = leader.name.clone();
-    match candidates.is_empty() {
-        true => Step::Wait(Waiting::NoCandidate(from)),
-        false => Step::SwitchOver { from, why, candidates },
-    }
-}
-
-/// The leader's node is about to go.
-fn leave(now: &Situation, leader: &Pod) -> Step {
-    let others: Vec<&Pod> = staying(now).filter(|pod| pod.name != leader.name).collect();
-    if others.is_empty() && now.wanted <= 1 {
-        return move_away(now, leader);
-    }
-    let view = match view(now) {
-        Ok(view) => view,
-        Err(step) => return step,
+    let best = now.pods.iter().find(|pod| Some(&pod.name) == candidates.first());
+    let Some(best) = best else {
+        return Step::Wait(Waiting::NoCandidate(leader.name.clone()));
     };
-    let able = candidates(now, leader, view);
-    let best = able.first().and_then(|name| others.iter().find(|pod| pod.name == **name));
-    match best {
-        None => Step::Wait(Waiting::NoCandidate(leader.name.clone())),
-        // It would have to move again.
-        Some(best) if best.leaves_node => match is_down(now) {
-            Some(waiting) => Step::Wait(waiting),
-            None => move_away(now, best),
-        },
-        Some(_) => hand_over(now, leader, Why::LeavesNode),
+    if let Some(first) = leave::before(now, leader, best, why) {
+        return first;
     }
-}
-
-/// A pod that has just come to a node that goes would come there again.
-fn move_away(now: &Situation, pod: &Pod) -> Step {
-    let is_new = pod.created.is_some_and(|at| now.now.duration_since(at) < SETTLES);
-    match is_new {
-        true => Step::Wait(Waiting::Landed(pod.name.clone())),
-        false => Step::Delete { pod: pod.name.clone(), why: Why::LeavesNode },
-    }
+    let at = now.opens.filter(|_| why == Why::LeavesNode);
+    Step::SwitchOver { from: leader.name.clone(), why, candidates, at }
 }
 
 fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
