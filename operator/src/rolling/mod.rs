@@ -6,10 +6,8 @@
 //!
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
-//! over. A pod that is down anyway may be made anew at once. A primary hands over once: who would
-//! have to be disturbed as well is disturbed before it leads.
+//! over. A pod that is down anyway may be made anew at once.
 
-mod leave;
 mod marks;
 mod seen;
 mod waiting;
@@ -121,9 +119,8 @@ pub enum Why {
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
-    let is_due = |pod: &Pod| pod.marked && !pod.goes;
     let disturbs = |pod: &Pod| pod.goes || pod.leaves_node;
-    if !now.pods.iter().any(is_due) && !leader.is_some_and(disturbs) {
+    if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {
         // The last one has to be there again before it is over.
         let last = is_down(now).filter(|_| now.rolls && !now.paused);
         return last.map_or(Step::Nothing(Idle::UpToDate), Step::Wait);
@@ -134,9 +131,13 @@ pub fn next(now: &Situation) -> Step {
     if now.switches {
         return Step::Wait(Waiting::Switches);
     }
+    // Whoever may take over has to be well first.
+    if let Some(broken) = broken(now, leader) {
+        return remake(broken, Why::IsDown);
+    }
     match leader {
         Some(leader) if leader.goes => hand_over(now, leader, Why::ScalesDown),
-        Some(leader) if leader.leaves_node && !leader.deleting => leave::leave(now, leader),
+        Some(leader) if leader.leaves_node && !leader.deleting => leave(now, leader),
         _ => roll(now, leader),
     }
 }
@@ -151,34 +152,109 @@ fn candidates<'a>(now: &Situation, leader: &Pod, view: &'a View) -> Vec<&'a str>
     view.candidates(rank)
 }
 
-/// What a member says, or what there is to do until one has said something.
-fn view(now: &Situation) -> Result<&View, Step> {
-    match &now.view {
-        None => Err(Step::Ask),
-        Some(Err(problem)) => Err(Step::Wait(Waiting::Silent(problem.clone()))),
-        Some(Ok(view)) => match &view.members.scheduled_switchover {
-            Some(scheduled) => Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone()))),
-            None => Ok(view),
-        },
+/// What a member says, or what there is to do until one has said something and no switchover is to
+/// come. A node that goes while a window is open does not wait for a switchover at another time.
+fn view(now: &Situation, why: Why) -> Result<&View, Step> {
+    let view = match &now.view {
+        None => return Err(Step::Ask),
+        Some(Err(problem)) => return Err(Step::Wait(Waiting::Silent(problem.clone()))),
+        Some(Ok(view)) => view,
+    };
+    match &view.members.scheduled_switchover {
+        Some(scheduled) if why != Why::LeavesNode || now.opens.is_some() => {
+            Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone())))
+        }
+        _ => Ok(view),
     }
 }
 
 fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
-    let view = match view(now) {
+    let view = match view(now, why) {
         Ok(view) => view,
         Err(step) => return step,
     };
     let candidates: Vec<String> =
         candidates(now, leader, view).into_iter().map(str::to_owned).collect();
     let best = now.pods.iter().find(|pod| Some(&pod.name) == candidates.first());
-    let Some(best) = best else {
-        return Step::Wait(Waiting::NoCandidate(leader.name.clone()));
-    };
-    if let Some(first) = leave::before(now, leader, best, why) {
-        return first;
+    let from = leader.name.clone();
+    match (best, down(now, Some(leader))) {
+        (Some(best), _) => {
+            let at = now.opens.filter(|_| why == Why::LeavesNode);
+            let switch = Step::SwitchOver { from, why, candidates, at };
+            prepared(now, leader, best, why).unwrap_or(switch)
+        }
+        (None, Some(down)) => remake(down, Why::IsDown),
+        (None, None) => Step::Wait(Waiting::NoCandidate(from)),
     }
-    let at = now.opens.filter(|_| why == Why::LeavesNode);
-    Step::SwitchOver { from: leader.name.clone(), why, candidates, at }
+}
+
+/// Whoever takes over is not to hand over again: if it is to be made anew or to move as well, that
+/// comes before. None: there is no need, or no time as the leader is down or overdue.
+fn prepared(now: &Situation, leader: &Pod, best: &Pod, why: Why) -> Option<Step> {
+    let needs = match (best.marked, best.leaves_node) {
+        (true, false) => !now.overdue,
+        // Where it cannot move, only a primary that has to as well waits for that.
+        (false, true) => best.stranded.is_none() || why == Why::LeavesNode,
+        (both, _) => both,
+    };
+    if !leader.ready || !needs {
+        return None;
+    }
+    if let Some(down) = down(now, Some(leader)) {
+        return Some(remake(down, Why::IsDown));
+    }
+    Some(match is_down(now) {
+        Some(waiting) => Step::Wait(waiting),
+        None if best.marked => remake(best, Why::Rolls),
+        None => move_away(best),
+    })
+}
+
+/// The leader's node is about to go.
+fn leave(now: &Situation, leader: &Pod) -> Step {
+    let is_alone = staying(now).all(|pod| pod.name == leader.name);
+    match now.opens {
+        _ if !is_alone || now.wanted > 1 => hand_over(now, leader, Why::LeavesNode),
+        Some(at) => Step::Wait(Waiting::Window(at)),
+        None => move_away(leader),
+    }
+}
+
+/// It is made anew, and its node takes no pods any more.
+fn move_away(pod: &Pod) -> Step {
+    match pod.stranded {
+        None => remake(pod, Why::LeavesNode),
+        Some(Stranded::Landed) => Step::Wait(Waiting::Landed(pod.name.clone())),
+        Some(Stranded::NoNode) => Step::Wait(Waiting::NoNode(pod.name.clone())),
+    }
+}
+
+/// A pod that does not run, and is to be made anew. Whoever leads may be of use for as long as
+/// PostgreSQL runs.
+fn broken<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let is_broken = |pod: &&Pod| match leads(pod, leader) {
+        true => pod.life == Life::Dead,
+        false => pod.life != Life::Runs,
+    };
+    staying(now).filter(is_due).find(is_broken)
+}
+
+/// A pod that runs and is not ready, and is to be made anew; one at a time.
+fn down<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let any_goes = staying(now).any(|pod| pod.deleting);
+    staying(now).filter(is_due).find(|pod| !pod.ready && !any_goes && !leads(pod, leader))
+}
+
+fn is_due(pod: &&Pod) -> bool {
+    pod.marked && !pod.deleting
+}
+
+fn leads(pod: &Pod, leader: Option<&Pod>) -> bool {
+    leader.is_some_and(|leader| leader.name == pod.name)
+}
+
+fn remake(pod: &Pod, why: Why) -> Step {
+    Step::Delete { pod: pod.name.clone(), why }
 }
 
 fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
@@ -186,15 +262,6 @@ fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
 }
 
 fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
-    let leads = |pod: &Pod| leader.is_some_and(|leader| leader.name == pod.name);
-    let due = |pod: &&Pod| pod.marked && !pod.deleting;
-    let is_broken = |pod: &&Pod| match leads(pod) {
-        true => pod.life == Life::Dead,
-        false => pod.life != Life::Runs,
-    };
-    if let Some(broken) = staying(now).filter(due).find(is_broken) {
-        return Step::Delete { pod: broken.name.clone(), why: Why::IsDown };
-    }
     if let Some(deleting) = staying(now).find(|pod| pod.deleting) {
         return Step::Wait(Waiting::Deleting(deleting.name.clone()));
     }
@@ -203,15 +270,15 @@ fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
     if let Some(leader) = leader.filter(late) {
         return Step::Wait(Waiting::Label(leader.name.clone()));
     }
-    if let Some(down) = staying(now).filter(due).find(|pod| !pod.ready && !leads(pod)) {
-        return Step::Delete { pod: down.name.clone(), why: Why::IsDown };
+    if let Some(down) = down(now, leader) {
+        return remake(down, Why::IsDown);
     }
     if let Some(waiting) = is_down(now) {
         return Step::Wait(waiting);
     }
-    let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod)).collect();
+    let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod, leader)).collect();
     match (leader, others.as_slice()) {
-        (Some(alone), []) => Step::Delete { pod: alone.name.clone(), why: Why::Rolls },
+        (Some(alone), []) => remake(alone, Why::Rolls),
         // It has just started, and leads in a moment.
         (None, _) => Step::Wait(Waiting::NoLeader),
         (Some(leader), others) => roll_among(now, leader, others),
@@ -237,18 +304,17 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
     if let Some(late) = others.iter().find(|pod| pod.role != Some(Role::Replica)) {
         return Step::Wait(Waiting::Label(late.name.clone()));
     }
-    let view = match view(now) {
+    let view = match view(now, Why::Rolls) {
         Ok(view) => view,
         Err(step) => return step,
     };
     if !leader.ready {
         return match candidates(now, leader, view).is_empty() {
             // It is down, and nobody could take over.
-            true => Step::Delete { pod: leader.name.clone(), why: Why::IsDown },
+            true => remake(leader, Why::IsDown),
             false => hand_over(now, leader, Why::Rolls),
         };
     }
-    let streams = |pod: &&&Pod| view.streams(&pod.name);
     let behind: Vec<String> = others
         .iter()
         .filter(|pod| !pod.marked && !view.streams(&pod.name))
@@ -257,7 +323,7 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
     if !behind.is_empty() {
         return Step::Wait(Waiting::Streams(behind));
     }
-    let any_streams = others.iter().any(|pod| streams(&pod));
+    let any_streams = others.iter().any(|pod| view.streams(&pod.name));
     if view.is_synchronous && any_streams && !view.has_synchronous_standby() {
         return Step::Wait(Waiting::NoSynchronousStandby);
     }
@@ -266,7 +332,7 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
         (view.streams(&pod.name), view.is_synchronous_standby(&pod.name), pod.ordinal)
     };
     match others.iter().filter(|pod| pod.marked).min_by_key(order) {
-        Some(replica) => Step::Delete { pod: replica.name.clone(), why: Why::Rolls },
+        Some(replica) => remake(replica, Why::Rolls),
         None => hand_over(now, leader, Why::Rolls),
     }
 }

@@ -1,7 +1,7 @@
 //! The operator itself: what stands directly under `configuration`, and small groups.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, NotEmpty, NotYet, Restart, Within};
+use super::Rule::{AtLeast, Each, NotEmpty, Restart, Within};
 use super::keys;
 use crate::config::syntax::{annotation_key, image, window, word};
 

@@ -48,6 +48,9 @@ fn a_second_switchover_is_not_scheduled() {
     let at = later().to_string();
     view.members.scheduled_switchover = Some(crate::patroni::Scheduled { at: at.clone() });
     assert_eq!(waits(&now), Waiting::Scheduled(at));
+    // The window that it waits for is no more.
+    now.opens = None;
+    assert!(matches!(next(&now), Step::SwitchOver { at: None, .. }));
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn who_would_have_to_be_made_anew_as_well_is_so_before_it_leads() {
     assert_eq!(of(|pod| pod.leaves_node = true), remade("db-1", Why::LeavesNode));
     assert_eq!(of(|pod| pod.marked = true), remade("db-1", Why::Rolls));
     let both = |pod: &mut Pod| (pod.leaves_node, pod.marked) = (true, true);
-    assert_eq!(of(both), remade("db-1", Why::LeavesNode));
+    assert_eq!(of(both), remade("db-1", Why::Rolls));
     // The same for a primary that is to be made anew itself.
     let mut now = marked(2, &[0]);
     now.pods[1].leaves_node = true;

@@ -3,7 +3,6 @@ mod marks;
 mod seen;
 mod world;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Idle, Life, Limit, Pod, Situation, Step, Stranded, Waiting, Why, next};
@@ -237,6 +236,19 @@ fn a_primary_that_goes_hands_over_to_one_that_stays() {
 }
 
 #[test]
+fn whoever_could_take_over_from_a_primary_that_goes_is_made_well_first() {
+    for life in [Life::Partly, Life::Runs] {
+        let mut now = marked(2, &[0]);
+        (now.wanted, now.leader) = (1, Some("db-1".to_owned()));
+        (now.pods[0].ready, now.pods[0].life) = (false, life);
+        now.pods[1].goes = true;
+        let members = [("db-1", "leader", "running"), ("db-0", "replica", "stopped")];
+        now.view = Some(Ok(view(&members, false)));
+        assert_eq!(next(&now), Step::Delete { pod: "db-0".to_owned(), why: Why::IsDown });
+    }
+}
+
+#[test]
 fn a_pod_that_goes_is_not_made_anew_before() {
     let mut now = marked(3, &[2]);
     (now.wanted, now.pods[2].goes) = (2, true);
@@ -267,6 +279,18 @@ fn where_every_pod_leaves_its_node_a_replica_moves_before_the_primary_hands_over
     assert_eq!(waits(&now), Waiting::Landed("db-1".to_owned()));
     now.pods[1].leaves_node = false;
     assert!(matches!(next(&now), Step::SwitchOver { .. }));
+}
+
+#[test]
+fn nobody_takes_over_who_would_have_to_hand_over_again() {
+    let mut now = marked(2, &[0]);
+    now.pods[1].leaves_node = true;
+    assert_eq!(next(&now), Step::Delete { pod: "db-1".to_owned(), why: Why::LeavesNode });
+    let mut now = marked(2, &[1]);
+    now.pods[0].leaves_node = true;
+    assert_eq!(next(&now), Step::Delete { pod: "db-1".to_owned(), why: Why::Rolls });
+    now.pods[0].ready = false;
+    assert!(matches!(next(&now), Step::SwitchOver { .. }), "there is no time");
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn any_world() -> impl Strategy<Value = World> {
             let words = ["streaming", "running", "starting", "stopped"];
             let states = states.into_iter().map(|state| words[state].to_owned()).collect();
             let leader = pods.get(leader).map(|pod| pod.name.clone());
+            // Whoever wants fewer pods has more than that.
+            let missing = if staying < count { 0 } else { missing };
             World { wanted: staying + missing, pods, leader, states, is_synchronous }
         },
     )
