@@ -38,6 +38,7 @@ mod operator_deletion;
 mod operator_faults;
 mod operator_kills;
 mod operator_life;
+mod operator_nodes;
 mod operator_objects;
 mod operator_people;
 mod operator_promises;

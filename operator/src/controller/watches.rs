@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::one::{api, follow};
 use super::triggers;
 use crate::context::Context;
+use crate::nodes;
 
 /// Follows everything but the manifests until the set is dropped. `namespace`: `None` is all.
 pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
@@ -36,5 +37,7 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }
+    let context = Arc::clone(context);
+    tasks.spawn(async move { nodes::follow(&context).await });
     tasks
 }

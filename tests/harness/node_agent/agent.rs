@@ -19,7 +19,7 @@ use super::machine::{Machine, text};
 use super::pod::Pod;
 use super::turn::{Seen, Shared};
 use super::volumes::claim_folder;
-use crate::control_plane::{ADDRESS, ControlPlane, PORT};
+use crate::control_plane::{ADDRESS, ControlPlane, NODES, PORT};
 use crate::network::Network;
 use crate::postmaster::psql;
 use crate::sandbox::Sandbox;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub authority: String,
     /// Further host names, with their addresses.
     pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// The nodes that its pods can be on.
+    pub nodes: Vec<String>,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             module: artifacts::module(),
             authority: String::new(),
             hosts: BTreeMap::new(),
+            nodes: NODES.map(str::to_owned).into(),
         }
     }
 }
@@ -90,6 +93,7 @@ impl NodeAgent {
             seen: Seen::start(&api, control_plane.network()),
             api,
             name: settings.name,
+            nodes: settings.nodes,
             fixed,
             pods: Mutex::default(),
             known_claims: Mutex::default(),

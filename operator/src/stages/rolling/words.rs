@@ -16,6 +16,11 @@ pub(super) const ROLLS: &str = "RollingUpdate";
 /// The same, and it does not go on.
 pub(super) const STUCK: &str = "RollingUpdateStuck";
 
+/// The primary leaves a node that is about to go.
+pub(super) const DRAINS: &str = "NodeDrain";
+/// The same, and it should have left long ago.
+pub(super) const NOT_MOVED: &str = "PrimaryNotMoved";
+
 /// The annotation of a manifest whose pods nobody is to disturb.
 pub(super) const PAUSE: &str = "acid.zalan.do/pause";
 
