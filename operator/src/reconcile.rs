@@ -44,6 +44,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
     notes.extend(crate::validate::notes(&accepted.cluster.spec));
     notes.extend(context.identity.notes(&accepted, &config));
+    notes.extend(crate::patroni::pause_complaint(&manifest));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
