@@ -311,6 +311,7 @@ fn the_middle_of_the_operator_is_pure() {
         "build",
         "cluster.rs",
         "config",
+        "patroni/dynamic",
         "report",
         "restart",
         "roles",

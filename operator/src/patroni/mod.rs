@@ -1,5 +1,5 @@
-//! What Patroni says about a cluster, and the one thing that we ask of it: a switchover before
-//! its primary is taken away.
+//! What Patroni says about a cluster, and what we ask of it: a switchover before its primary is
+//! taken away, other settings ([`dynamic`]), and restarts that are pending.
 //!
 //! In: the objects that Patroni keeps in Kubernetes, and its REST API (port 8008, no
 //! authentication). Out: who leads. Never: an election, a failover or a promotion of our own.
@@ -11,9 +11,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
+pub mod dynamic;
 mod pause;
+mod rest;
 
 pub use pause::{PAUSE, is_paused, pause_complaint};
+pub use rest::{Instance, Overview, Program, Standing, Turn};
 
 /// Patroni's REST API in every pod.
 pub const PORT: u16 = 8008;
@@ -75,13 +78,14 @@ pub struct PatroniError {
 pub struct Patroni {
     http: reqwest::Client,
     address: IpAddr,
+    port: u16,
     /// For everything but a switchover.
     patience: Duration,
 }
 
 impl Patroni {
     pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
-        Self { http, address, patience }
+        Self { http, address, port: PORT, patience }
     }
 
     /// # Errors
@@ -108,8 +112,8 @@ impl Patroni {
 
     fn url(&self, path: &str) -> String {
         match self.address {
-            IpAddr::V4(address) => format!("http://{address}:{PORT}/{path}"),
-            IpAddr::V6(address) => format!("http://[{address}]:{PORT}/{path}"),
+            IpAddr::V4(address) => format!("http://{address}:{}/{path}", self.port),
+            IpAddr::V6(address) => format!("http://[{address}]:{}/{path}", self.port),
         }
     }
 
