@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::report::Picture;
-use crate::stages::HandOver;
+use crate::stages::{HandOver, PatroniConfig};
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -37,6 +37,8 @@ pub struct Known {
     pub teams: BTreeSet<String>,
     /// How it goes with a primary whose pod is about to go.
     pub hand_over: HandOver,
+    /// How it goes with Patroni's settings.
+    pub patroni_config: PatroniConfig,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

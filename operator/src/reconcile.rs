@@ -13,7 +13,9 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{
+    patroni_config, pod_annotations, pods, resources, rotation, secrets, stateful_set,
+};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -63,6 +65,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
+    patroni_config::run(context, &config, &manifest, cluster);
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;

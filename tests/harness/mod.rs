@@ -31,6 +31,7 @@ pub mod network;
 pub mod node_agent;
 pub mod operator;
 pub mod pam;
+pub mod patroni;
 pub mod postgres;
 pub mod postmaster;
 pub mod process;

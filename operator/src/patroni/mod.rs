@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -29,6 +31,14 @@ const LONGEST_BODY: usize = 256 * 1024;
 /// may be late.
 pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get("leader").map(String::as_str).filter(|leader| !leader.is_empty())
+}
+
+/// Whether Patroni says in the annotation `status` of its pod that a restart is pending there. It
+/// is as old as its last turn, and in etcd's mode there is none.
+pub fn says_pending(pod: &Pod) -> bool {
+    let status = pod.annotations().get("status");
+    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    status.is_some_and(|status| status["pending_restart"] == true)
 }
 
 /// `GET /cluster`.

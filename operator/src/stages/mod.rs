@@ -2,6 +2,7 @@
 //! finding how it went.
 
 mod hand_over;
+pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
@@ -11,3 +12,4 @@ pub mod secrets;
 pub mod stateful_set;
 
 pub use hand_over::HandOver;
+pub use patroni_config::PatroniConfig;

@@ -48,7 +48,7 @@ keys! { pub(super) PATRONI, Some("patroni");
 }
 
 keys! { pub(super) TIMEOUTS, Some("timeouts");
-    patroni_api_check_interval PatroniAPICheckInterval: Time(operation.patroni_api_check_interval) = "1s", Same, Core, [AtLeast(100), NotYet], "Pause between two attempts to reach Patroni.";
+    patroni_api_check_interval PatroniAPICheckInterval: Time(operation.patroni_api_check_interval) = "1s", Same, Core, [AtLeast(100)], "Pause between two attempts to reach Patroni.";
     patroni_api_check_timeout PatroniAPICheckTimeout: Time(operation.patroni_api_check_timeout) = "5s", Same, Core, [AtLeast(100)], "For how long Patroni is tried.";
     pod_deletion_wait_timeout PodDeletionWaitTimeout: Time(operation.pod_deletion_wait_timeout) = "10m", Same, Core, [AtLeast(1000), NotYet], "For how long a pod may take to go.";
     pod_label_wait_timeout PodLabelWaitTimeout: Time(operation.pod_label_wait_timeout) = "10m", Same, Core, [AtLeast(1000), NotYet], "For how long a pod may take to get the label of its role.";

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::controller::cache::{Cache, Change, is_news};
 use crate::controller::lasting::Lasting;
 use crate::controller::queue::Why;
+use crate::patroni::says_pending;
 use crate::stages::pods::{is_primary, is_ready};
 
 /// From now on this one is told of manifests; of all that there are at once.
@@ -97,12 +98,15 @@ pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
     let config = context.config();
     let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
     let turned = |before: &Pod, now: &Pod| {
-        is_ready(before) != is_ready(now) || address(before) != address(now)
+        is_ready(before) != is_ready(now)
+            || address(before) != address(now)
+            || says_pending(before) != says_pending(now)
     };
     // Patroni writes an annotation at each of its turns.
     let stands = |pod: &Pod| {
         let deleted = pod.metadata.deletion_timestamp.is_some();
-        (is_primary(pod, &config), is_ready(pod), address(pod), deleted, pod.labels().clone())
+        let is = (is_primary(pod, &config), is_ready(pod), deleted, says_pending(pod));
+        (is, address(pod), pod.labels().clone())
     };
     if let Change::Seen { before: Some(before), now } = &change
         && stands(before) == stands(now)

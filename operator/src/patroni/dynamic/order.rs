@@ -29,7 +29,7 @@ pub struct Member {
 }
 
 /// Whoever is next, of those that `may`.
-pub fn next<'a>(all: &'a [Member], may: impl Fn(&Member) -> bool) -> Option<&'a Member> {
+pub fn next(all: &[Member], may: impl Fn(&Member) -> bool) -> Option<&Member> {
     let mut pending: Vec<&Member> =
         all.iter().filter(|member| member.instance.pending_restart).collect();
     pending.sort_by(|one, other| one.name.cmp(&other.name));
