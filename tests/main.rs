@@ -40,6 +40,7 @@ mod operator_kills;
 mod operator_life;
 mod operator_nodes;
 mod operator_objects;
+mod operator_patroni;
 mod operator_people;
 mod operator_promises;
 mod operator_robots;

@@ -314,6 +314,7 @@ fn the_middle_of_the_operator_is_pure() {
         "nodes/facts.rs",
         "nodes/judge.rs",
         "nodes/selector.rs",
+        "patroni/dynamic",
         "report",
         "restart",
         "roles",

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::report::Picture;
-use crate::stages::Rolling;
+use crate::stages::{PatroniConfig, Rolling};
 use crate::switchover::Switchover;
 use crate::validate::Accepted;
 
@@ -40,6 +40,8 @@ pub struct Known {
     pub switchover: Switchover,
     /// How it goes with pods that are made anew.
     pub rolling: Rolling,
+    /// How it goes with Patroni's settings.
+    pub patroni_config: PatroniConfig,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

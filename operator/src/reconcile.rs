@@ -13,7 +13,9 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rolling, rotation, secrets, stateful_set};
+use crate::stages::{
+    patroni_config, pod_annotations, pods, resources, rolling, rotation, secrets, stateful_set,
+};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -44,6 +46,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
     notes.extend(crate::validate::notes(&accepted.cluster.spec));
     notes.extend(context.identity.notes(&accepted, &config));
+    notes.extend(crate::patroni::pause_complaint(&manifest));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
@@ -65,6 +68,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
+    patroni_config::run(context, &config, &manifest, cluster);
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;

@@ -20,17 +20,20 @@ pub enum Stage {
     Pods,
     /// Whether pods still run by an older template, which only a restart changes.
     Template,
+    /// Patroni's settings, and restarts that they need.
+    Patroni,
     Roles,
     Databases,
     HumanAccess,
 }
 
 impl Stage {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
+        Self::Patroni,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
@@ -43,6 +46,7 @@ impl Stage {
             Self::Secrets => "SecretsReady",
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
+            Self::Patroni => "PatroniConfigured",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
@@ -167,6 +171,7 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
         phase: phase::phase(before.phase, picture, is_new),
         observed_generation: observed,
         conditions,
+        patroni: before.patroni.clone(),
         people: picture.people.clone().or_else(|| before.people.clone()),
         // Until the roles were looked at, nobody knows better.
         role_plan: match picture.findings.contains_key(&Stage::Roles) {

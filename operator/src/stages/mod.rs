@@ -2,6 +2,7 @@
 //! finding how it went.
 
 mod fewer;
+pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
@@ -11,4 +12,5 @@ pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
 
+pub use patroni_config::PatroniConfig;
 pub use rolling::Rolling;

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::controller::cache::{Cache, Change, is_news};
 use crate::controller::lasting::Lasting;
 use crate::controller::queue::Why;
+use crate::patroni::says_pending;
 use crate::rolling::{is_marked, not_running};
 use crate::stages::pods::{is_primary, is_ready};
 
@@ -102,11 +103,12 @@ pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
         is_ready(before) != is_ready(now)
             || address(before) != address(now)
             || not_running(before) != not_running(now)
+            || says_pending(before) != says_pending(now)
     };
     // Patroni writes an annotation at each of its turns.
     let stands = |pod: &Pod| {
         let deleted = pod.metadata.deletion_timestamp.is_some();
-        let disturbed = (deleted, is_marked(pod), not_running(pod));
+        let disturbed = (deleted, is_marked(pod), not_running(pod), says_pending(pod));
         (is_primary(pod, &config), is_ready(pod), address(pod), disturbed, pod.labels().clone())
     };
     if let Change::Seen { before: Some(before), now } = &change

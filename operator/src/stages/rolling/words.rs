@@ -21,8 +21,6 @@ pub(super) const DRAINS: &str = "NodeDrain";
 /// The same, and it should have left long ago.
 pub(super) const NOT_MOVED: &str = "PrimaryNotMoved";
 
-/// The annotation of a manifest whose pods nobody is to disturb.
-pub(super) const PAUSE: &str = "acid.zalan.do/pause";
 
 /// What a restart would change.
 #[derive(Clone, Debug, Default)]
