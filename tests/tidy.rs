@@ -316,6 +316,7 @@ fn the_middle_of_the_operator_is_pure() {
         "roles",
         "rotation",
         "validate",
+        "volumes",
     ];
     let effects = [
         "tokio",

@@ -1,7 +1,7 @@
 //! What was found out about each cluster since this process started. Losing it costs another
 //! look, and nothing else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::ClusterId;
 use crate::report::Picture;
 use crate::stages::HandOver;
+use crate::stages::volumes::Refusal;
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -37,6 +38,8 @@ pub struct Known {
     pub teams: BTreeSet<String>,
     /// How it goes with a primary whose pod is about to go.
     pub hand_over: HandOver,
+    /// Claims for which the API server took no larger size.
+    pub refused_growth: BTreeMap<String, Refusal>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

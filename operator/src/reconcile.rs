@@ -13,7 +13,7 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set, volumes};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -57,7 +57,9 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
-    let workload = stateful_set::run(context, &config, &manifest, cluster).await;
+    let volumes = volumes::run(context, &config, &manifest, cluster).await;
+    let of_new = volumes.of_new;
+    let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
     let waits = workload.outcome == Outcome::Waiting;
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
@@ -75,6 +77,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
             (Stage::Template, pods.template),
+            (Stage::Volumes, volumes.finding),
         ];
         picture.found(cluster.generation, found);
         is_new
@@ -92,11 +95,15 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
     let resync = config.operation.resync_period;
-    if failed || written.is_err() {
+    if failed || written.is_err() || volumes.is_to_be_tried_again {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     // What it waits for is nothing that tells us.
-    let again = if waits { config.operation.resource_check_interval } else { resync };
+    let again = match (waits, volumes.may_change_unseen) {
+        (true, _) => config.operation.resource_check_interval,
+        (false, true) => resync.min(config.operation.repair_period),
+        (false, false) => resync,
+    };
     Ended::Well { again }
 }
 

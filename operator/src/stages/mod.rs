@@ -5,9 +5,11 @@ mod hand_over;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+mod replace;
 pub mod resources;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
+pub mod volumes;
 
 pub use hand_over::HandOver;

@@ -12,10 +12,12 @@ use kube::Api;
 use tokio::time::Instant;
 
 use super::hand_over::before_fewer;
+use super::{replace, volumes};
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
 use crate::build::names;
+use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -23,12 +25,13 @@ use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
-/// Brings it in line.
+/// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
 pub async fn run(
     context: &Arc<Context>,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
 ) -> Finding {
     // Pods without the passwords that they are made of would only fail. Other Secrets are no
     // reason to wait.
@@ -50,6 +53,7 @@ pub async fn run(
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     let now = live.as_deref().and_then(replicas);
     let held =
@@ -79,15 +83,7 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            let name = &cluster.id.name;
-            apply::delete(context, live, true).await?;
-            let text = format!(
-                "The StatefulSet {name} is replaced, and its pods stay: {} cannot be changed",
-                fixed.join(", ")
-            );
-            context.tell(manifest, &News::normal("StatefulSet", text));
-            // The watch tells when it is gone, and then it is made anew.
-            return Ok(());
+            return replace::around_its_pods(context, manifest, &cluster.id, live, &fixed).await;
         }
     }
     let written = ensure(context, sets, &cluster.id, wanted).await?;

@@ -378,7 +378,6 @@ fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
         ("patroni_api_check_interval", "2s"),
         ("pod_deletion_wait_timeout", "5m"),
         ("pod_label_wait_timeout", "5m"),
-        ("storage_resize_mode", "off"),
     ];
     for (key, value) in keys {
         let warning = format!("{key}: accepted, and without an effect so far");
