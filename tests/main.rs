@@ -42,6 +42,7 @@ mod operator_objects;
 mod operator_people;
 mod operator_promises;
 mod operator_robots;
+mod operator_storage;
 mod operator_talk;
 mod outages;
 mod pgbouncer;

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::build::resources::Quantity;
 
 pub use claim::{Claim, Growth, Phase};
-pub use told::finding;
+pub use told::{Told, Trouble, told};
 
 /// `storage_resize_mode`: who makes volumes larger.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -47,7 +47,7 @@ fn found(objects: &[Value], wanted: &str) -> Finding {
 
 fn told(objects: &[Value], wanted: &str, mode: Mode, obstacles: &Obstacles) -> Finding {
     let claims: Vec<Claim> = objects.iter().map(claim).collect();
-    finding(&claims, size(wanted), mode, obstacles)
+    super::told(&claims, size(wanted), mode, obstacles).finding
 }
 
 fn is_behind(object: &Value, wanted: &str) -> bool {

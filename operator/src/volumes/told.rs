@@ -42,11 +42,33 @@ impl Kind {
 /// Remark -> the claims that it is about.
 type Remarks = BTreeMap<(Kind, String), Vec<String>>;
 
-/// One finding for all claims of a cluster.
-pub fn finding(claims: &[Claim], wanted: Quantity, mode: Mode, obstacles: &Obstacles) -> Finding {
+/// What there is to say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// One for all claims of a cluster.
+    pub finding: Finding,
+    /// What somebody has to do something about. Its message has all of them.
+    pub troubles: Vec<Trouble>,
+}
+
+/// One remark, and whom it is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    pub claims: String,
+    pub text: String,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.claims, self.text)
+    }
+}
+
+/// Says it all.
+pub fn told(claims: &[Claim], wanted: Quantity, mode: Mode, obstacles: &Obstacles) -> Told {
     let new = of_new(claims, wanted);
     if mode == Mode::Off {
-        return off(claims, wanted, new);
+        return Told { finding: off(claims, wanted, new), troubles: Vec::new() };
     }
     let mut remarks = Remarks::new();
     for claim in claims.iter().filter(|claim| !claim.ends) {
@@ -61,15 +83,20 @@ pub fn finding(claims: &[Claim], wanted: Quantity, mode: Mode, obstacles: &Obsta
     }
     let worst = remarks.keys().next().map_or(Kind::Left, |(kind, _)| *kind);
     let (outcome, reason) = worst.reason();
-    let told = remarks.iter().map(|((_, text), names)| format!("{}: {text}", names.join(", ")));
+    let all = remarks.iter().map(|((_, text), names)| format!("{}: {text}", names.join(", ")));
     let instead = match mode {
         Mode::InsteadOf(name) => Some(format!(
             "storage_resize_mode {name} is not supported, and acts as pvc: claims ask for more, and the driver of their StorageClass does it"
         )),
         Mode::Claims | Mode::Off => None,
     };
-    let message = told.chain(instead).collect::<Vec<_>>().join("; ");
-    Finding { outcome, reason, message }
+    let message = all.chain(instead).collect::<Vec<_>>().join("; ");
+    let is_trouble = |kind: Kind| matches!(kind.reason().0, Outcome::Failed | Outcome::Partly);
+    let troubles = remarks.iter().filter(|((kind, _), _)| is_trouble(*kind));
+    let troubles = troubles
+        .map(|((_, text), names)| Trouble { claims: names.join(", "), text: text.clone() })
+        .collect();
+    Told { finding: Finding { outcome, reason, message }, troubles }
 }
 
 /// Nobody is told what to do about it: somebody else does it.

@@ -12,6 +12,7 @@ pub mod environment;
 mod hosts;
 mod machine;
 mod pod;
+mod resizer;
 pub mod spilo;
 pub mod status;
 mod turn;
@@ -20,3 +21,4 @@ mod watch;
 
 pub use agent::{LABEL, NodeAgent, Settings};
 pub use hosts::hosts;
+pub use resizer::Resizing;

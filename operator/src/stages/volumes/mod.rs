@@ -21,8 +21,8 @@ use crate::build::resources::Quantity;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::report::{Finding, News, Outcome, Stage};
-use crate::volumes::{self, Claim, Mode, Obstacle, Obstacles};
+use crate::report::{Finding, News, Stage};
+use crate::volumes::{self, Claim, Mode, Obstacle, Obstacles, Told, Trouble};
 
 pub use grow::Refusal;
 
@@ -65,7 +65,8 @@ pub async fn run(
         obstacles.insert(name, Obstacle::Failed(error.to_string()));
     }
     let claims = claims(context, cluster);
-    let mut finding = volumes::finding(&claims, wanted, mode, &obstacles);
+    let Told { mut finding, troubles } = volumes::told(&claims, wanted, mode, &obstacles);
+    tell(context, manifest, &troubles);
     let failures = obstacles.values().filter_map(|obstacle| match obstacle {
         Obstacle::Failed(why) => Some(why.as_str()),
         _ => None,
@@ -74,7 +75,6 @@ pub async fn run(
     if mode == Mode::Off && !failures.is_empty() {
         finding = Finding::failed("ApplyFailed", failures.join("; "));
     }
-    tell(context, manifest, &finding);
     Volumes {
         of_new: failures.is_empty().then(|| volumes::of_new(&claims, wanted)),
         is_to_be_tried_again: !failures.is_empty(),
@@ -118,18 +118,13 @@ pub(super) fn size_of_new(
 }
 
 /// What somebody has to do something about is an event, once: its words are in the status, where
-/// another process finds them, too.
-fn tell(context: &Context, manifest: &Postgresql, finding: &Finding) {
-    if !matches!(finding.outcome, Outcome::Failed | Outcome::Partly) {
-        return;
-    }
+/// another process finds them, too. One claim more that it is about is nothing new.
+fn tell(context: &Context, manifest: &Postgresql, troubles: &[Trouble]) {
     let conditions = manifest.status["conditions"].as_array();
-    let is_told = |own: &Value| {
-        own["type"] == Stage::Volumes.condition()
-            && own["reason"] == finding.reason
-            && own["message"] == finding.message.as_str()
-    };
-    if !conditions.into_iter().flatten().any(is_told) {
-        context.tell(manifest, &News::warning("Volumes", finding.message.clone()));
+    let own = |own: &&Value| own["type"] == Stage::Volumes.condition();
+    let said = conditions.into_iter().flatten().find(own);
+    let said = said.and_then(|own| own["message"].as_str()).unwrap_or_default();
+    for trouble in troubles.iter().filter(|trouble| !said.contains(&trouble.text)) {
+        context.tell(manifest, &News::warning("Volumes", trouble.to_string()));
     }
 }

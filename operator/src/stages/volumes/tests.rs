@@ -265,3 +265,33 @@ fn new_volumes_have_the_size_that_is_given_or_that_of_before() {
         assert_eq!(own, set(wanted));
     }
 }
+
+fn with_status(message: &str) -> Postgresql {
+    let manifest = json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": "acid", "namespace": "default" }, "spec": {},
+        "status": { "conditions": [
+            { "type": "PodsReady", "message": "stays at 2Gi" },
+            { "type": "VolumesReady", "message": message },
+        ] },
+    });
+    serde_json::from_value(manifest).expect("a manifest")
+}
+
+#[tokio::test]
+async fn what_the_status_says_already_is_no_event_whatever_claims_it_is_about() {
+    let trouble =
+        |claims: &str| Trouble { claims: claims.to_owned(), text: "stays at 2Gi".to_owned() };
+    for (said, events) in [("pgdata-acid-0: stays at 2Gi; more", 0), ("", 1)] {
+        let scene = Scene::ordinary();
+        tell(&scene.context, &with_status(said), &[trouble("pgdata-acid-0, pgdata-acid-1")]);
+        tokio::task::yield_now().await;
+        let told = || scene.api.writes().iter().filter(|line| line.ends_with("/events")).count();
+        for _ in 0..100 {
+            if told() < events {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(told(), events, "{said}");
+    }
+}
