@@ -45,6 +45,7 @@ mod operator_people;
 mod operator_promises;
 mod operator_robots;
 mod operator_rolling;
+mod operator_storage;
 mod operator_talk;
 mod outages;
 mod pgbouncer;

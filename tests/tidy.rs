@@ -321,6 +321,7 @@ fn the_middle_of_the_operator_is_pure() {
         "rolling",
         "rotation",
         "validate",
+        "volumes",
     ];
     let effects = [
         "tokio",

@@ -1,7 +1,7 @@
 //! What was found out about each cluster since this process started. Losing it costs another
 //! look, and nothing else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::report::Picture;
+use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
 use crate::switchover::Switchover;
 use crate::validate::Accepted;
@@ -42,6 +43,8 @@ pub struct Known {
     pub rolling: Rolling,
     /// How it goes with Patroni's settings.
     pub patroni_config: PatroniConfig,
+    /// Claims for which the API server took no larger size.
+    pub refused_growth: BTreeMap<String, Refusal>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

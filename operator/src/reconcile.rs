@@ -15,6 +15,7 @@ use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
 use crate::stages::{
     patroni_config, pod_annotations, pods, resources, rolling, rotation, secrets, stateful_set,
+    volumes,
 };
 use crate::tell;
 use crate::validate::{Accepted, validate};
@@ -60,7 +61,9 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
-    let workload = stateful_set::run(context, &config, &manifest, cluster).await;
+    let volumes = volumes::run(context, &config, &manifest, cluster).await;
+    let of_new = volumes.of_new;
+    let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
     let fewer = workload.fewer;
     let workload = workload.finding;
     let waits = workload.outcome == Outcome::Waiting;
@@ -82,6 +85,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
             (Stage::Template, rolled.finding),
+            (Stage::Volumes, volumes.finding),
         ];
         picture.found(cluster.generation, found);
         is_new
@@ -99,13 +103,14 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
     let resync = config.operation.resync_period;
-    if failed || written.is_err() {
+    if failed || written.is_err() || volumes.is_to_be_tried_again {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     // What it waits for is nothing that tells us.
     let check = waits.then_some(config.operation.resource_check_interval);
-    let again = check.into_iter().chain(rolled.again).min();
-    Ended::Well { again: again.unwrap_or(resync) }
+    let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
+    let sooner = [check, grows, rolled.again].into_iter().flatten();
+    Ended::Well { again: sooner.fold(resync, std::cmp::Ord::min) }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.

@@ -34,6 +34,7 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     follow!(budgets, "PodDisruptionBudget", ours, triggers::budget);
     follow!(secrets, "Secret", ours, triggers::secret);
     follow!(pods, "Pod", ours, triggers::pod);
+    follow!(claims, "PersistentVolumeClaim", ours, triggers::claim);
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }

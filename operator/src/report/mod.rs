@@ -22,6 +22,8 @@ pub enum Stage {
     Template,
     /// Patroni's settings, and restarts that they need.
     Patroni,
+    /// Whether volumes are as large as the manifest says.
+    Volumes,
     Roles,
     Databases,
     HumanAccess,
@@ -34,6 +36,7 @@ impl Stage {
         Self::Pods,
         Self::Template,
         Self::Patroni,
+        Self::Volumes,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
@@ -47,6 +50,7 @@ impl Stage {
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
             Self::Patroni => "PatroniConfigured",
+            Self::Volumes => "VolumesReady",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",

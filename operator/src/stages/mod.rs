@@ -6,11 +6,13 @@ pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+mod replace;
 pub mod resources;
 pub mod rolling;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
+pub mod volumes;
 
 pub use patroni_config::PatroniConfig;
 pub use rolling::Rolling;

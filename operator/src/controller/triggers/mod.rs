@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
@@ -124,6 +124,18 @@ pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
     {
         context.databases.add(&id, Why::Object);
     }
+}
+
+pub(in crate::controller) fn claim(context: &Context, change: Change<PersistentVolumeClaim>) {
+    // It has no generation. Of its conditions, only their times change at each turn of a driver.
+    let stands = |claim: &PersistentVolumeClaim| {
+        let mut status = claim.status.clone().unwrap_or_default();
+        for own in status.conditions.iter_mut().flatten() {
+            (own.last_probe_time, own.last_transition_time) = (None, None);
+        }
+        (claim.spec.clone(), status)
+    };
+    object(context, &context.caches.claims, &change, |before, now| stands(before) != stands(now));
 }
 
 pub(in crate::controller) fn team(context: &Context, change: Change<PostgresTeam>) {
