@@ -42,6 +42,8 @@ mod operator_nodes;
 mod operator_objects;
 mod operator_patroni;
 mod operator_people;
+mod operator_pooler;
+mod operator_pooler_databases;
 mod operator_promises;
 mod operator_robots;
 mod operator_rolling;

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
-use crate::report::Picture;
+use crate::databases::pooler::Lookup;
+use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
 use crate::switchover::Switchover;
@@ -45,6 +46,8 @@ pub struct Known {
     pub patroni_config: PatroniConfig,
     /// Claims for which the API server took no larger size.
     pub refused_growth: BTreeMap<String, Refusal>,
+    /// What a pooler asks in the databases, and what came of it when they were looked at last.
+    pub lookup: Option<(Lookup, Finding)>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

@@ -14,8 +14,8 @@ use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
 use crate::stages::{
-    patroni_config, pod_annotations, pods, resources, rolling, rotation, secrets, stateful_set,
-    volumes,
+    patroni_config, pod_annotations, pods, pooler, resources, rolling, rotation, secrets,
+    stateful_set, volumes,
 };
 use crate::tell;
 use crate::validate::{Accepted, validate};
@@ -72,6 +72,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
     patroni_config::run(context, &config, &manifest, cluster);
+    let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
+    let poolers = poolers.map(|finding| (Stage::Pooler, finding));
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -87,7 +89,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Template, rolled.finding),
             (Stage::Volumes, volumes.finding),
         ];
-        picture.found(cluster.generation, found);
+        picture.found(cluster.generation, found.into_iter().chain(poolers));
         is_new
     });
     if pods.has_primary {
@@ -98,7 +100,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets]
+        [Stage::Resources, Stage::Secrets, Stage::Pooler]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });

@@ -27,6 +27,8 @@ pub enum Stage {
     Roles,
     Databases,
     HumanAccess,
+    /// Connection poolers, where somebody asks for them.
+    Pooler,
 }
 
 impl Stage {
@@ -40,6 +42,7 @@ impl Stage {
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::Pooler,
     ];
 
     /// The type of its condition.
@@ -54,6 +57,7 @@ impl Stage {
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::Pooler => "PoolerReady",
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+pub mod pooler;
 mod replace;
 pub mod resources;
 pub mod rolling;

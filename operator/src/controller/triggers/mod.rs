@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -76,6 +76,16 @@ pub(in crate::controller) fn stateful_set(context: &Context, change: Change<Stat
         Some((status.ready_replicas, status.replicas, newest))
     };
     object(context, &context.caches.stateful_sets, &change, |before, now| {
+        reports(before) != reports(now)
+    });
+}
+
+pub(in crate::controller) fn deployment(context: &Context, change: Change<Deployment>) {
+    let reports = |pooler: &Deployment| {
+        let status = pooler.status.as_ref()?;
+        Some((status.observed_generation, status.updated_replicas, status.available_replicas))
+    };
+    object(context, &context.caches.deployments, &change, |before, now| {
         reports(before) != reports(now)
     });
 }
