@@ -112,7 +112,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let check = waits.then_some(config.operation.resource_check_interval);
     let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
     let sooner = [check, grows, rolled.again].into_iter().flatten();
-    Ended::Well { again: sooner.fold(resync, std::cmp::Ord::min) }
+    Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.

@@ -32,7 +32,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,

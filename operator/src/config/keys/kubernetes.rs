@@ -1,7 +1,7 @@
 //! Pods, volumes, labels and what is deleted.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, Kind, NotEmpty, NotYet, Pairs, Restart, Within};
+use super::Rule::{AtLeast, Each, Kind, NotEmpty, Pairs, Restart, Within};
 use super::keys;
 use crate::config::syntax::{
     annotation, annotation_key, capability, domain, label, label_key, namespaces, object_name,
