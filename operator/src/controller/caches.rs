@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
@@ -27,6 +27,8 @@ pub struct Caches {
     pub budgets: Cache<PodDisruptionBudget>,
     pub secrets: Cache<Secret>,
     pub pods: Cache<Pod>,
+    /// They outlive their clusters, so that none of them tells that there is one.
+    pub claims: Cache<PersistentVolumeClaim>,
     /// Of poolers. Without a right to list them, everything but poolers goes on.
     pub deployments: Cache<Deployment>,
     /// By namespace and name of the object itself.
@@ -50,6 +52,7 @@ impl Caches {
             budgets: Cache::new(by_label(&label)),
             secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
+            claims: Cache::new(by_label(&label)),
             deployments: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
@@ -63,6 +66,7 @@ impl Caches {
         self.budgets.filled().await;
         self.secrets.filled().await;
         self.pods.filled().await;
+        self.claims.filled().await;
     }
 
     pub fn are_filled(&self) -> bool {
@@ -78,6 +82,7 @@ impl Caches {
             ("PodDisruptionBudget", self.budgets.is_filled()),
             ("Secret", self.secrets.is_filled()),
             ("Pod", self.pods.is_filled()),
+            ("PersistentVolumeClaim", self.claims.is_filled()),
         ];
         all.into_iter().filter(|(_, is_filled)| !is_filled).map(|(kind, _)| kind).collect()
     }

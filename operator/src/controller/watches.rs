@@ -9,6 +9,7 @@ use super::one::{api, follow};
 use super::triggers;
 use crate::build::pooler;
 use crate::context::Context;
+use crate::nodes;
 
 /// Follows everything but the manifests until the set is dropped. `namespace`: `None` is all.
 pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
@@ -36,9 +37,12 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     follow!(budgets, "PodDisruptionBudget", ours, triggers::budget);
     follow!(secrets, "Secret", of_both, triggers::secret);
     follow!(pods, "Pod", ours, triggers::pod);
+    follow!(claims, "PersistentVolumeClaim", ours, triggers::claim);
     follow!(deployments, "Deployment", of_poolers, triggers::deployment);
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }
+    let context = Arc::clone(context);
+    tasks.spawn(async move { nodes::follow(&context).await });
     tasks
 }

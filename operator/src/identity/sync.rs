@@ -99,6 +99,10 @@ async fn look(
     if let Some((reason, text)) = off(config, cluster) {
         return judge::all(&Finding::off(reason, text));
     }
+    if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
+        let text = "the cluster does not follow another one any more, and is not promoted yet";
+        return judge::all(&Finding::waiting("Promoting", text));
+    }
     let primary = match primary(context, config, cluster).await {
         Ok(primary) => primary,
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),

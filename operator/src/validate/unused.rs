@@ -15,7 +15,6 @@ pub fn notes(spec: &PostgresSpec) -> Vec<String> {
             "logical backups (enableLogicalBackup, logicalBackupSchedule, logicalBackupRetention)",
         ),
         (!spec.streams.is_empty(), "streams"),
-        (!spec.maintenance_windows.is_empty(), "maintenanceWindows"),
         (
             volume.iops.is_some() || volume.throughput.is_some() || volume.type_.is_some(),
             "settings of a volume in the cloud (volume.iops, volume.throughput, volume.type)",
