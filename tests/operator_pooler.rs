@@ -1,6 +1,7 @@
-//! Connection poolers: their objects follow the manifest. No pod runs here.
+//! Connection poolers: their objects follow the manifest, and the databases of a cluster that runs
+//! know them.
 
-use harness::cloud::decoded;
+use harness::cloud::{Cloud, decoded, minimal};
 use harness::{Platform, eventually};
 use serde_json::{Value, json};
 
@@ -178,4 +179,54 @@ fn a_broken_deployment_of_that_name_is_taken_over_and_a_password_makes_new_pods(
     for kind in ["Deployment", "Service"] {
         there_are(&platform, kind, &[]);
     }
+}
+
+#[test]
+fn the_databases_of_a_cluster_know_its_pooler_and_a_new_one_does_too() {
+    let world = Cloud::new(&[]);
+    let platform = &world.platform;
+    let cluster = harness::cloud::CLUSTER;
+    let mut manifest = minimal(&platform.namespace);
+    manifest["spec"]["numberOfInstances"] = json!(1);
+    manifest["spec"]["enableConnectionPooler"] = json!(true);
+    platform.kube.try_apply(&manifest).expect("it is accepted");
+    let host = format!("{cluster}.{}.svc.cluster.local", platform.namespace);
+    let knows = |database: &str, user: &str| {
+        let ask = format!("select uname from pooler.user_lookup('{user}')");
+        let password = world.password("pooler");
+        let mode = format!("require dbname={database}");
+        world.agent.psql_in_network(&host, "pooler", &password, &mode, &ask)
+    };
+    let is_known = |database: &str| {
+        eventually(&format!("foo_user is known in {database}"), || {
+            let answer = knows(database, "foo_user");
+            match answer.accepted && answer.output == "foo_user" {
+                true => Ok(()),
+                false => Err((answer.complaint, platform.status(cluster))),
+            }
+        });
+        let answer = knows(database, "zalando");
+        assert!(answer.accepted && answer.output.is_empty(), "a superuser is known to no pooler");
+    };
+    is_known("postgres");
+    is_known("foo");
+    manifest["spec"]["databases"]["late"] = json!("foo_user");
+    platform.kube.try_apply(&manifest).expect("it is accepted");
+    is_known("late");
+    let rights = "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, \
+         (select string_agg(roleid::regrole::text, ',') from pg_auth_members \
+          where member = r.oid) \
+         from pg_roles r where rolname = 'pooler'";
+    assert_eq!(world.as_superuser(rights), "f|f|f|f|f|teams_sync_managed");
+    // Its pods do not run here; that keeps no cluster from running.
+    let said = platform.wait_for_condition(cluster, "PoolerReady", ("False", "Rollout"));
+    assert!(said.contains("0 of 2 instances are ready"), "{said}");
+    platform.wait_for_phase(cluster, "Running");
+    // What it asked stays, and its Secret goes.
+    manifest["spec"]["enableConnectionPooler"] = json!(false);
+    platform.kube.try_apply(&manifest).expect("it is accepted");
+    platform.wait_for_condition(cluster, "PoolerReady", ("Unknown", "NotWanted"));
+    assert!(platform.get("Secret", &harness::cloud::secret_name("pooler")).is_none());
+    let there = "select count(*) from pg_namespace where nspname = 'pooler'";
+    assert_eq!(world.as_superuser(there), "1");
 }

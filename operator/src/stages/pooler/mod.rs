@@ -11,7 +11,7 @@ mod users;
 
 use crate::api::postgresql::Postgresql;
 use crate::build::pooler::{self, Pooler};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
@@ -75,8 +75,9 @@ fn obstacle(
     wanted: &Pooler,
 ) -> Option<Finding> {
     let cluster = &accepted.cluster;
-    let reason =
-        pooler::confusion(&config.labels).or_else(|| pooler::is_too_long(&cluster.id.name, wanted));
+    let reason = pooler::confusion(&config.labels)
+        .or_else(|| pooler::is_too_long(&cluster.id.name, wanted))
+        .or_else(|| namesake(context, &cluster.id, wanted));
     if let Some(reason) = reason {
         return Some(Finding::failed("Refused", reason));
     }
@@ -95,6 +96,25 @@ fn obstacle(
         let text = "Deployments could not be listed yet; see operator-rbac.yaml for the rights";
         Finding::waiting("NotListed", text)
     })
+}
+
+/// Whether another cluster has a Service that a pooler would have.
+fn namesake(context: &Context, id: &ClusterId, wanted: &Pooler) -> Option<String> {
+    let names = wanted.roles.iter().flat_map(|role| {
+        let name = pooler::name(&id.name, *role);
+        // Its own, or that of its replicas.
+        let of_replicas = name.strip_suffix("-repl").map(str::to_owned);
+        [Some(name), of_replicas].into_iter().flatten()
+    });
+    let is_there = |name: &String| {
+        let other = ClusterId { namespace: id.namespace.clone(), name: name.clone() };
+        context.caches.manifests.get(&other, name).is_some()
+    };
+    let other = names.into_iter().find(is_there)?;
+    Some(format!(
+        "the cluster {other} has the name that a pooler of {} would have, and so its Services",
+        id.name
+    ))
 }
 
 /// What there is to wait for.

@@ -4,6 +4,7 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::namesake;
 use super::objects::waits;
 use super::takeover::{Way, way};
 use super::unwanted::remove;
@@ -195,4 +196,22 @@ async fn the_secret_of_a_former_role_goes_and_what_users_made_stays() {
         "connectionPooler": { "user": "pooler" }, "enableConnectionPooler": false });
     let wanted = pooler::of(&cluster(more).spec, &config()).expect("somebody asks for one");
     assert_eq!(removed(all, Some(&wanted)).await, [format!("secrets-{}", secret("old"))]);
+}
+
+#[tokio::test]
+async fn a_pooler_never_takes_the_services_of_another_cluster() {
+    let manifest = json!({ "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": NAME, "namespace": "default", "uid": "other" }, "spec": {} });
+    let own =
+        ClusterId { namespace: "default".to_owned(), name: "acid-minimal-cluster".to_owned() };
+    for more in [
+        json!({ "enableConnectionPooler": true }),
+        json!({ "enableReplicaConnectionPooler": true }),
+    ] {
+        let wanted = pooler::of(&cluster(more).spec, &config()).expect("somebody asks for one");
+        let context = FakeApi::empty().context(config(), None);
+        assert_eq!(namesake(&context, &own, &wanted), None);
+        context.caches.manifests.take(Event::Apply(of(manifest.clone())));
+        assert!(namesake(&context, &own, &wanted).is_some_and(|said| said.contains(NAME)));
+    }
 }

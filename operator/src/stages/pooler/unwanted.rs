@@ -35,7 +35,9 @@ pub(super) async fn remove(
         errors.extend(one(context, &caches.secrets, caches.secrets.get(id, &list)).await);
     }
     let user = wanted.map(|wanted| wanted.user.as_str());
-    for secret in caches.secrets.of(id).into_iter().filter(|own| is_former(own, id, config, user)) {
+    let secrets = caches.secrets.of(id).into_iter();
+    let of_poolers = secrets.filter(|own| is_of_pooler(&**own));
+    for secret in of_poolers.filter(|own| is_former(own, id, config, user)) {
         errors.extend(one(context, &caches.secrets, Some(secret)).await);
     }
     errors
