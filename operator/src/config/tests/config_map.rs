@@ -375,9 +375,6 @@ fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
     let keys = [
         ("aws_region", "eu-west-1"),
         ("master_pod_move_timeout", "5m"),
-        ("patroni_api_check_interval", "2s"),
-        ("pod_deletion_wait_timeout", "5m"),
-        ("pod_label_wait_timeout", "5m"),
         ("storage_resize_mode", "off"),
     ];
     for (key, value) in keys {
