@@ -22,6 +22,7 @@ pub mod identity;
 pub mod leader;
 pub mod mark;
 pub mod memory;
+pub mod nodes;
 pub mod patroni;
 pub mod reconcile;
 pub mod report;
@@ -37,4 +38,5 @@ pub mod tell;
 #[cfg(test)]
 mod testing;
 pub mod validate;
+pub mod volumes;
 pub mod windows;

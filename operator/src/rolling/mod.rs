@@ -37,7 +37,10 @@ pub struct Situation {
     pub view: Option<Result<View, String>>,
     /// Whether a switchover was asked for and has not ended.
     pub switches: bool,
-    pub now: Timestamp,
+    /// When a maintenance window opens, if none is open: a primary leaves its node only then.
+    pub opens: Option<Timestamp>,
+    /// The primary should have left its node long ago.
+    pub overdue: bool,
 }
 
 /// One pod.
@@ -58,7 +61,17 @@ pub struct Pod {
     pub goes: bool,
     /// Its node is about to go.
     pub leaves_node: bool,
-    pub created: Option<Timestamp>,
+    /// And made anew it would come nowhere better.
+    pub stranded: Option<Stranded>,
+}
+
+/// Why it would be of no use to make a pod anew that has to leave its node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stranded {
+    /// It came there when the node was about to go already, and would come again.
+    Landed,
+    /// No other node would take it.
+    NoNode,
 }
 
 /// The next thing to do.
@@ -73,6 +86,8 @@ pub enum Step {
         from: String,
         why: Why,
         candidates: Vec<String>,
+        /// Not at once, but then.
+        at: Option<Timestamp>,
     },
     /// It is made anew by its StatefulSet.
     Delete {
@@ -100,9 +115,6 @@ pub enum Why {
     /// It is marked, and down anyway.
     IsDown,
 }
-
-/// A pod that was just made and is on a node that goes again is not moved again before this.
-const SETTLES: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
@@ -140,20 +152,24 @@ fn candidates<'a>(now: &Situation, leader: &Pod, view: &'a View) -> Vec<&'a str>
     view.candidates(rank)
 }
 
-/// What a member says, or what there is to do until one has said something.
-fn view(now: &Situation) -> Result<&View, Step> {
-    match &now.view {
-        None => Err(Step::Ask),
-        Some(Err(problem)) => Err(Step::Wait(Waiting::Silent(problem.clone()))),
-        Some(Ok(view)) => match &view.members.scheduled_switchover {
-            Some(scheduled) => Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone()))),
-            None => Ok(view),
-        },
+/// What a member says, or what there is to do until one has said something and no switchover is to
+/// come. A node that goes while a window is open does not wait for a switchover at another time.
+fn view(now: &Situation, why: Why) -> Result<&View, Step> {
+    let view = match &now.view {
+        None => return Err(Step::Ask),
+        Some(Err(problem)) => return Err(Step::Wait(Waiting::Silent(problem.clone()))),
+        Some(Ok(view)) => view,
+    };
+    match &view.members.scheduled_switchover {
+        Some(scheduled) if why != Why::LeavesNode || now.opens.is_some() => {
+            Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone())))
+        }
+        _ => Ok(view),
     }
 }
 
 fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
-    let view = match view(now) {
+    let view = match view(now, why) {
         Ok(view) => view,
         Err(step) => return step,
     };
@@ -163,7 +179,9 @@ fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
     let from = leader.name.clone();
     match (best, down(now, Some(leader))) {
         (Some(best), _) => {
-            prepared(now, leader, best).unwrap_or(Step::SwitchOver { from, why, candidates })
+            let at = now.opens.filter(|_| why == Why::LeavesNode);
+            let switch = Step::SwitchOver { from, why, candidates, at };
+            prepared(now, leader, best, why).unwrap_or(switch)
         }
         (None, Some(down)) => remake(down, Why::IsDown),
         (None, None) => Step::Wait(Waiting::NoCandidate(from)),
@@ -171,9 +189,15 @@ fn hand_over(now: &Situation, leader: &Pod, why: Why) -> Step {
 }
 
 /// Whoever takes over is not to hand over again: if it is to be made anew or to move as well, that
-/// comes before. None: there is no need, or no time as the leader is down.
-fn prepared(now: &Situation, leader: &Pod, best: &Pod) -> Option<Step> {
-    if !leader.ready || !(best.marked || best.leaves_node) {
+/// comes before. None: there is no need, or no time as the leader is down or overdue.
+fn prepared(now: &Situation, leader: &Pod, best: &Pod, why: Why) -> Option<Step> {
+    let needs = match (best.marked, best.leaves_node) {
+        (true, false) => !now.overdue,
+        // Where it cannot move, only a primary that has to as well waits for that.
+        (false, true) => best.stranded.is_none() || why == Why::LeavesNode,
+        (both, _) => both,
+    };
+    if !leader.ready || !needs {
         return None;
     }
     if let Some(down) = down(now, Some(leader)) {
@@ -182,25 +206,26 @@ fn prepared(now: &Situation, leader: &Pod, best: &Pod) -> Option<Step> {
     Some(match is_down(now) {
         Some(waiting) => Step::Wait(waiting),
         None if best.marked => remake(best, Why::Rolls),
-        None => move_away(now, best),
+        None => move_away(best),
     })
 }
 
 /// The leader's node is about to go.
 fn leave(now: &Situation, leader: &Pod) -> Step {
     let is_alone = staying(now).all(|pod| pod.name == leader.name);
-    match is_alone && now.wanted <= 1 {
-        true => move_away(now, leader),
-        false => hand_over(now, leader, Why::LeavesNode),
+    match now.opens {
+        _ if !is_alone || now.wanted > 1 => hand_over(now, leader, Why::LeavesNode),
+        Some(at) => Step::Wait(Waiting::Window(at)),
+        None => move_away(leader),
     }
 }
 
-/// A pod that has just come to a node that goes would come there again.
-fn move_away(now: &Situation, pod: &Pod) -> Step {
-    let is_new = pod.created.is_some_and(|at| now.now.duration_since(at) < SETTLES);
-    match is_new {
-        true => Step::Wait(Waiting::Landed(pod.name.clone())),
-        false => remake(pod, Why::LeavesNode),
+/// It is made anew, and its node takes no pods any more.
+fn move_away(pod: &Pod) -> Step {
+    match pod.stranded {
+        None => remake(pod, Why::LeavesNode),
+        Some(Stranded::Landed) => Step::Wait(Waiting::Landed(pod.name.clone())),
+        Some(Stranded::NoNode) => Step::Wait(Waiting::NoNode(pod.name.clone())),
     }
 }
 
@@ -279,7 +304,7 @@ fn roll_among(now: &Situation, leader: &Pod, others: &[&Pod]) -> Step {
     if let Some(late) = others.iter().find(|pod| pod.role != Some(Role::Replica)) {
         return Step::Wait(Waiting::Label(late.name.clone()));
     }
-    let view = match view(now) {
+    let view = match view(now, Why::Rolls) {
         Ok(view) => view,
         Err(step) => return step,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{self as api, ContainerStatus};
 use kube::ResourceExt;
 
-use super::{Pod, is_marked};
+use super::{Pod, Stranded, is_marked};
 use crate::build::containers::POSTGRES;
 use crate::build::names::Role;
 
@@ -20,17 +20,18 @@ pub enum Life {
 }
 
 /// What is known of all pods of a cluster. `goes`: the lowest number that is one too many;
-/// `leaves_node`: whether the node of a pod is about to go.
+/// `leaves`: whether the node of a pod is about to go, and what keeps the pod there.
 pub fn pods(
     pods: &[Arc<api::Pod>],
     role_label: &str,
     goes: i32,
-    leaves_node: impl Fn(&api::Pod) -> bool,
+    leaves: impl Fn(&api::Pod) -> (bool, Option<Stranded>),
 ) -> Vec<Pod> {
     let seen = pods.iter().filter_map(|pod| {
         let name = pod.name_any();
         let ordinal = ordinal(&name)?;
         let role = pod.labels().get(role_label).map(String::as_str);
+        let (leaves_node, stranded) = leaves(pod);
         Some(Pod {
             role: [Role::Master, Role::Replica].into_iter().find(|own| role == Some(own.label())),
             ready: is_ready(pod),
@@ -38,8 +39,8 @@ pub fn pods(
             marked: is_marked(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             goes: ordinal >= goes,
-            leaves_node: leaves_node(pod),
-            created: pod.metadata.creation_timestamp.as_ref().map(|at| at.0),
+            leaves_node,
+            stranded,
             name,
             ordinal,
         })

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 /// Something that passes by itself, or not.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Waiting {
@@ -27,6 +29,10 @@ pub enum Waiting {
     Scheduled(String),
     /// A pod came to a node that is about to go.
     Landed(String),
+    /// A pod has to leave its node, and no other node takes it.
+    NoNode(String),
+    /// Until a maintenance window opens.
+    Window(Timestamp),
 }
 
 /// Whose patience it is.
@@ -47,7 +53,7 @@ impl Waiting {
         match self {
             Self::Deleting(_) => Limit::Deletion,
             Self::NoCandidate(_) | Self::Switches => Limit::Switchover,
-            Self::Scheduled(_) => Limit::Never,
+            Self::Scheduled(_) | Self::Window(_) => Limit::Never,
             Self::Missing { .. }
             | Self::NotReady(_)
             | Self::Label(_)
@@ -55,7 +61,8 @@ impl Waiting {
             | Self::Silent(_)
             | Self::Streams(_)
             | Self::NoSynchronousStandby
-            | Self::Landed(_) => Limit::Label,
+            | Self::Landed(_)
+            | Self::NoNode(_) => Limit::Label,
         }
     }
 }
@@ -77,8 +84,10 @@ impl fmt::Display for Waiting {
             Self::Switches => write!(f, "the primary hands over"),
             Self::Scheduled(at) => write!(f, "a switchover is to be at {}", at.escape_debug()),
             Self::Landed(pod) => {
-                write!(f, "{pod} is new, and on a node that is about to go all the same")
+                write!(f, "{pod} came to a node that was about to go already")
             }
+            Self::NoNode(pod) => write!(f, "no other node takes {pod}"),
+            Self::Window(at) => write!(f, "the next maintenance window opens at {at}"),
         }
     }
 }

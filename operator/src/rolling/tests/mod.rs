@@ -1,15 +1,13 @@
+mod leave;
 mod marks;
 mod seen;
 mod world;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Idle, Life, Limit, Pod, Situation, Step, Waiting, Why, next};
+use super::{Idle, Life, Limit, Pod, Situation, Step, Stranded, Waiting, Why, next};
 use crate::build::names::Role;
 use crate::patroni::View;
-
-const NOW: i64 = 1_800_000_000;
 
 /// One that is well; -0 leads.
 fn pod(ordinal: i32) -> Pod {
@@ -23,7 +21,7 @@ fn pod(ordinal: i32) -> Pod {
         deleting: false,
         goes: false,
         leaves_node: false,
-        created: Timestamp::new(NOW, 0).ok().map(|now| now - SignedDuration::from_hours(10)),
+        stranded: None,
     }
 }
 
@@ -54,7 +52,8 @@ fn cluster(size: i32) -> Situation {
         leader: Some("db-0".to_owned()),
         view: Some(Ok(view(&members, true))),
         switches: false,
-        now: Timestamp::new(NOW, 0).expect("a time"),
+        opens: None,
+        overdue: false,
     }
 }
 
@@ -71,6 +70,10 @@ fn remakes(step: &Step) -> &str {
         Step::Delete { pod, .. } => pod,
         other => panic!("{other:?}"),
     }
+}
+
+fn switches(from: &str, why: Why, candidates: Vec<String>) -> Step {
+    Step::SwitchOver { from: from.to_owned(), why, candidates, at: None }
 }
 
 #[track_caller]
@@ -97,7 +100,7 @@ fn replicas_come_first_and_a_synchronous_one_comes_behind_others() {
 fn the_primary_hands_over_before_it_is_made_anew() {
     let step = next(&marked(3, &[0]));
     let candidates = vec!["db-1".to_owned()];
-    assert_eq!(step, Step::SwitchOver { from: "db-0".to_owned(), why: Why::Rolls, candidates });
+    assert_eq!(step, switches("db-0", Why::Rolls, candidates));
     let mut asynchronous = marked(3, &[0]);
     let members = [
         ("db-0", "leader", "running"),
@@ -226,7 +229,7 @@ fn a_primary_that_goes_hands_over_to_one_that_stays() {
     ];
     now.view = Some(Ok(view(&members, true)));
     let candidates = vec!["db-1".to_owned()];
-    let step = Step::SwitchOver { from: "db-2".to_owned(), why: Why::ScalesDown, candidates };
+    let step = switches("db-2", Why::ScalesDown, candidates);
     assert_eq!(next(&now), step);
     now.pods[1].goes = true;
     assert_eq!(waits(&now), Waiting::NoCandidate("db-2".to_owned()));
@@ -263,7 +266,7 @@ fn a_primary_leaves_its_node_for_a_pod_that_need_not_move() {
     now.view = Some(Ok(view(&members, false)));
     (now.pods[0].leaves_node, now.pods[1].leaves_node) = (true, true);
     let candidates = vec!["db-2".to_owned(), "db-1".to_owned()];
-    let step = Step::SwitchOver { from: "db-0".to_owned(), why: Why::LeavesNode, candidates };
+    let step = switches("db-0", Why::LeavesNode, candidates);
     assert_eq!(next(&now), step);
 }
 
@@ -272,7 +275,7 @@ fn where_every_pod_leaves_its_node_a_replica_moves_before_the_primary_hands_over
     let mut now = cluster(2);
     now.pods.iter_mut().for_each(|pod| pod.leaves_node = true);
     assert_eq!(next(&now), Step::Delete { pod: "db-1".to_owned(), why: Why::LeavesNode });
-    now.pods[1].created = Some(now.now);
+    now.pods[1].stranded = Some(Stranded::Landed);
     assert_eq!(waits(&now), Waiting::Landed("db-1".to_owned()));
     now.pods[1].leaves_node = false;
     assert!(matches!(next(&now), Step::SwitchOver { .. }));

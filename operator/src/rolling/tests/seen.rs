@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1 as api;
 use serde_json::{Value, json};
 
 use crate::build::names::Role;
-use crate::rolling::{Life, life, not_running, ordinal, pods};
+use crate::rolling::{Life, Stranded, life, not_running, ordinal, pods};
 
 fn pod(phase: &str, states: &[(&str, Value)]) -> api::Pod {
     let status = |(name, state): &(&str, Value)| {
@@ -69,11 +69,11 @@ fn a_pod_is_seen_with_all_that_matters() {
         "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
     });
     let object: api::Pod = serde_json::from_value(object).expect("a pod");
-    let seen = pods(&[Arc::new(object)], "spilo-role", 3, |_| true);
+    let seen = pods(&[Arc::new(object)], "spilo-role", 3, |_| (true, Some(Stranded::NoNode)));
     let seen = seen.first().expect("one");
     assert_eq!((seen.ordinal, seen.role, seen.life), (3, Some(Role::Master), Life::Runs));
     assert!(seen.ready && seen.marked && seen.goes && seen.leaves_node && !seen.deleting);
-    assert!(seen.created.is_some());
+    assert_eq!(seen.stranded, Some(Stranded::NoNode));
 }
 
 #[test]

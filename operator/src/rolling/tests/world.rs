@@ -1,11 +1,9 @@
 //! A made-up cluster that does what it is told: in it every plan has to end, and on the way no
 //! second pod goes down and no primary goes that could have handed over.
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::NOW;
 use crate::build::names::Role;
 use crate::patroni::View;
 use crate::rolling::{Idle, Life, Pod, Situation, Step, Waiting, next};
@@ -19,8 +17,8 @@ fn any_pod() -> impl Strategy<Value = Pod> {
     (life, role, flags, leaves).prop_map(|(life, role, (ready, marked, deleting), leaves_node)| {
         let ready = ready && life == Life::Runs && !deleting;
         let (name, ordinal, goes) = (String::new(), 0, false);
-        let created = Some(Timestamp::UNIX_EPOCH);
-        Pod { name, ordinal, role, ready, life, marked, deleting, goes, leaves_node, created }
+        let stranded = None;
+        Pod { name, ordinal, role, ready, life, marked, deleting, goes, leaves_node, stranded }
     })
 }
 
@@ -90,7 +88,8 @@ impl World {
             leader: self.leader.clone(),
             view: has_view.then(|| Ok(self.view())),
             switches: false,
-            now: Timestamp::new(NOW, 0).expect("a time"),
+            opens: None,
+            overdue: false,
         }
     }
 
@@ -194,7 +193,7 @@ impl World {
             deleting: false,
             goes: false,
             leaves_node: false,
-            created: Some(Timestamp::UNIX_EPOCH),
+            stranded: None,
         };
         self.pods.push(pod);
         self.pods.sort_by_key(|pod| pod.ordinal);

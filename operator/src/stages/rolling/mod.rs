@@ -3,6 +3,7 @@
 //! In: the pods, the template of their StatefulSet, and who leads by Patroni's own record. Out:
 //! marks on pods, and one step. Never: a wait; whatever changes makes us look again.
 
+mod drain;
 mod leader;
 mod question;
 mod remake;
@@ -25,10 +26,13 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{ApplyError, has_code};
+use crate::patroni;
 use crate::report::{Finding, News, Outcome, Stage};
 use crate::restart::{self, Difference, Live};
 use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, Waiting};
 use crate::switchover;
+use crate::windows::Windows;
+use drain::Drain;
 
 /// What is remembered of a rolling update.
 #[derive(Debug, Default)]
@@ -67,7 +71,7 @@ pub async fn run(
         return Rolled { finding: Finding::done("UpToDate", ""), again: None };
     };
     let (outdated, newest) = outdated(context, config, cluster, &set);
-    let paused = cluster.annotations.get(words::PAUSE).is_some_and(|value| value == "true");
+    let paused = patroni::is_paused(manifest);
     // What the controller has not seen yet may be what a pod was made of.
     let may_mark = !paused && newest.is_some();
     if may_mark && let Err(error) = mark(context, manifest, &outdated).await {
@@ -77,7 +81,9 @@ pub async fn run(
     let pods = context.caches.pods.of(&cluster.id);
     let of_set = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let goes = fewer.map_or(of_set, |fewer| fewer.min(of_set));
-    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |_| false);
+    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |pod| {
+        drain::leaves(context, config, pod)
+    });
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
     let rolls = words::was_rolling(manifest);
@@ -98,6 +104,8 @@ pub async fn run(
     let (view, switches) = context.memory.with(&cluster.id, |known| {
         (known.rolling.question.answer(Instant::now()), known.switchover.is_under_way())
     });
+    let now = Timestamp::now();
+    let drain = drain::of(context, config, &pods, leader.as_deref());
     let situation = Situation {
         paused,
         rolls,
@@ -106,11 +114,13 @@ pub async fn run(
         leader,
         view,
         switches,
-        now: Timestamp::now(),
+        opens: Windows::of(&cluster.spec, config).next(now),
+        overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
     };
     let step = rolling::next(&situation);
     tracing::debug!(cluster = %cluster.id, ?step, leader = ?situation.leader, "rolling");
-    let look = Look { context, config, manifest, cluster, pods: &pods, situation: &situation };
+    let (pods, situation) = (&pods, &situation);
+    let look = Look { context, config, manifest, cluster, pods, situation, drain };
     look.take(step, told).await
 }
 
@@ -122,6 +132,8 @@ struct Look<'a> {
     cluster: &'a Cluster,
     pods: &'a [Arc<Pod>],
     situation: &'a Situation,
+    /// Of the pod that leads.
+    drain: Option<Drain>,
 }
 
 impl Look<'_> {
@@ -139,7 +151,9 @@ impl Look<'_> {
             }
             Step::Wait(waiting) => self.wait(&waiting),
             Step::Ask => self.ask(),
-            Step::SwitchOver { from, candidates, .. } => self.switch_over(&from, &candidates),
+            Step::SwitchOver { from, candidates, at, .. } => {
+                self.switch_over(&from, &candidates, at)
+            }
             Step::Delete { pod, why } => {
                 let finding = self.delete(&pod, why).await;
                 Rolled { finding, again: Some(check) }
@@ -150,14 +164,25 @@ impl Look<'_> {
     fn wait(&self, waiting: &Waiting) -> Rolled {
         let is_late = self.is_late(waiting.limit());
         let finding = self.finding(&waiting.to_string(), waiting.limit(), is_late);
-        // Nobody tells when a member has caught up.
+        let operation = &self.config.operation;
         let again = match waiting {
+            // That is a while.
+            Waiting::Scheduled(_) | Waiting::Window(_) => self.until_it_opens(),
+            _ if self.situation.overdue => operation.repair_period,
+            // Nobody tells when a member has caught up.
             Waiting::Silent(_) | Waiting::Streams(_) | Waiting::NoSynchronousStandby => {
-                self.config.operation.patroni_api_check_interval
+                operation.patroni_api_check_interval
             }
-            _ => self.config.operation.resource_check_interval,
+            _ => operation.resource_check_interval,
         };
         Rolled { finding, again: Some(again) }
+    }
+
+    fn until_it_opens(&self) -> Duration {
+        let operation = &self.config.operation;
+        let left = self.situation.opens.map(|at| at.duration_since(Timestamp::now()));
+        let left = left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
+        left.min(operation.repair_period).max(operation.resource_check_interval)
     }
 
     /// The answer makes us look again; until then there is nothing new to say.
@@ -172,33 +197,43 @@ impl Look<'_> {
             .memory
             .with(&self.cluster.id, |known| known.picture.findings.get(&Stage::Template).cloned());
         let is_of_this = |finding: &Finding| {
-            matches!(finding.outcome, Outcome::Waiting | Outcome::Failed)
-                && [words::ROLLS, words::STUCK].contains(&finding.reason)
+            matches!(finding.outcome, Outcome::Waiting | Outcome::Failed | Outcome::Partly)
+                && [words::ROLLS, words::STUCK, words::DRAINS, words::NOT_MOVED]
+                    .contains(&finding.reason)
         };
-        let finding = before
-            .filter(is_of_this)
-            .unwrap_or_else(|| Finding::waiting(words::ROLLS, words::marked(self.situation)));
+        let finding =
+            before.filter(is_of_this).unwrap_or_else(|| self.finding("", Limit::Never, false));
         Rolled { finding, again: Some(self.config.operation.resource_check_interval) }
     }
 
-    fn switch_over(&self, from: &str, candidates: &[String]) -> Rolled {
+    fn switch_over(&self, from: &str, candidates: &[String], at: Option<Timestamp>) -> Rolled {
         let leader = self.pods.iter().find(|pod| pod.name_any() == from).cloned();
         let (Some(leader), Some(candidate)) = (leader, candidates.first().cloned()) else {
             return self.wait(&Waiting::NoLeader);
         };
-        let request = switchover::Request { leader, candidate, scheduled_at: None };
+        if let Some(drain) = &self.drain {
+            self.context.tell(self.manifest, &News::normal("NodeDrain", drain.text()));
+        }
+        let request = switchover::Request { leader, candidate, scheduled_at: at };
         switchover::ask(self.context, self.config, self.manifest, &request);
         let problem = self
             .context
             .memory
             .with(&self.cluster.id, |known| known.switchover.problem().map(str::to_owned));
         let mut text = format!("{from} is the primary and hands over to {}", request.candidate);
+        if let Some(at) = at {
+            text = format!("{text} at {at}");
+        }
         if let Some(problem) = problem {
             text = format!("{text}; the last try failed: {problem}");
         }
         let is_late = self.is_late(Limit::Switchover);
         let finding = self.finding(&text, Limit::Switchover, is_late);
-        Rolled { finding, again: Some(self.config.operation.patroni_api_check_interval) }
+        let again = match self.situation.overdue {
+            true => self.config.operation.repair_period,
+            false => self.config.operation.patroni_api_check_interval,
+        };
+        Rolled { finding, again: Some(again) }
     }
 
     async fn delete(&self, name: &str, why: rolling::Why) -> Finding {
@@ -209,6 +244,10 @@ impl Look<'_> {
         match remake::remake(self.context, pod).await {
             Ok(()) => {
                 tracing::info!(cluster = %self.cluster.id, pod = name, ?why, "is made anew");
+                if let (Some(drain), rolling::Why::LeavesNode) = (&self.drain, why) {
+                    let text = format!("{name} is made anew on another node: {}", drain.text());
+                    self.context.tell(self.manifest, &News::normal("NodeDrain", text));
+                }
                 self.finding(&format!("{name} is made anew"), Limit::Deletion, false)
             }
             Err(error) => Finding::failed("ApplyFailed", error.to_string()),
@@ -236,7 +275,14 @@ impl Look<'_> {
     }
 
     fn finding(&self, text: &str, limit: Limit, is_late: bool) -> Finding {
-        let text = format!("{text}; {}", words::marked(self.situation));
+        let marked = words::marked(self.situation);
+        let drains = self.drain.as_ref().map(Drain::text).unwrap_or_default();
+        let parts = [drains.as_str(), text, marked.as_str()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let text = parts.join("; ");
+        if let Some(drain) = &self.drain {
+            return self.of_drain(drain, text, limit, marked.is_empty());
+        }
         let key = match limit {
             Limit::Deletion => "pod_deletion_wait_timeout",
             Limit::Label | Limit::Switchover | Limit::Never => "pod_label_wait_timeout",
@@ -244,6 +290,19 @@ impl Look<'_> {
         match is_late {
             true => Finding::failed(words::STUCK, format!("for longer than {key}: {text}")),
             false => Finding::waiting(words::ROLLS, text),
+        }
+    }
+
+    /// What has a time of its own is not late.
+    fn of_drain(&self, drain: &Drain, text: String, limit: Limit, is_alone: bool) -> Finding {
+        match (drain.is_overdue && limit != Limit::Never, is_alone) {
+            (true, _) => {
+                self.context.tell(self.manifest, &News::warning("NodeDrain", drain.warning()));
+                let text = format!("for longer than master_pod_move_timeout: {text}");
+                Finding::partly(words::NOT_MOVED, text)
+            }
+            (false, true) => Finding::waiting(words::DRAINS, text),
+            (false, false) => Finding::waiting(words::ROLLS, text),
         }
     }
 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use crate::api::postgresql::Postgresql;
+use crate::patroni::PAUSE;
 use crate::report::{Finding, Stage};
 use crate::restart::{Difference, Kind};
 use crate::rolling::Situation;
@@ -16,8 +17,10 @@ pub(super) const ROLLS: &str = "RollingUpdate";
 /// The same, and it does not go on.
 pub(super) const STUCK: &str = "RollingUpdateStuck";
 
-/// The annotation of a manifest whose pods nobody is to disturb.
-pub(super) const PAUSE: &str = "acid.zalan.do/pause";
+/// The primary leaves a node that is about to go.
+pub(super) const DRAINS: &str = "NodeDrain";
+/// The same, and it should have left long ago.
+pub(super) const NOT_MOVED: &str = "PrimaryNotMoved";
 
 /// What a restart would change.
 #[derive(Clone, Debug, Default)]
