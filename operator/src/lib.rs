@@ -38,4 +38,5 @@ pub mod tell;
 #[cfg(test)]
 mod testing;
 pub mod validate;
+pub mod volumes;
 pub mod windows;

@@ -32,6 +32,7 @@ pub mod node_agent;
 pub mod nodes;
 pub mod operator;
 pub mod pam;
+pub mod patroni;
 pub mod postgres;
 pub mod postmaster;
 pub mod process;

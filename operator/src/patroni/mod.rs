@@ -1,5 +1,6 @@
-//! What Patroni says about a cluster, and the one thing that we ask of it: a switchover before
-//! its primary is taken away (`crate::switchover` asks, and nobody else).
+//! What Patroni says about a cluster, and what we ask of it: a switchover before its primary is
+//! taken away (`crate::switchover` asks, and nobody else), other settings ([`dynamic`]), and
+//! restarts that are pending.
 //!
 //! In: the objects that Patroni keeps in Kubernetes, and its REST API (port 8008, no
 //! authentication). Out: who leads. Never: an election, a failover or a promotion of our own.
@@ -9,11 +10,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::json;
 
+pub mod dynamic;
+mod pause;
+mod rest;
 mod view;
 
+pub use pause::{PAUSE, is_paused, pause_complaint};
+pub use rest::{Instance, Overview, Program, Standing, Turn};
 pub use view::View;
 
 /// Patroni's REST API in every pod.
@@ -27,6 +35,14 @@ const LONGEST_BODY: usize = 256 * 1024;
 /// may be late.
 pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get("leader").map(String::as_str).filter(|leader| !leader.is_empty())
+}
+
+/// Whether Patroni says in the annotation `status` of its pod that a restart is pending there. It
+/// is as old as its last turn, and in etcd's mode there is none.
+pub fn says_pending(pod: &Pod) -> bool {
+    let status = pod.annotations().get("status");
+    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    status.is_some_and(|status| status["pending_restart"] == true)
 }
 
 /// `GET /cluster`.
@@ -69,13 +85,14 @@ pub struct PatroniError {
 pub struct Patroni {
     http: reqwest::Client,
     address: IpAddr,
+    port: u16,
     /// For everything but a switchover.
     patience: Duration,
 }
 
 impl Patroni {
     pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
-        Self { http, address, patience }
+        Self { http, address, port: PORT, patience }
     }
 
     /// # Errors
@@ -112,8 +129,8 @@ impl Patroni {
 
     fn url(&self, path: &str) -> String {
         match self.address {
-            IpAddr::V4(address) => format!("http://{address}:{PORT}/{path}"),
-            IpAddr::V6(address) => format!("http://[{address}]:{PORT}/{path}"),
+            IpAddr::V4(address) => format!("http://{address}:{}/{path}", self.port),
+            IpAddr::V6(address) => format!("http://[{address}]:{}/{path}", self.port),
         }
     }
 

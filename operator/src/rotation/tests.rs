@@ -197,6 +197,14 @@ fn the_retention_is_at_least_two_intervals() {
 }
 
 #[test]
+fn the_own_password_of_a_role_is_former_by_the_day_on_which_its_secret_left_it() {
+    let config = vectors::config();
+    assert!(is_former(time("2024-05-28T23:59:59Z"), time(NOW), &config));
+    assert!(!is_former(time("2024-05-29T00:00:00Z"), time(NOW), &config));
+    assert!(!is_former(time("2030-01-01T00:00:00Z"), time(NOW), &config));
+}
+
+#[test]
 fn no_password_is_renewed_while_the_database_would_not_follow() {
     let stays = |subject: Subject<'static>| Subject { follows: false, ..subject };
     assert_eq!(decided(&stays(subject(DUE)), &spec(), &everybody()), Rotation::Wait);
@@ -230,4 +238,20 @@ fn a_time_that_nobody_plans_any_more_is_emptied_and_the_password_stays() {
         assert_eq!(decision, Rotation::Unschedule, "{planned:?}");
     }
     assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
+}
+
+#[test]
+fn the_password_of_a_pooler_is_renewed_in_place_and_only_where_it_is_listed() {
+    let pooler = |next| Subject {
+        role: "pooler",
+        username: "pooler",
+        origin: Some(Origin::Pooler),
+        ..subject(next)
+    };
+    let mut spec = spec();
+    spec.users_with_secret_rotation = names(&["pooler"]);
+    assert_eq!(decided(&pooler(None), &spec, &everybody()), Rotation::Leave);
+    spec.users_with_in_place_secret_rotation = names(&["pooler"]);
+    let wanted = Rotation::InPlace { next: time(IN_90_DAYS) };
+    assert_eq!(decided(&pooler(DUE), &spec, &everybody()), wanted);
 }

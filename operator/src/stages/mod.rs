@@ -2,13 +2,18 @@
 //! finding how it went.
 
 mod fewer;
+pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+pub mod pooler;
+mod replace;
 pub mod resources;
 pub mod rolling;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
+pub mod volumes;
 
+pub use patroni_config::PatroniConfig;
 pub use rolling::Rolling;

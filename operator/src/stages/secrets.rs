@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 
 use crate::api::postgresql::Postgresql;
 use crate::apply::{create, ensure_against};
-use crate::build::{meta, names};
+use crate::build::{meta, names, pooler};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::mark::{Mark, SECRET_OF};
 use crate::report::{Finding, News};
-use crate::roles::{ManifestRoles, RobotNames};
+use crate::roles::{ManifestRoles, Origin, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
 
 /// Brings them all in line. One that fails does not stop the others.
@@ -35,7 +35,8 @@ pub async fn run(
     let mut errors: Vec<String> = collisions.iter().map(ToString::to_string).collect();
     let mut created = Vec::new();
     for wanted in &wanted {
-        match one(context, config, cluster, wanted).await {
+        let labels = labels(config, cluster, roles, &wanted.role);
+        match one(context, config, cluster, wanted, labels).await {
             Ok(true) => created.push(wanted.name.as_str()),
             Ok(false) => {}
             Err(error) => errors.push(error.to_string()),
@@ -88,9 +89,10 @@ async fn one(
     config: &Config,
     cluster: &Cluster,
     wanted: &Wanted,
+    labels: BTreeMap<String, String>,
 ) -> Result<bool, ApplyError> {
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
-    let metadata = metadata(config, cluster, wanted);
+    let metadata = metadata(config, cluster, wanted, labels);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
     let live = match read().await? {
         Some(live) => live,
@@ -133,8 +135,28 @@ async fn one(
     Ok(false)
 }
 
-fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
-    let labels = names::labels(cluster, &config.labels);
+/// The Secret of a pooler belongs to the pooler.
+fn labels(
+    config: &Config,
+    cluster: &Cluster,
+    roles: &ManifestRoles,
+    role: &str,
+) -> BTreeMap<String, String> {
+    let role = roles.roles.iter().find(|(name, _)| name.as_str() == role);
+    match role {
+        Some((_, role)) if role.origin == Origin::Pooler => {
+            pooler::base_labels(&cluster.id.name, names::Role::Master, &config.labels)
+        }
+        _ => names::labels(cluster, &config.labels),
+    }
+}
+
+fn metadata(
+    config: &Config,
+    cluster: &Cluster,
+    wanted: &Wanted,
+    labels: BTreeMap<String, String>,
+) -> Secret {
     let mut metadata = meta::meta(&wanted.name, cluster, config, labels, BTreeMap::new());
     if wanted.namespace != cluster.id.namespace {
         // Owners live in the namespace of what they own.
@@ -162,31 +184,36 @@ pub async fn overwrite(
     password: &Zeroizing<String>,
 ) -> Result<(), ApplyError> {
     let credentials = Credentials { username: username.to_owned(), password: password.clone() };
-    replace(context, live, &credentials, BTreeMap::new()).await
+    replace(context, live, &credentials, Further::default()).await
 }
 
-/// The same, with further keys.
+/// What else is to stand in a Secret.
+#[derive(Debug, Default)]
+pub struct Further {
+    pub data: BTreeMap<String, ByteString>,
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The same, with more.
 pub async fn replace(
     context: &Context,
     live: &Secret,
     credentials: &Credentials,
-    further: BTreeMap<String, ByteString>,
+    mut further: Further,
 ) -> Result<(), ApplyError> {
-    let mut data = data(&credentials.username, &credentials.password);
-    data.extend(further);
-    patch(context, live, data).await
+    further.data.extend(data(&credentials.username, &credentials.password));
+    patch(context, live, further).await
 }
 
-/// Sets some keys of a Secret, unless somebody else changes it at the same time.
-pub async fn patch(
-    context: &Context,
-    live: &Secret,
-    data: BTreeMap<String, ByteString>,
-) -> Result<(), ApplyError> {
+/// Sets some keys and annotations of a Secret, unless somebody else changes it at the same time.
+pub async fn patch(context: &Context, live: &Secret, what: Further) -> Result<(), ApplyError> {
     let metadata = &live.metadata;
     let name = metadata.name.clone().unwrap_or_default();
     let version = &metadata.resource_version;
-    let patch = json!({ "data": data, "metadata": { "resourceVersion": version } });
+    let mut patch = json!({ "data": what.data, "metadata": { "resourceVersion": version } });
+    if !what.annotations.is_empty() {
+        patch["metadata"]["annotations"] = json!(what.annotations);
+    }
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let written = api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await;

@@ -10,10 +10,12 @@ use kube::Api;
 use tokio::time::Instant;
 
 use super::fewer::before_fewer;
+use super::{replace, volumes};
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
 use crate::build::names;
+use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -29,15 +31,16 @@ pub struct Workload {
     pub fewer: Option<i32>,
 }
 
-/// Brings it in line.
+/// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
 pub async fn run(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
 ) -> Workload {
     let mut fewer = None;
-    let finding = ensure_set(context, config, manifest, cluster, &mut fewer).await;
+    let finding = ensure_set(context, config, manifest, cluster, of_new, &mut fewer).await;
     Workload { finding, fewer }
 }
 
@@ -46,6 +49,7 @@ async fn ensure_set(
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
     fewer: &mut Option<i32>,
 ) -> Finding {
     // Pods without the passwords that they are made of would only fail. Other Secrets are no
@@ -68,6 +72,7 @@ async fn ensure_set(
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     let now = live.as_deref().and_then(replicas);
     let held =
@@ -97,15 +102,7 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            let name = &cluster.id.name;
-            apply::delete(context, live, true).await?;
-            let text = format!(
-                "The StatefulSet {name} is replaced, and its pods stay: {} cannot be changed",
-                fixed.join(", ")
-            );
-            context.tell(manifest, &News::normal("StatefulSet", text));
-            // The watch tells when it is gone, and then it is made anew.
-            return Ok(());
+            return replace::around_its_pods(context, manifest, &cluster.id, live, &fixed).await;
         }
     }
     let written = ensure(context, sets, &cluster.id, wanted).await?;

@@ -9,12 +9,6 @@ pub fn notes(spec: &PostgresSpec) -> Vec<String> {
     let volume = &spec.volume;
     let asked = [
         (
-            is_on(spec.enable_connection_pooler)
-                || is_on(spec.enable_replica_connection_pooler)
-                || spec.connection_pooler.is_some(),
-            "connection poolers (enableConnectionPooler, enableReplicaConnectionPooler, connectionPooler)",
-        ),
-        (
             is_on(spec.enable_logical_backup)
                 || spec.logical_backup_schedule.is_some()
                 || spec.logical_backup_retention.is_some(),

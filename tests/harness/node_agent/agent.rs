@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use super::api::Api;
 use super::container::log_file;
 use super::machine::{Machine, text};
 use super::pod::Pod;
+use super::resizer::Resizing;
 use super::turn::{Seen, Shared};
 use super::volumes::claim_folder;
 use crate::control_plane::{ADDRESS, ControlPlane, NODES, PORT};
@@ -97,6 +98,7 @@ impl NodeAgent {
             fixed,
             pods: Mutex::default(),
             known_claims: Mutex::default(),
+            resizer: Mutex::default(),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
@@ -152,6 +154,12 @@ impl NodeAgent {
 
     pub fn resume_starting(&self) {
         self.shared.paused.store(false, Ordering::Relaxed);
+    }
+
+    /// What happens from now on to claims that ask for more than they have. Without this they grow
+    /// at once.
+    pub fn volumes_grow(&self, how: Resizing) {
+        self.shared.resizer.lock().unwrap_or_else(PoisonError::into_inner).how = how;
     }
 
     #[track_caller]

@@ -12,6 +12,7 @@ pub mod environment;
 mod hosts;
 mod machine;
 mod pod;
+mod resizer;
 mod scheduler;
 pub mod spilo;
 pub mod status;
@@ -21,3 +22,4 @@ mod watch;
 
 pub use agent::{LABEL, NodeAgent, Settings};
 pub use hosts::hosts;
+pub use resizer::Resizing;

@@ -18,6 +18,7 @@ use super::api::Api;
 use super::hosts::hosts;
 use super::machine::{Machine, text};
 use super::pod::{Next, Pod};
+use super::resizer::Resizer;
 use super::scheduler::place;
 use super::volumes::claim_folder;
 use super::watch::Watch;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) fixed: BTreeMap<String, String>,
     pub(crate) pods: Mutex<BTreeMap<String, Pod>>,
     pub(crate) known_claims: Mutex<BTreeSet<String>>,
+    pub(crate) resizer: Mutex<Resizer>,
     pub(crate) paused: AtomicBool,
     pub(crate) stopped: AtomicBool,
 }
@@ -93,7 +95,7 @@ impl Shared {
         let pods = self.seen.pods.objects(ours);
         self.schedule(&pods);
         self.take_over(&pods);
-        self.claims(&self.seen.claims.objects(ours));
+        self.claims(&self.seen.claims.objects(ours), &pods);
         self.write_hosts(&self.seen.endpoints.objects(ours), &pods);
     }
 
@@ -159,9 +161,11 @@ impl Shared {
     }
 
     /// Claims are bound as soon as they are there, and their data goes with them.
-    fn claims(&self, claims: &[Value]) {
+    fn claims(&self, claims: &[Value], pods: &[Value]) {
         for claim in claims {
             if text(claim, "/status/phase") == "Bound" {
+                let mut resizer = self.resizer.lock().unwrap_or_else(PoisonError::into_inner);
+                resizer.turn(&self.api, claim, pods);
                 continue;
             }
             let path = format!(

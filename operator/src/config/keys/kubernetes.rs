@@ -1,7 +1,7 @@
 //! Pods, volumes, labels and what is deleted.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, Kind, NotEmpty, NotYet, Pairs, Restart, Within};
+use super::Rule::{AtLeast, Each, Kind, NotEmpty, Pairs, Restart, Within};
 use super::keys;
 use crate::config::syntax::{
     annotation, annotation_key, capability, domain, label, label_key, namespaces, object_name,
@@ -50,7 +50,7 @@ keys! { pub(super) KUBERNETES, Some("kubernetes");
     spilo_privileged SpiloPrivileged: Flag(pods.spilo_privileged) = "false", Nothing, Later, [], "`privileged` of PostgreSQL.";
     spilo_runasgroup SpiloRunAsGroup: Id(pods.spilo_runasgroup) = "", Nothing, Core, [Within(0, 4_294_967_294)], "`runAsGroup` of pods.";
     spilo_runasuser SpiloRunAsUser: Id(pods.spilo_runasuser) = "", Nothing, Core, [Within(0, 4_294_967_294)], "`runAsUser` of pods.";
-    storage_resize_mode StorageResizeMode: Text(operation.storage_resize_mode) = "pvc", Same, Core, [NotEmpty("write pvc, or off"), Each(one_of_resize_modes), NotYet], "How volumes grow: `pvc`, `ebs`, `mixed` or `off`.";
+    storage_resize_mode StorageResizeMode: Text(operation.storage_resize_mode) = "pvc", Same, Core, [NotEmpty("write pvc, or off"), Each(one_of_resize_modes)], "How volumes grow: `pvc` (the claims ask for more) or `off`. `ebs` and `mixed` act as `pvc`, and a condition says so.";
     toleration PodToleration: Map(pods.toleration) = "", Nothing, Core, [Pairs(toleration)], "One toleration of pods: `key`, `operator`, `value`, `effect`.";
     watched_namespace WatchedNamespace: OptText(operation.watched_namespace) = "", Nothing, Core, [Each(namespaces), Restart], "Where manifests are looked for. `*`: everywhere; empty: where the operator is. The environment variable `WATCHED_NAMESPACE` goes before.";
 }

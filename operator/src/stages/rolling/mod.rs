@@ -26,6 +26,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{ApplyError, has_code};
+use crate::patroni;
 use crate::report::{Finding, News, Outcome, Stage};
 use crate::restart::{self, Difference, Live};
 use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, Waiting};
@@ -70,7 +71,7 @@ pub async fn run(
         return Rolled { finding: Finding::done("UpToDate", ""), again: None };
     };
     let (outdated, newest) = outdated(context, config, cluster, &set);
-    let paused = cluster.annotations.get(words::PAUSE).is_some_and(|value| value == "true");
+    let paused = patroni::is_paused(manifest);
     // What the controller has not seen yet may be what a pod was made of.
     let may_mark = !paused && newest.is_some();
     if may_mark && let Err(error) = mark(context, manifest, &outdated).await {

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use crate::api::postgresql::Postgresql;
+use crate::patroni::PAUSE;
 use crate::report::{Finding, Stage};
 use crate::restart::{Difference, Kind};
 use crate::rolling::Situation;
@@ -20,9 +21,6 @@ pub(super) const STUCK: &str = "RollingUpdateStuck";
 pub(super) const DRAINS: &str = "NodeDrain";
 /// The same, and it should have left long ago.
 pub(super) const NOT_MOVED: &str = "PrimaryNotMoved";
-
-/// The annotation of a manifest whose pods nobody is to disturb.
-pub(super) const PAUSE: &str = "acid.zalan.do/pause";
 
 /// What a restart would change.
 #[derive(Clone, Debug, Default)]
