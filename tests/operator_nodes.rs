@@ -357,10 +357,17 @@ fn a_primary_leaves_its_node_before_it_is_evicted_and_nothing_that_was_acknowled
 
 #[test]
 fn a_single_pod_is_made_anew_once_and_waits_where_no_node_takes_it() {
-    let nodes = Nodes::new(ControlPlane::shared(), 2, &json!({}));
+    // Other tests have nodes as well.
+    let pool = format!("pool-{}", std::process::id());
+    let nodes = Nodes::new(ControlPlane::shared(), 2, &json!({ "pool": pool }));
     let world = Cloud::on(nodes.names.clone(), &[("master_pod_move_timeout", "2s")]);
     let mut manifest = minimal(&world.platform.namespace);
     manifest["spec"]["numberOfInstances"] = json!(1);
+    manifest["spec"]["nodeAffinity"] = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [
+            { "matchExpressions": [{ "key": "pool", "operator": "In", "values": [pool] }] },
+        ] },
+    });
     world.platform.kube.try_apply(&manifest).expect("it is accepted");
     world.platform.wait_for_phase(CLUSTER, "Running");
     let pod = format!("{CLUSTER}-0");
