@@ -22,15 +22,18 @@ pub mod identity;
 pub mod leader;
 pub mod mark;
 pub mod memory;
+pub mod nodes;
 pub mod patroni;
 pub mod reconcile;
 pub mod report;
 pub mod restart;
 pub mod roles;
+pub mod rolling;
 pub mod rotation;
 pub mod run;
 pub mod secrets;
 pub mod stages;
+pub mod switchover;
 pub mod tell;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -29,6 +29,8 @@ pub struct Caches {
     pub pods: Cache<Pod>,
     /// They outlive their clusters, so that none of them tells that there is one.
     pub claims: Cache<PersistentVolumeClaim>,
+    /// Of poolers. Without a right to list them, everything but poolers goes on.
+    pub deployments: Cache<Deployment>,
     /// By namespace and name of the object itself.
     pub teams: Cache<PostgresTeam>,
 }
@@ -51,11 +53,12 @@ impl Caches {
             secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
             claims: Cache::new(by_label(&label)),
+            deployments: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
     }
 
-    /// Waits until all but the teams were listed.
+    /// Waits until all but the teams and poolers were listed.
     pub async fn filled(&self) {
         self.manifests.filled().await;
         self.stateful_sets.filled().await;
@@ -91,6 +94,7 @@ impl Caches {
         all.extend(self.secrets.clusters());
         all.extend(self.budgets.clusters());
         all.extend(self.pods.clusters());
+        all.extend(self.deployments.clusters());
         for known in self.manifests.clusters() {
             all.remove(&known);
         }
@@ -115,6 +119,7 @@ impl Caches {
             || !self.budgets.of(cluster).is_empty()
             || !self.secrets.of(cluster).is_empty()
             || !self.pods.of(cluster).is_empty()
+            || !self.deployments.of(cluster).is_empty()
     }
 }
 

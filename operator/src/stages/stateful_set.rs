@@ -1,17 +1,15 @@
 //! The StatefulSet. Its pods are restarted by nobody here: the update strategy is `OnDelete`, so
-//! that another template is known to the API server and waits.
+//! that another template is known to the API server and waits for `rolling`.
 //!
 //! A field that Kubernetes does not let anybody change needs another StatefulSet under the same
 //! name: the old one is deleted and its pods stay, and the new one takes them over.
-
-use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use tokio::time::Instant;
 
-use super::hand_over::before_fewer;
+use super::fewer::before_fewer;
 use super::{replace, volumes};
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, Written, ensure};
@@ -25,13 +23,34 @@ use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub finding: Finding,
+    /// So many pods there are to be, once the primary has handed over.
+    pub fewer: Option<i32>,
+}
+
 /// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
 pub async fn run(
-    context: &Arc<Context>,
+    context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
     of_new: Option<Quantity>,
+) -> Workload {
+    let mut fewer = None;
+    let finding = ensure_set(context, config, manifest, cluster, of_new, &mut fewer).await;
+    Workload { finding, fewer }
+}
+
+async fn ensure_set(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    of_new: Option<Quantity>,
+    fewer: &mut Option<i32>,
 ) -> Finding {
     // Pods without the passwords that they are made of would only fail. Other Secrets are no
     // reason to wait.
@@ -59,7 +78,7 @@ pub async fn run(
     let held =
         replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
     if let (Some((number, _)), Some(spec)) = (&held, &mut wanted.spec) {
-        spec.replicas = Some(*number);
+        *fewer = spec.replicas.replace(*number);
     }
     match write(context, config, manifest, cluster, &wanted, live.as_deref()).await {
         Ok(()) => held.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),

@@ -20,7 +20,8 @@ use super::pod::Pod;
 use super::resizer::Resizing;
 use super::turn::{Seen, Shared};
 use super::volumes::claim_folder;
-use crate::control_plane::{ADDRESS, ControlPlane, PORT};
+use crate::control_plane::{ADDRESS, ControlPlane, NODES, PORT};
+use crate::network::Network;
 use crate::postmaster::psql;
 use crate::sandbox::Sandbox;
 use crate::secrets::random_text;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub authority: String,
     /// Further host names, with their addresses.
     pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// The nodes that its pods can be on.
+    pub nodes: Vec<String>,
 }
 
 impl Default for Settings {
@@ -55,6 +58,7 @@ impl Default for Settings {
             module: artifacts::module(),
             authority: String::new(),
             hosts: BTreeMap::new(),
+            nodes: NODES.map(str::to_owned).into(),
         }
     }
 }
@@ -90,6 +94,7 @@ impl NodeAgent {
             seen: Seen::start(&api, control_plane.network()),
             api,
             name: settings.name,
+            nodes: settings.nodes,
             fixed,
             pods: Mutex::default(),
             known_claims: Mutex::default(),
@@ -195,6 +200,11 @@ impl NodeAgent {
     /// so that whoever has mounted it sees what changes.
     pub fn hosts_file(&self) -> &Path {
         &self.shared.machine.hosts
+    }
+
+    /// Where the pods are.
+    pub fn network(&self) -> &Network {
+        &self.shared.machine.network
     }
 
     /// A command that runs in the network of the cluster, knows its names, and trusts the

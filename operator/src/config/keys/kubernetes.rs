@@ -1,7 +1,7 @@
 //! Pods, volumes, labels and what is deleted.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, Kind, NotEmpty, NotYet, Pairs, Restart, Within};
+use super::Rule::{AtLeast, Each, Kind, NotEmpty, Pairs, Restart, Within};
 use super::keys;
 use crate::config::syntax::{
     annotation, annotation_key, capability, domain, label, label_key, namespaces, object_name,
@@ -29,7 +29,7 @@ keys! { pub(super) KUBERNETES, Some("kubernetes");
     inherited_annotations InheritedAnnotations: Set(labels.inherited_annotations) = "", Nothing, Core, [Each(annotation_key)], "Annotations of a manifest that its objects have, too.";
     inherited_labels InheritedLabels: Set(labels.inherited_labels) = "", Nothing, Core, [Each(label_key)], "Labels of a manifest that its objects have, too.";
     liveness_probe LivenessProbe: Probe(pods.liveness_probe) = "", Nothing, Later, [], "The liveness probe of PostgreSQL, where a manifest has none.";
-    master_pod_move_timeout MasterPodMoveTimeout: Time(operation.master_pod_move_timeout) = "20m", Same, Core, [AtLeast(1000), NotYet], "For how long moving primaries off a node may take.";
+    master_pod_move_timeout MasterPodMoveTimeout: Time(operation.master_pod_move_timeout) = "20m", Same, Core, [AtLeast(1000)], "For how long moving primaries off a node may take before a warning.";
     node_readiness_label NodeReadinessLabel: Map(pods.node_readiness_label) = "", Nothing, Core, [Pairs(label)], "Labels of nodes that pods may run on.";
     node_readiness_label_merge NodeReadinessLabelMerge: Merge(pods.node_readiness_label_merge) = "OR", Nothing, Core, [], "How these join the node affinity of a manifest: `OR` or `AND`.";
     persistent_volume_claim_retention_policy PersistentVolumeClaimRetentionPolicy: Retention(volumes) = "when_deleted:retain,when_scaled:retain", Nothing, Later, [], "What happens to volumes of pods that are gone: `when_deleted` and `when_scaled`, each `retain` or `delete`.";
