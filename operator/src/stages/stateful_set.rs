@@ -80,7 +80,7 @@ async fn ensure_set(
     if let (Some((number, _)), Some(spec)) = (&held, &mut wanted.spec) {
         *fewer = spec.replicas.replace(*number);
     }
-    match write(context, manifest, cluster, &wanted, live.as_deref()).await {
+    match write(context, config, manifest, cluster, &wanted, live.as_deref()).await {
         Ok(()) => held.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
         Err(error) => Finding::failed("ApplyFailed", error.to_string()),
     }
@@ -88,6 +88,7 @@ async fn ensure_set(
 
 async fn write(
     context: &Context,
+    config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &StatefulSet,
@@ -102,7 +103,8 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            return replace::around_its_pods(context, manifest, &cluster.id, live, &fixed).await;
+            return replace::around_its_pods(context, config, manifest, &cluster.id, live, &fixed)
+                .await;
         }
     }
     let written = ensure(context, sets, &cluster.id, wanted).await?;

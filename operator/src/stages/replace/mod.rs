@@ -3,18 +3,22 @@
 //!
 //! Where volumes go with their StatefulSet (`when_deleted: delete`), it owns their claims. The
 //! collector of garbage lets go of what it knows to belong to it; a claim that has just got its
-//! owner may be unknown to it, and would be deleted as soon as that owner is gone. So the claims
-//! are set free first, and seen to be free: nothing of this waits, each look does what is next.
+//! owner may be unknown to it, and would be deleted as soon as that owner is gone. So the old one
+//! is told to keep them, and when its controller has heard of that and gives no more owners, they
+//! are set free. The collector asks for a claim as it is then before it deletes one. Nothing of
+//! this waits: each look does what is next.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use crate::api::postgresql::Postgresql;
 use crate::apply;
+use crate::build::names;
 use crate::cluster::ClusterId;
+use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
@@ -27,30 +31,29 @@ enum Step {
     Keep,
     /// Its controller has not heard of that yet, or it goes already.
     Wait,
-    /// The claims that it still owns.
-    Free(Vec<String>),
+    /// With what it still owns set free before.
     Delete,
 }
 
 /// Does what is next. `fixed`: what cannot be changed.
 pub(super) async fn around_its_pods(
     context: &Context,
+    config: &Config,
     manifest: &Postgresql,
     id: &ClusterId,
     live: &StatefulSet,
     fixed: &[String],
 ) -> Result<(), ApplyError> {
-    let claims = || context.caches.claims.of(id);
-    if let Step::Free(owned) = step(live, claims().iter().map(|claim| &**claim)) {
-        for claim in claims().iter().filter(|claim| owned.contains(&claim.name_any())) {
-            free(context, id, live, claim).await?;
-        }
-    }
-    match step(live, claims().iter().map(|claim| &**claim)) {
+    match step(live) {
         // The watch tells when there is more to do.
-        Step::Wait | Step::Free(_) => Ok(()),
+        Step::Wait => Ok(()),
         Step::Keep => keep(context, id, live).await,
         Step::Delete => {
+            // As they are now: a watch may not have told yet of an owner.
+            for claim in claims(context, config, id).await?.iter().filter(|own| is_owned(own, live))
+            {
+                free(context, id, live, claim).await?;
+            }
             apply::delete(context, live, true).await?;
             let text = format!(
                 "The StatefulSet {} is replaced, and its pods stay: {} cannot be changed",
@@ -64,24 +67,30 @@ pub(super) async fn around_its_pods(
     }
 }
 
-fn step<'a>(live: &StatefulSet, claims: impl Iterator<Item = &'a PersistentVolumeClaim>) -> Step {
-    if live.metadata.deletion_timestamp.is_some() {
-        return Step::Wait;
-    }
+async fn claims(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+) -> Result<Vec<PersistentVolumeClaim>, ApplyError> {
+    let selector = names::selector(&id.name, &config.labels);
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &id.namespace);
+    let found = api.list(&ListParams::default().labels(&selector)).await;
+    let found =
+        found.map_err(|error| ApplyError::of::<PersistentVolumeClaim>(&selector, &error))?;
+    Ok(found.items)
+}
+
+fn step(live: &StatefulSet) -> Step {
     let spec = live.spec.as_ref();
     let policy = spec.and_then(|spec| spec.persistent_volume_claim_retention_policy.as_ref());
     let deletes = policy.is_some_and(|policy| policy.when_deleted.as_deref() == Some("Delete"));
-    if deletes {
-        return Step::Keep;
-    }
-    let owned = claims.filter(|claim| is_owned(claim, live)).map(ResourceExt::name_any);
-    let owned: Vec<String> = owned.collect();
     let heard = live.status.as_ref().and_then(|status| status.observed_generation);
-    match (owned.is_empty(), heard == live.metadata.generation) {
+    match (live.metadata.deletion_timestamp.is_some(), deletes) {
+        (true, _) => Step::Wait,
+        (false, true) => Step::Keep,
         // Whoever has not heard of the policy may own some in a moment.
-        (_, false) => Step::Wait,
-        (false, true) => Step::Free(owned),
-        (true, true) => Step::Delete,
+        (false, false) if heard != live.metadata.generation => Step::Wait,
+        (false, false) => Step::Delete,
     }
 }
 

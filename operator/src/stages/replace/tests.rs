@@ -1,12 +1,19 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
 
-use super::{Step, step};
+use super::*;
+use crate::build::vectors;
+use crate::testing::{FakeApi, refusal};
+
+const SET: &str = "/apis/apps/v1/namespaces/default/statefulsets/acid-minimal-cluster";
+const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
 
 fn set(when_deleted: &str, heard: i64) -> StatefulSet {
     let set = json!({
-        "metadata": { "name": "acid", "uid": "set-1", "generation": 2 },
+        "metadata": {
+            "name": "acid-minimal-cluster", "namespace": "default", "uid": "set-1",
+            "resourceVersion": "9", "generation": 2,
+        },
         "spec": {
             "selector": {}, "template": {},
             "persistentVolumeClaimRetentionPolicy": {
@@ -18,52 +25,99 @@ fn set(when_deleted: &str, heard: i64) -> StatefulSet {
     serde_json::from_value(set).expect("a StatefulSet")
 }
 
-fn claim(owners: &Value) -> PersistentVolumeClaim {
-    let claim = json!({ "metadata": { "name": "pgdata-acid-0", "ownerReferences": owners } });
-    serde_json::from_value(claim).expect("a claim")
-}
-
 fn owner(kind: &str, uid: &str) -> Value {
-    json!({ "apiVersion": "apps/v1", "kind": kind, "name": "acid", "uid": uid })
+    json!({ "apiVersion": "v1", "kind": kind, "name": "acid-minimal-cluster-0", "uid": uid })
 }
 
-fn next(set: &StatefulSet, claim: &PersistentVolumeClaim) -> Step {
-    step(set, std::iter::once(claim))
+fn claim(name: &str, owners: &[Value]) -> Value {
+    json!({ "metadata": {
+        "name": name, "namespace": "default", "uid": format!("of-{name}"), "resourceVersion": "7",
+        "ownerReferences": owners,
+    } })
 }
 
-#[test]
-fn claims_that_would_go_with_it_are_kept_first() {
-    let owned = claim(&json!([owner("StatefulSet", "set-1")]));
-    assert_eq!(next(&set("Delete", 2), &owned), Step::Keep);
-    // Its controller gives them an owner in a moment.
-    assert_eq!(next(&set("Delete", 2), &claim(&json!([]))), Step::Keep);
+/// What it asks an API server for that has these claims and refuses `refused`.
+async fn asked(
+    live: &StatefulSet,
+    claims: Vec<Value>,
+    refused: Option<&'static str>,
+) -> (Result<(), ApplyError>, Vec<(String, Value)>) {
+    let api = FakeApi::new(move |asked| match asked.method.as_str() {
+        method if Some(method) == refused => refusal(500),
+        "GET" => (200, json!({ "metadata": {}, "items": claims })),
+        _ if asked.path == SET => (200, json!({ "metadata": { "name": "acid" } })),
+        _ => (200, claims.first().cloned().unwrap_or_default()),
+    });
+    let (config, cluster) = (vectors::config(), vectors::cluster());
+    let context = api.context(config.clone(), None);
+    let manifest = serde_json::from_value(json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {}, "spec": {},
+    }));
+    let manifest = manifest.expect("a manifest");
+    let fixed = ["spec.serviceName".to_owned()];
+    let done = around_its_pods(&context, &config, &manifest, &cluster.id, live, &fixed).await;
+    let asked = api.asked().into_iter().filter(|one| !one.path.contains("events"));
+    (done, asked.map(|one| (one.line(), one.body)).collect())
 }
 
-#[test]
-fn nothing_is_done_before_its_controller_has_heard_of_that() {
-    let owned = claim(&json!([owner("StatefulSet", "set-1")]));
-    assert_eq!(next(&set("Retain", 1), &owned), Step::Wait);
-    assert_eq!(next(&set("Retain", 1), &claim(&json!([]))), Step::Wait);
+fn lines(asked: &[(String, Value)]) -> Vec<&str> {
+    asked.iter().map(|(line, _)| line.as_str()).collect()
 }
 
-#[test]
-fn a_claim_that_it_owns_is_set_free_before_it_is_deleted() {
-    let owned = claim(&json!([owner("StatefulSet", "set-1")]));
-    assert_eq!(next(&set("Retain", 2), &owned), Step::Free(vec!["pgdata-acid-0".to_owned()]));
+#[tokio::test]
+async fn one_that_takes_its_claims_along_is_told_to_keep_them_first() {
+    let owned = claim("pgdata-0", &[owner("StatefulSet", "set-1")]);
+    let (done, asked) = asked(&set("Delete", 2), vec![owned], None).await;
+    assert_eq!(done, Ok(()));
+    let patch = json!({
+        "metadata": { "uid": "set-1", "resourceVersion": "9" },
+        "spec": { "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain" } },
+    });
+    assert_eq!(asked, [(format!("PATCH {SET}"), patch)]);
 }
 
-#[test]
-fn it_is_deleted_when_it_owns_no_claim() {
-    assert_eq!(next(&set("Retain", 2), &claim(&json!([]))), Step::Delete);
-    // Of one that was there before, or of a pod that is on its way out.
-    let others = claim(&json!([owner("StatefulSet", "set-0"), owner("Pod", "pod-1")]));
-    assert_eq!(next(&set("Retain", 2), &others), Step::Delete);
+#[tokio::test]
+async fn nothing_is_done_before_its_controller_has_heard_of_that() {
+    let (done, asked) = asked(&set("Retain", 1), Vec::new(), None).await;
+    assert_eq!((done, lines(&asked)), (Ok(()), Vec::new()));
 }
 
-#[test]
-fn one_that_goes_already_is_left_alone() {
-    let mut going = set("Retain", 2);
+#[tokio::test]
+async fn one_that_goes_already_is_left_alone() {
+    let mut going = set("Delete", 2);
     let at = serde_json::from_value(json!("2026-01-01T00:00:00Z")).expect("a time");
     going.metadata.deletion_timestamp = Some(at);
-    assert_eq!(next(&going, &claim(&json!([]))), Step::Wait);
+    let (done, asked) = asked(&going, Vec::new(), None).await;
+    assert_eq!((done, lines(&asked)), (Ok(()), Vec::new()));
+}
+
+#[tokio::test]
+async fn claims_that_it_owns_are_set_free_before_it_is_deleted_and_keep_other_owners() {
+    let pod = owner("Pod", "pod-1");
+    let claims = vec![
+        claim("pgdata-0", &[owner("StatefulSet", "set-1"), pod.clone()]),
+        claim("pgdata-1", &[owner("StatefulSet", "set-0")]),
+    ];
+    let (done, asked) = asked(&set("Retain", 2), claims, None).await;
+    assert_eq!(done, Ok(()));
+    let patch = json!({ "metadata": {
+        "uid": "of-pgdata-0", "resourceVersion": "7", "ownerReferences": [pod],
+    } });
+    let wanted =
+        [format!("GET {CLAIMS}"), format!("PATCH {CLAIMS}/pgdata-0"), format!("DELETE {SET}")];
+    assert_eq!(lines(&asked), wanted);
+    assert_eq!(asked[1].1, patch);
+    let deletion = &asked[2].1;
+    assert_eq!(deletion["propagationPolicy"], "Orphan");
+    assert_eq!(deletion["preconditions"]["uid"], "set-1");
+}
+
+#[tokio::test]
+async fn it_stays_where_claims_cannot_be_seen_or_set_free() {
+    for refused in ["GET", "PATCH"] {
+        let owned = claim("pgdata-0", &[owner("StatefulSet", "set-1")]);
+        let (done, asked) = asked(&set("Retain", 2), vec![owned], Some(refused)).await;
+        assert!(done.is_err(), "{refused}");
+        assert!(lines(&asked).iter().all(|line| !line.starts_with("DELETE")), "{refused}");
+    }
 }
