@@ -10,7 +10,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire, settled};
-use super::{judge, passwords, people, refused};
+use super::{judge, lookup, passwords, people, refused};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -153,11 +153,16 @@ async fn look(
         }
         Some(_) => Retired::default(),
     };
+    let lookup = match &roles.error {
+        None => lookup::run(context, config, accepted, &primary.dsn, is_dry_run).await,
+        Some(_) => None,
+    };
     let facts = judge::Facts {
         desired: &desired,
         known: &wanted.known,
         roles: &roles,
         databases: databases.as_ref(),
+        lookup: lookup.as_ref(),
         retired: &retired,
         is_dry_run,
         complaint,

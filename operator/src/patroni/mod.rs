@@ -1,5 +1,6 @@
 //! What Patroni says about a cluster, and what we ask of it: a switchover before its primary is
-//! taken away, other settings ([`dynamic`]), and restarts that are pending.
+//! taken away (`crate::switchover` asks, and nobody else), other settings ([`dynamic`]), and
+//! restarts that are pending.
 //!
 //! In: the objects that Patroni keeps in Kubernetes, and its REST API (port 8008, no
 //! authentication). Out: who leads. Never: an election, a failover or a promotion of our own.
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::Deserialize;
@@ -16,9 +18,11 @@ use serde_json::json;
 pub mod dynamic;
 mod pause;
 mod rest;
+mod view;
 
 pub use pause::{PAUSE, is_paused, pause_complaint};
 pub use rest::{Instance, Overview, Program, Standing, Turn};
+pub use view::View;
 
 /// Patroni's REST API in every pod.
 pub const PORT: u16 = 8008;
@@ -45,6 +49,16 @@ pub fn says_pending(pod: &Pod) -> bool {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct Members {
     pub members: Vec<Member>,
+    /// One that waits for its time, if there is one.
+    #[serde(default)]
+    pub scheduled_switchover: Option<Scheduled>,
+}
+
+/// A switchover to come.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Scheduled {
+    /// As Patroni writes a time.
+    pub at: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -56,23 +70,6 @@ pub struct Member {
     /// Bytes behind, or the word `unknown`.
     #[serde(default)]
     pub lag: serde_json::Value,
-}
-
-impl Members {
-    /// Whoever may take over: a synchronous standby first, then the one that is least behind.
-    pub fn candidate(&self, may: impl Fn(&str) -> bool) -> Option<&str> {
-        let runs = |member: &&Member| {
-            ["running", "streaming", "in archive recovery"].contains(&member.state.as_str())
-        };
-        let follows =
-            |member: &&Member| !["leader", "standby_leader"].contains(&member.role.as_str());
-        let behind = |member: &&Member| {
-            let is_synchronous = ["sync_standby", "quorum_standby"].contains(&member.role.as_str());
-            (!is_synchronous, member.lag.as_u64().unwrap_or(u64::MAX), member.name.clone())
-        };
-        let able = self.members.iter().filter(follows).filter(runs).filter(|one| may(&one.name));
-        able.min_by_key(behind).map(|member| member.name.as_str())
-    }
 }
 
 /// Why Patroni did not do it.
@@ -106,13 +103,23 @@ impl Patroni {
         serde_json::from_slice(&body).map_err(|error| self.error(&error.to_string()))
     }
 
-    /// Hands the leadership over, and waits until it is done.
+    /// Hands the leadership over, and waits until it is done; with a time, until Patroni has
+    /// noted it.
     ///
     /// # Errors
     /// What Patroni says against it.
-    pub async fn switchover(&self, leader: &str, candidate: &str) -> Result<(), PatroniError> {
-        let body = json!({ "leader": leader, "candidate": candidate }).to_string();
-        let request = self.http.post(self.url("switchover")).timeout(SWITCHOVER).body(body);
+    pub(crate) async fn switchover(
+        &self,
+        leader: &str,
+        candidate: &str,
+        at: Option<Timestamp>,
+    ) -> Result<(), PatroniError> {
+        let mut body = json!({ "leader": leader, "candidate": candidate });
+        if let Some(at) = at {
+            body["scheduled_at"] = json!(at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
+        }
+        let request = self.http.post(self.url("switchover")).timeout(SWITCHOVER);
+        let request = request.body(body.to_string());
         let (status, body) = self.send(request.header("content-type", "application/json")).await?;
         if status.is_success() {
             return Ok(());

@@ -22,21 +22,27 @@ pub enum Stage {
     Template,
     /// Patroni's settings, and restarts that they need.
     Patroni,
+    /// Whether volumes are as large as the manifest says.
+    Volumes,
     Roles,
     Databases,
     HumanAccess,
+    /// Connection poolers, where somebody asks for them.
+    Pooler,
 }
 
 impl Stage {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
         Self::Patroni,
+        Self::Volumes,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::Pooler,
     ];
 
     /// The type of its condition.
@@ -47,9 +53,11 @@ impl Stage {
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
             Self::Patroni => "PatroniConfigured",
+            Self::Volumes => "VolumesReady",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::Pooler => "PoolerReady",
         }
     }
 }
