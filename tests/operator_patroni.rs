@@ -1,7 +1,6 @@
 //! Patroni's settings follow the manifest while the cluster runs: no pod is made anew, whoever has
 //! to be restarted is, one after the other, and what somebody else has set stays.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use harness::cloud::{CLUSTER, Cloud, decoded, minimal, secret_name};
@@ -161,7 +160,7 @@ fn what_shrinks_is_restarted_from_the_primary_on(world: &Cloud) {
     have_slots(world, &["first|logical", "foreign|physical"]);
     let config = patroni(world, &world.primary()).get("config").expect("settings");
     assert_eq!(config["maximum_lag_on_failover"], 33_554_432, "as Spilo has it: {config:#}");
-    assert!(config.get("failsafe_mode").is_none(), "{config:#}");
+    assert_eq!(config["failsafe_mode"], false, "as the configuration has it: {config:#}");
 }
 
 fn writes_wait_for_a_standby_while_the_manifest_says_so(world: &Cloud) {

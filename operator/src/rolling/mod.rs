@@ -37,6 +37,8 @@ pub struct Situation {
     pub view: Option<Result<View, String>>,
     /// Whether a switchover was asked for and has not ended.
     pub switches: bool,
+    /// The pod whose PostgreSQL is being restarted for other settings.
+    pub restarts: Option<String>,
     /// When a maintenance window opens, if none is open: a primary leaves its node only then.
     pub opens: Option<Timestamp>,
     /// The primary should have left its node long ago.
@@ -134,6 +136,9 @@ pub fn next(now: &Situation) -> Step {
     // Whoever may take over has to be well first.
     if let Some(broken) = broken(now, leader) {
         return remake(broken, Why::IsDown);
+    }
+    if let Some(pod) = &now.restarts {
+        return Step::Wait(Waiting::Restarts(pod.clone()));
     }
     match leader {
         Some(leader) if leader.goes && !leader.deleting => hand_over(now, leader, Why::ScalesDown),

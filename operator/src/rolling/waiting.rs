@@ -25,6 +25,8 @@ pub enum Waiting {
     NoSynchronousStandby,
     NoCandidate(String),
     Switches,
+    /// Until PostgreSQL of a pod runs again, which is restarted for other settings.
+    Restarts(String),
     /// Until the time of a switchover.
     Scheduled(String),
     /// A pod came to a node that is about to go.
@@ -56,6 +58,7 @@ impl Waiting {
             Self::Scheduled(_) | Self::Window(_) => Limit::Never,
             Self::Missing { .. }
             | Self::NotReady(_)
+            | Self::Restarts(_)
             | Self::Label(_)
             | Self::NoLeader
             | Self::Silent(_)
@@ -81,6 +84,7 @@ impl fmt::Display for Waiting {
             Self::NoCandidate(leader) => {
                 write!(f, "{leader} is the primary, and no other pod could take over")
             }
+            Self::Restarts(pod) => write!(f, "PostgreSQL of {pod} is being restarted"),
             Self::Switches => write!(f, "the primary hands over"),
             Self::Scheduled(at) => write!(f, "a switchover is to be at {}", at.escape_debug()),
             Self::Landed(pod) => {

@@ -52,6 +52,7 @@ fn cluster(size: i32) -> Situation {
         leader: Some("db-0".to_owned()),
         view: Some(Ok(view(&members, true))),
         switches: false,
+        restarts: None,
         opens: None,
         overdue: false,
     }
@@ -319,6 +320,20 @@ fn who_is_paused_is_left_alone() {
         now.paused = true;
         change(&mut now.pods[0]);
         assert_eq!(next(&now), Step::Nothing(Idle::Paused));
+    }
+}
+
+#[test]
+fn while_postgresql_of_a_pod_is_restarted_no_other_pod_is_disturbed() {
+    for change in [
+        (|pod: &mut Pod| pod.marked = true) as fn(&mut Pod),
+        |pod| pod.leaves_node = true,
+        |pod| pod.goes = true,
+    ] {
+        let mut now = cluster(2);
+        now.restarts = Some("db-1".to_owned());
+        change(&mut now.pods[0]);
+        assert_eq!(waits(&now), Waiting::Restarts("db-1".to_owned()));
     }
 }
 

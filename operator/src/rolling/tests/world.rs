@@ -88,6 +88,7 @@ impl World {
             leader: self.leader.clone(),
             view: has_view.then(|| Ok(self.view())),
             switches: false,
+            restarts: None,
             opens: None,
             overdue: false,
         }

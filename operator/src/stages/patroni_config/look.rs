@@ -44,7 +44,7 @@ pub(super) async fn look(job: &Job) -> Looked {
     let ours = ours(job);
     let plan = plan(&job.wanted, &ours, &answer.config);
     match &plan.patch {
-        Some(patch) => apply(job, &ours, &plan, patch, &answer).await,
+        Some(patch) => apply(job, &plan, patch, &answer).await,
         None => hold(job, &seen, &ours, plan, &answer).await,
     }
 }
@@ -66,9 +66,11 @@ pub(super) async fn remember(
     before: &PatroniStatus,
     now: &PatroniStatus,
 ) -> Result<(), Looked> {
-    if before == now {
-        return Ok(());
-    }
+    if before == now { Ok(()) } else { write_down(job, now).await }
+}
+
+/// The same, whatever is written.
+async fn write_down(job: &Job, now: &PatroniStatus) -> Result<(), Looked> {
     let written = tell::patroni(&job.context, &job.manifest, |own| own.clone_from(now)).await;
     written.map_err(|error| {
         let text = format!("nothing is changed, because it cannot be written down: {error}");
@@ -81,14 +83,14 @@ fn failed(error: String) -> Looked {
 }
 
 /// Patroni gets what differs.
-async fn apply(
-    job: &Job,
-    ours: &PatroniStatus,
-    plan: &Plan,
-    patch: &Value,
-    answer: &Answer,
-) -> Looked {
-    if let Err(looked) = remember(job, ours, &plan.before).await {
+async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked {
+    let changes = plan.changes.join(", ");
+    let wait = turn(&answer.config);
+    let text = format!("the pods take it over within {wait:?}: {changes}");
+    let applying = Finding::waiting("Applying", text);
+    // It is said before it is done: who does not lead any more cannot, and changes nothing.
+    job.found(applying.clone());
+    if let Err(looked) = write_down(job, &plan.before).await {
         return looked;
     }
     let patience = CHANGE.max(job.config.operation.patroni_api_check_timeout);
@@ -96,7 +98,6 @@ async fn apply(
         Ok(now) => now,
         Err(error) => return failed(error),
     };
-    let changes = plan.changes.join(", ");
     job.context
         .tell(&job.manifest, &News::normal("Patroni", format!("Patroni's settings: {changes}")));
     match patch.get("pause") {
@@ -113,8 +114,7 @@ async fn apply(
     if let Err(looked) = remember(job, &plan.before, &plan.after).await {
         return looked;
     }
-    let text = format!("the pods take it over within {:?}: {changes}", turn(&now));
-    (Finding::waiting("Applying", text), Next::In(turn(&now)))
+    (applying, Next::In(wait.max(turn(&now))))
 }
 
 /// Within this every member has seen a change.
@@ -134,6 +134,7 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
     let turn = turn(&answer.config);
     let found = restarts(job, seen, &plan, &mut after, answer, turn).await;
     if let Err(looked) = remember(job, ours, &after).await {
+        found.is_given_up(job);
         return looked;
     }
     if promotes && !after.standby {

@@ -184,14 +184,19 @@ impl Job {
         &self.cluster.id
     }
 
+    /// To be told with the next status.
+    fn found(&self, finding: Finding) {
+        let found = [(Stage::Patroni, finding)];
+        let generation = self.cluster.generation;
+        self.context.memory.with(self.id(), |known| known.picture.found(generation, found));
+    }
+
     async fn ended(&self, finding: Finding, next: Next) {
         let (context, id) = (&self.context, self.id());
         let at_most = self.config.operation.repair_period;
-        let generation = self.cluster.generation;
-        let again = context.memory.with(id, |known| {
-            known.picture.found(generation, [(Stage::Patroni, finding)]);
-            known.patroni_config.ended(Instant::now(), next, at_most)
-        });
+        self.found(finding);
+        let ended = |own: &mut PatroniConfig| own.ended(Instant::now(), next, at_most);
+        let again = context.memory.with(id, |known| ended(&mut known.patroni_config));
         if context.caches.manifests.get(id, &id.name).is_none() {
             if context.begun(id).is_none() {
                 context.memory.forget(id);

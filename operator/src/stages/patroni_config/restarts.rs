@@ -96,16 +96,15 @@ pub(super) async fn restarts(
     if let Some(why) = members.iter().find_map(why_not_well) {
         return waits(why, Next::In(SOON));
     }
+    let noted = after.clone();
     match choose(&members, after) {
-        Some(member) => {
-            let reason = reason(&member.instance);
-            match seen.doors().into_iter().find(|(name, _)| *name == member.name) {
-                Some((name, address)) => {
-                    Restart::Now(Begun { name, leads: member.leads, address, reason })
-                }
-                None => waits(format!("{} has no address", member.name), Next::Rest),
+        Some(member) => match Begun::reserved(job, seen, member) {
+            Ok(begun) => Restart::Now(begun),
+            Err(why) => {
+                *after = noted;
+                waits(why, Next::In(SOON))
             }
-        }
+        },
         None if members.iter().any(|own| own.instance.pending_restart) => {
             let text = format!(
                 "a restart is pending on {} and has not helped: something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod",
@@ -175,28 +174,57 @@ fn choose<'a>(members: &'a [Member], after: &mut PatroniStatus) -> Option<&'a Me
     Some(member)
 }
 
+impl Restart {
+    /// Whoever was next is not.
+    pub(super) fn is_given_up(&self, job: &Job) {
+        if matches!(self, Self::Now(_)) {
+            job.context.memory.with(job.id(), |known| known.patroni_config.restarts = None);
+        }
+    }
+}
+
 impl Begun {
+    /// From now on nobody else of the cluster is disturbed.
+    ///
+    /// # Errors
+    /// Why it is not to be restarted now.
+    fn reserved(job: &Job, seen: &Seen, member: &Member) -> Result<Self, String> {
+        let door = seen.doors().into_iter().find(|(name, _)| *name == member.name);
+        let (name, address) = door.ok_or_else(|| format!("{} has no address", member.name))?;
+        // It took some time to ask them all.
+        let now = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
+        if let Some(why) = now.why_not() {
+            return Err(why);
+        }
+        job.context.memory.with(job.id(), |known| {
+            if known.switchover.is_under_way() {
+                return Err("a switchover is under way".to_owned());
+            }
+            match &known.patroni_config.restarts {
+                Some(other) => Err(format!("PostgreSQL of {other} is being restarted")),
+                None => {
+                    known.patroni_config.restarts = Some(name.clone());
+                    Ok(())
+                }
+            }
+        })?;
+        Ok(Self { name, leads: member.leads, address, reason: reason(&member.instance) })
+    }
+
     /// Beside everything else; the finding until it is over.
     pub(super) fn begin(self, job: &Job) -> Finding {
-        let begins = job.context.memory.with(job.id(), |known| {
-            let begins = known.patroni_config.restarts.is_none();
-            known.patroni_config.restarts.get_or_insert_with(|| self.name.clone());
-            begins
-        });
         let text = format!("PostgreSQL of {} is being restarted: {}", self.name, self.reason);
-        if begins {
-            let job = job.clone();
-            tokio::spawn(async move {
-                let own = job.clone();
-                // Patroni goes on with it whatever becomes of this task.
-                let _a_bug = tokio::spawn(async move { self.restart(&own).await }).await;
-                job.context.memory.with(job.id(), |known| {
-                    known.patroni_config.restarts = None;
-                    known.patroni_config.at = Some(Instant::now());
-                });
-                job.context.objects.add(job.id(), Why::Repair);
+        let job = job.clone();
+        tokio::spawn(async move {
+            let own = job.clone();
+            // Patroni goes on with it whatever becomes of this task.
+            let _a_bug = tokio::spawn(async move { self.restart(&own).await }).await;
+            job.context.memory.with(job.id(), |known| {
+                known.patroni_config.restarts = None;
+                known.patroni_config.at = Some(Instant::now());
             });
-        }
+            job.context.objects.add(job.id(), Why::Repair);
+        });
         Finding::waiting("Restarting", text)
     }
 

@@ -12,10 +12,8 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::patroni::dynamic::Wanted;
 use crate::patroni::says_pending;
+use crate::rolling::is_marked;
 use crate::stages::pods::{is_primary, is_ready};
-
-/// A pod with this is to be made anew, and gets with that what a restart would bring.
-const MARK: &str = "zalando-postgres-operator-rolling-update-required";
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {
@@ -98,7 +96,7 @@ impl Stands {
             ready: is_ready(pod),
             primary: is_primary(pod, config),
             deleting: pod.metadata.deletion_timestamp.is_some(),
-            marked: pod.annotations().get(MARK).is_some_and(|value| value == "true"),
+            marked: is_marked(pod),
             pending: says_pending(pod),
         }
     }

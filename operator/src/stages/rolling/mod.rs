@@ -101,8 +101,10 @@ pub async fn run(
             return Rolled { finding, again: Some(config.operation.resource_check_interval) };
         }
     };
-    let (view, switches) = context.memory.with(&cluster.id, |known| {
-        (known.rolling.question.answer(Instant::now()), known.switchover.is_under_way())
+    let (view, switches, restarts) = context.memory.with(&cluster.id, |known| {
+        let restarts = known.patroni_config.restarts().map(str::to_owned);
+        let view = known.rolling.question.answer(Instant::now());
+        (view, known.switchover.is_under_way(), restarts)
     });
     let now = Timestamp::now();
     let drain = drain::of(context, config, &pods, leader.as_deref());
@@ -114,6 +116,7 @@ pub async fn run(
         leader,
         view,
         switches,
+        restarts,
         opens: Windows::of(&cluster.spec, config).next(now),
         overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
     };
