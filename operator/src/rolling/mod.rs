@@ -119,7 +119,7 @@ pub enum Why {
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
-    let disturbs = |pod: &Pod| pod.goes || pod.leaves_node;
+    let disturbs = |pod: &Pod| !pod.deleting && (pod.goes || pod.leaves_node);
     if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {
         // The last one has to be there again before it is over.
         let last = is_down(now).filter(|_| now.rolls && !now.paused);
@@ -136,7 +136,7 @@ pub fn next(now: &Situation) -> Step {
         return remake(broken, Why::IsDown);
     }
     match leader {
-        Some(leader) if leader.goes => hand_over(now, leader, Why::ScalesDown),
+        Some(leader) if leader.goes && !leader.deleting => hand_over(now, leader, Why::ScalesDown),
         Some(leader) if leader.leaves_node && !leader.deleting => leave(now, leader),
         _ => roll(now, leader),
     }

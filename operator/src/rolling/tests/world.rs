@@ -144,11 +144,13 @@ impl World {
             return true;
         }
         // What is not marked gets well by itself; what is does not before it is made anew.
-        for pod in self.pods.iter_mut().filter(|pod| pod.life != Life::Runs && !pod.marked) {
+        let is_ill = |pod: &&mut Pod| pod.life != Life::Runs && !pod.marked;
+        if let Some(pod) = self.pods.iter_mut().find(is_ill) {
             pod.life = Life::Runs;
             return true;
         }
-        for pod in self.pods.iter_mut().filter(|pod| pod.life == Life::Runs && !pod.ready) {
+        let starts = |pod: &&mut Pod| pod.life == Life::Runs && !pod.ready;
+        if let Some(pod) = self.pods.iter_mut().find(starts) {
             (pod.ready, pod.role) = (true, pod.role.or(Some(Role::Replica)));
             return true;
         }

@@ -1,12 +1,18 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
-use super::{newest, words};
+use super::{newest, run, words};
 use crate::api::postgresql::Postgresql;
-use crate::report::Outcome;
+use crate::build::tests::config;
+use crate::context::Context;
+use crate::report::{Finding, Outcome};
 use crate::restart::{Difference, Kind};
+use crate::rolling::{MARK, REASON};
+use crate::testing::FakeApi;
+use crate::validate::validate;
 
 fn pod(name: &str) -> Arc<Pod> {
     let pod = json!({ "metadata": { "name": name } });
@@ -65,4 +71,125 @@ fn a_rolling_update_is_known_by_what_was_said_whoever_said_it() {
     assert!(said("RollingUpdate") && said("RollingUpdateStuck"));
     assert!(!said("UpToDate") && !said("Paused"));
     assert!(!words::was_rolling(&manifest(json!({}))));
+}
+
+/// One pod of an older template, which leads.
+fn world() -> (FakeApi, Arc<Context>) {
+    let api = FakeApi::new(|asked| {
+        let mut pod = old_pod();
+        match asked.method.as_str() {
+            "PATCH" => {
+                pod["metadata"]["annotations"] = asked.body["metadata"]["annotations"].clone()
+            }
+            "DELETE" => {
+                pod["metadata"]["annotations"] = json!({ MARK: "true", REASON: "image" });
+                pod["metadata"]["deletionTimestamp"] = json!("2026-11-26T00:00:00Z");
+            }
+            "GET" => {
+                let annotations = json!({ "leader": "acid-main-0" });
+                let metadata = json!({ "name": "acid-main-leader", "annotations": annotations });
+                return (200, json!({ "metadata": metadata }));
+            }
+            _ => {}
+        }
+        pod["metadata"]["resourceVersion"] = json!("2");
+        (200, pod)
+    });
+    let context = Arc::new(api.context(config(), None));
+    restarted(&context);
+    (api, context)
+}
+
+/// What there is, as a process that has just started sees it.
+fn restarted(context: &Context) {
+    let set = json!({
+        "metadata": {
+            "name": "acid-main", "namespace": "a", "generation": 2, "resourceVersion": "1",
+            "labels": { "cluster-name": "acid-main" },
+        },
+        "spec": {
+            "replicas": 1, "selector": {}, "serviceName": "acid-main",
+            "template": { "spec": { "containers": [{ "name": "postgres", "image": "spilo:2" }] } },
+        },
+        "status": { "replicas": 1, "observedGeneration": 2, "updateRevision": "new" },
+    });
+    let set = serde_json::from_value(set).expect("a StatefulSet");
+    context.caches.stateful_sets.take(Event::Apply(set));
+    let pod = serde_json::from_value(old_pod()).expect("a pod");
+    context.caches.pods.take(Event::Apply(pod));
+}
+
+fn old_pod() -> Value {
+    json!({
+        "metadata": {
+            "name": "acid-main-0", "namespace": "a", "uid": "1-2-3", "resourceVersion": "1",
+            "labels": {
+                "cluster-name": "acid-main", "spilo-role": "master",
+                "controller-revision-hash": "old",
+            },
+        },
+        "spec": { "containers": [{ "name": "postgres", "image": "spilo:1" }] },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+    })
+}
+
+async fn look(context: &Arc<Context>, annotations: &Value) -> Finding {
+    let manifest = json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": "acid-main", "namespace": "a", "annotations": annotations },
+        "spec": {
+            "teamId": "acid", "numberOfInstances": 1, "volume": { "size": "1Gi" },
+            "postgresql": { "version": "15" },
+        },
+    });
+    let manifest: Postgresql = serde_json::from_value(manifest).expect("a manifest");
+    let config = config();
+    let accepted = validate(&manifest, &config).expect("a good one");
+    run(context, &config, &manifest, &accepted.cluster, None).await.finding
+}
+
+#[tokio::test]
+async fn a_pod_of_an_older_template_is_marked_and_deleted_by_its_uid() {
+    let (api, context) = world();
+    let finding = look(&context, &json!({})).await;
+    assert_eq!((finding.outcome, finding.reason), (Outcome::Waiting, "RollingUpdate"));
+    let pod = "/api/v1/namespaces/a/pods/acid-main-0";
+    assert_eq!(writes(&api), [format!("PATCH {pod}"), format!("DELETE {pod}")]);
+    let asked = api.asked();
+    let mark = asked.iter().find(|own| own.method == "PATCH").expect("a mark");
+    assert_eq!(mark.body["metadata"]["uid"], "1-2-3");
+    assert_eq!(mark.body["metadata"]["annotations"][MARK], "true");
+    let reason = mark.body["metadata"]["annotations"][REASON].as_str().expect("a reason");
+    assert_eq!(reason, "containers[postgres].image (spilo:1 -> spilo:2)");
+    let delete = asked.iter().find(|own| own.method == "DELETE").expect("a deletion");
+    assert_eq!(delete.body["preconditions"]["uid"], "1-2-3");
+    // Before any watch tells, nobody chooses another one.
+    let finding = look(&context, &json!({})).await;
+    assert!(finding.message.contains("acid-main-0 is being deleted"), "{}", finding.message);
+    assert_eq!(writes(&api).len(), 2);
+}
+
+#[tokio::test]
+async fn who_is_paused_gets_no_mark_and_is_told_what_waits() {
+    let (api, context) = world();
+    let finding = look(&context, &json!({ "acid.zalan.do/pause": "true" })).await;
+    assert_eq!(finding.reason, "Paused");
+    assert!(finding.message.contains("spilo:1 -> spilo:2"), "{}", finding.message);
+    assert_eq!(writes(&api), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_template_that_its_controller_has_not_seen_marks_nobody() {
+    let (api, context) = world();
+    let mut set = context.caches.stateful_sets.all().remove(0).as_ref().clone();
+    set.metadata.generation = Some(3);
+    set.metadata.resource_version = Some("2".to_owned());
+    context.caches.stateful_sets.take(Event::Apply(set));
+    assert_eq!(look(&context, &json!({})).await.reason, "RestartPending");
+    assert_eq!(writes(&api), [""; 0]);
+}
+
+/// Without events.
+fn writes(api: &FakeApi) -> Vec<String> {
+    api.writes().into_iter().filter(|line| !line.contains("/events")).collect()
 }
