@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::adopt;
 use crate::apply::fits;
 use crate::cluster::ClusterId;
 use crate::context::Context;
@@ -58,7 +59,11 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
     let workload = stateful_set::run(context, &config, &manifest, cluster).await;
-    let waits = workload.outcome == Outcome::Waiting;
+    let waits = workload.finding.outcome == Outcome::Waiting;
+    let takeover = workload.held.and_then(|held| adopt::finding(&manifest, held.as_ref()));
+    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(&manifest, own)) {
+        context.tell(&manifest, &news);
+    }
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
@@ -70,13 +75,14 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         let found = [
             (
                 Stage::Resources,
-                worst([finalizer, resources, workload].into_iter().chain(annotated)),
+                worst([finalizer, resources, workload.finding].into_iter().chain(annotated)),
             ),
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
             (Stage::Template, pods.template),
         ];
         picture.found(cluster.generation, found);
+        picture.found(cluster.generation, takeover.map(|own| (Stage::Takeover, own)));
         is_new
     });
     if pods.has_primary {

@@ -21,5 +21,5 @@ pub mod statefulset;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 pub mod volumes;

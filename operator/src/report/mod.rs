@@ -20,17 +20,20 @@ pub enum Stage {
     Pods,
     /// Whether pods still run by an older template, which only a restart changes.
     Template,
+    /// Whether everything of another operator's cluster is ours; where something once was not.
+    Takeover,
     Roles,
     Databases,
     HumanAccess,
 }
 
 impl Stage {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
+        Self::Takeover,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
@@ -43,6 +46,7 @@ impl Stage {
             Self::Secrets => "SecretsReady",
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
+            Self::Takeover => "TakenOver",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",

@@ -11,7 +11,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::{create, ensure_against};
+use crate::apply::adopt::Extent;
+use crate::apply::{create, ensure_whole};
 use crate::build::{meta, names};
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -113,7 +114,7 @@ async fn one(
             read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?
         }
     };
-    let (_, now) = ensure_against(context, &metadata, Some(&live)).await?;
+    let (_, now) = ensure_whole(context, &metadata, &*live, Extent::All).await?;
     if let Some(now) = now {
         context.caches.secrets.wrote(now);
     }
