@@ -2,11 +2,12 @@
 //! where it comes from elsewhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::mark::{Mark, SECRET_OF};
+use crate::mark::{Mark, SECRET_OF, looks_like};
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRoles, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
@@ -36,7 +37,7 @@ pub async fn run(
     let mut errors: Vec<String> = collisions.iter().map(ToString::to_string).collect();
     let mut created = Vec::new();
     for wanted in &wanted {
-        match one(context, config, cluster, wanted).await {
+        match one(context, config, manifest, cluster, wanted).await {
             Ok(true) => created.push(wanted.name.as_str()),
             Ok(false) => {}
             Err(error) => errors.push(error.to_string()),
@@ -87,13 +88,21 @@ fn of_manifest(
 async fn one(
     context: &Context,
     config: &Config,
+    manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &Wanted,
 ) -> Result<bool, ApplyError> {
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
     let metadata = metadata(config, cluster, wanted);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
-    let live = match read().await? {
+    let found = match read().await {
+        Err(error) => match of_another_operator(context, config, manifest, cluster, wanted).await {
+            Some(secret) => Some(Arc::new(secret)),
+            None => return Err(error),
+        },
+        found => found?,
+    };
+    let live = match found {
         Some(live) => live,
         None => {
             let password = match &wanted.source {
@@ -132,6 +141,32 @@ async fn one(
         overwrite(context, &live, &wanted.role, password).await?;
     }
     Ok(false)
+}
+
+/// A Secret in another namespace without a mark: it is taken over if it is certain that another
+/// operator made it for this cluster and for no other of that name.
+async fn of_another_operator(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    wanted: &Wanted,
+) -> Option<Secret> {
+    if wanted.namespace == cluster.id.namespace {
+        return None;
+    }
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &wanted.namespace);
+    let secret = api.get_opt(&wanted.name).await.ok()??;
+    let since = manifest.metadata.creation_timestamp.as_ref();
+    if !looks_like(&secret, cluster, &config.labels, &wanted.role, since) {
+        return None;
+    }
+    // Also those that are none of ours: whoever has the name may be meant.
+    let all: Api<Postgresql> = Api::all(context.client.clone());
+    let named = ListParams::default().fields(&format!("metadata.name={}", cluster.id.name));
+    let all = all.list(&named).await.ok()?.items;
+    let is_this = |own: &Postgresql| own.metadata.uid == manifest.metadata.uid;
+    (all.len() == 1 && all.iter().all(is_this)).then_some(secret)
 }
 
 fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
