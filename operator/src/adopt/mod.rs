@@ -3,11 +3,15 @@
 //! which also says beforehand what there is.
 
 pub mod held;
+pub mod outlook;
+pub mod rehearsal;
+mod rehearse;
 
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::report::{Finding, News, Outcome, Stage};
 use held::Held;
+pub use rehearse::{Held as Template, rehearse, template};
 
 /// What there is to say about a takeover. A cluster of which nothing was ever held has no such
 /// condition.

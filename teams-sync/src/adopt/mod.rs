@@ -167,9 +167,8 @@ pub fn locking(
             Some(own) => {
                 let is_noted =
                     own.changes.iter().any(|own| matches!(own.change, Change::SetComment { .. }));
-                let is_kept = |own: &Planned| {
-                    !is_noted || !matches!(own.change, Change::SetComment { .. })
-                };
+                let is_kept =
+                    |own: &Planned| !is_noted || !matches!(own.change, Change::SetComment { .. });
                 own.changes.extend(mark.changes.into_iter().filter(is_kept));
             }
             None => locking.roles.push(mark),

@@ -52,7 +52,8 @@ fn many_leavers_at_once_wait_for_a_person() {
     let held = approve(locked(&desired, &observed), &Limits::default(), &Releases::default());
     assert!(held.plan().changes().next().is_none(), "four of six is too much");
     assert_eq!(held.held().len(), 4);
-    let releases = Releases { by_person: held.id().cloned().into_iter().collect(), ..Releases::default() };
+    let releases =
+        Releases { by_person: held.id().cloned().into_iter().collect(), ..Releases::default() };
     let released = approve(locked(&desired, &observed), &Limits::default(), &releases);
     assert_eq!(released.plan().roles.len(), 4);
 }

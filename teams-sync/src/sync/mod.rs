@@ -183,8 +183,7 @@ fn later(
     engine: &Engine,
     now: Timestamp,
 ) -> Vec<Planned> {
-    let changed: BTreeSet<&RoleName> =
-        approved.plan().roles.iter().map(|own| &own.role).collect();
+    let changed: BTreeSet<&RoleName> = approved.plan().roles.iter().map(|own| &own.role).collect();
     if !found.current.iter().any(|name| changed.contains(name)) {
         return Vec::new();
     }

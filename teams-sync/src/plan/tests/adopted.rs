@@ -29,7 +29,8 @@ fn nobody_loses_anything_by_being_marked() {
     let mut alice = legacy("alice").member_of("reporting");
     alice.attributes.superuser = true;
     alice.attributes.createdb = true;
-    let plan = planned_with(&acid(Members(&["alice"])), &on_15([alice.clone(), dora()]), &adopting());
+    let plan =
+        planned_with(&acid(Members(&["alice"])), &on_15([alice.clone(), dora()]), &adopting());
     assert!(plan.changes().all(|planned| !planned.change.takes()), "{:?}", lines(&plan));
     // Then she is like everybody else.
     let alice = alice.managed();
