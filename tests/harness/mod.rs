@@ -34,6 +34,7 @@ pub mod pam;
 pub mod postgres;
 pub mod postmaster;
 pub mod process;
+pub mod reference;
 pub mod relay;
 pub mod sandbox;
 pub mod secrets;

@@ -212,6 +212,15 @@ pub fn has_applied<K: Kind>(live: &K) -> bool {
     })
 }
 
+/// Whether an object that was never ours has everything that we want of it: then it is left alone.
+pub fn has_all<K: Kind>(wanted: &K, live: &K) -> bool {
+    let same = |wanted: &Value, live: &Value| compare::differences(wanted, live, None).is_empty();
+    match (to_json(wanted), to_json(live)) {
+        (Ok(wanted), Ok(live_json)) => !has_applied(live) && same(&wanted, &live_json),
+        _ => false,
+    }
+}
+
 /// Creates an object that must not be there yet: `None` if it is.
 ///
 /// # Errors

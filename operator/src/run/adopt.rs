@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -33,6 +34,8 @@ use crate::identity::{AT_ONCE, Identity, takeover};
 use crate::leader::Term;
 use crate::validate::{Accepted, validate};
 
+/// On a manifest: when somebody locked leavers that another operator forgot.
+const LOCKED: &str = "acid.zalan.do/leavers-locked";
 /// To list everything.
 const LISTS: Duration = Duration::from_secs(60);
 /// For everything that a person waits for at her terminal.
@@ -210,7 +213,7 @@ impl<'a> World<'a> {
                 outlook.restarts = true;
                 let object = format!("StatefulSet {id}");
                 outlook.template(&object, &found.held.differences, None, false);
-                match self.annotate(id, &found.held.id).await {
+                match self.annotate(id, ACCEPT, &found.held.id).await {
                     Ok(()) => outlook.done.push(format!(
                         "{ACCEPT}: \"{}\" is on the manifest: the operator writes its template, and pods are restarted for it",
                         found.held.id
@@ -222,9 +225,23 @@ impl<'a> World<'a> {
         }
     }
 
-    async fn annotate(&self, id: &ClusterId, accepted: &str) -> Result<(), ApplyError> {
+    /// That leavers were locked, and when, so that the status says so soon.
+    async fn tell(&self, id: &ClusterId, outlook: &mut Outlook) {
+        if outlook.done.is_empty() {
+            return;
+        }
+        let now = format!("{:.0}", Timestamp::now());
+        if let Err(error) = self.annotate(id, LOCKED, &now).await {
+            outlook
+                .errors
+                .push(format!("leavers are locked, and the manifest does not say so: {error}"));
+        }
+    }
+
+    /// The operator looks at a cluster whose manifest has changed.
+    async fn annotate(&self, id: &ClusterId, key: &str, value: &str) -> Result<(), ApplyError> {
         let api: Api<Postgresql> = Api::namespaced(self.client.clone(), &id.namespace);
-        let patch = json!({ "metadata": { "annotations": { ACCEPT: accepted } } });
+        let patch = json!({ "metadata": { "annotations": { key: value } } });
         let patched = api.patch(&id.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
         patched.map(drop).map_err(|error| ApplyError::of::<Postgresql>(&id.name, &error))
     }
@@ -243,6 +260,7 @@ impl<'a> World<'a> {
             let by_person = arguments.release.iter().cloned().collect();
             let releases = Releases { by_person, ..Releases::default() };
             takeover::lock(context, config, &manifest, &accepted, releases, &mut outlook).await;
+            self.tell(&accepted.cluster.id, &mut outlook).await;
         }
         outlook
     }
