@@ -23,6 +23,7 @@ use crate::mark::{Mark, SECRET_OF, looks_like};
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRoles, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
+use crate::validate::validate;
 
 /// Brings them all in line. One that fails does not stop the others.
 pub async fn run(
@@ -161,12 +162,23 @@ async fn of_another_operator(
     if !looks_like(&secret, cluster, &config.labels, &wanted.role, since) {
         return None;
     }
-    // Also those that are none of ours: whoever has the name may be meant.
+    // Also those that are none of ours: whoever has the name and asks for it may be meant.
     let all: Api<Postgresql> = Api::all(context.client.clone());
     let named = ListParams::default().fields(&format!("metadata.name={}", cluster.id.name));
     let all = all.list(&named).await.ok()?.items;
-    let is_this = |own: &Postgresql| own.metadata.uid == manifest.metadata.uid;
-    (all.len() == 1 && all.iter().all(is_this)).then_some(secret)
+    let others = all.iter().filter(|own| own.metadata.uid != manifest.metadata.uid);
+    let is_here = all.iter().any(|own| own.metadata.uid == manifest.metadata.uid);
+    let mut claims = others.map(|other| claims(other, config, wanted));
+    (is_here && !claims.any(|claims| claims)).then_some(secret)
+}
+
+/// Whether a cluster of the same name asks for the same Secret, or may, for all that can be read.
+fn claims(manifest: &Postgresql, config: &Config, wanted: &Wanted) -> bool {
+    let Ok(accepted) = validate(manifest, config) else { return true };
+    accepted.roles.roles.iter().any(|(name, role)| {
+        let place = role.secret.as_ref().and_then(|place| place.namespace.as_ref());
+        name.as_str() == wanted.role && place == Some(&wanted.namespace)
+    })
 }
 
 fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
