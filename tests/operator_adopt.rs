@@ -174,10 +174,7 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     assert_eq!(outlook["leavers"], json!(["ghost"]), "{outlook:#}");
     assert_eq!(outlook["errors"], json!([]), "{outlook:#}");
     let said = fields(&outlook);
-    let marked = format!(
-        "Secret {elsewhere}/{} metadata.annotations",
-        secret_name(&reader)
-    );
+    let marked = format!("Secret {elsewhere}/{} metadata.annotations", secret_name(&reader));
     assert!(said.contains(&marked), "{said:?}");
     let old = format!("Service {namespace}/{CLUSTER}-repl metadata.annotations");
     assert!(said.contains(&old), "{said:?}");

@@ -311,11 +311,17 @@ fn the_middle_of_the_operator_is_pure() {
         "build",
         "cluster.rs",
         "config",
+        "nodes/facts.rs",
+        "nodes/judge.rs",
+        "nodes/selector.rs",
+        "patroni/dynamic",
         "report",
         "restart",
         "roles",
+        "rolling",
         "rotation",
         "validate",
+        "volumes",
     ];
     let effects = [
         "tokio",

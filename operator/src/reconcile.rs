@@ -14,7 +14,10 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{
+    patroni_config, pod_annotations, pods, pooler, resources, rolling, rotation, secrets,
+    stateful_set, volumes,
+};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -45,6 +48,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
     notes.extend(crate::validate::notes(&accepted.cluster.spec));
     notes.extend(context.identity.notes(&accepted, &config));
+    notes.extend(crate::patroni::pause_complaint(&manifest));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
@@ -58,15 +62,24 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
-    let workload = stateful_set::run(context, &config, &manifest, cluster).await;
-    let waits = workload.finding.outcome == Outcome::Waiting;
+    let volumes = volumes::run(context, &config, &manifest, cluster).await;
+    let of_new = volumes.of_new;
+    let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
+    let fewer = workload.fewer;
     let takeover = workload.held.and_then(|held| adopt::finding(&manifest, held.as_ref()));
     if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(&manifest, own)) {
         context.tell(&manifest, &news);
     }
+    let takeover = takeover.map(|finding| (Stage::Takeover, finding));
+    let workload = workload.finding;
+    let waits = workload.outcome == Outcome::Waiting;
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
+    let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
+    patroni_config::run(context, &config, &manifest, cluster);
+    let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
+    let poolers = poolers.map(|finding| (Stage::Pooler, finding));
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -75,14 +88,14 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         let found = [
             (
                 Stage::Resources,
-                worst([finalizer, resources, workload.finding].into_iter().chain(annotated)),
+                worst([finalizer, resources, workload].into_iter().chain(annotated)),
             ),
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
-            (Stage::Template, pods.template),
+            (Stage::Template, rolled.finding),
+            (Stage::Volumes, volumes.finding),
         ];
-        picture.found(cluster.generation, found);
-        picture.found(cluster.generation, takeover.map(|own| (Stage::Takeover, own)));
+        picture.found(cluster.generation, found.into_iter().chain(poolers).chain(takeover));
         is_new
     });
     if pods.has_primary {
@@ -93,17 +106,19 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets]
+        [Stage::Resources, Stage::Secrets, Stage::Pooler]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
     let resync = config.operation.resync_period;
-    if failed || written.is_err() {
+    if failed || written.is_err() || volumes.is_to_be_tried_again {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     // What it waits for is nothing that tells us.
-    let again = if waits { config.operation.resource_check_interval } else { resync };
-    Ended::Well { again }
+    let check = waits.then_some(config.operation.resource_check_interval);
+    let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
+    let sooner = [check, grows, rolled.again].into_iter().flatten();
+    Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.

@@ -35,13 +35,22 @@ pub struct Cloud {
 impl Cloud {
     /// With these keys of the configuration above what a cloud needs.
     pub fn new(settings: &[(&str, &str)]) -> Self {
-        let mut this = Self::without_operator(settings);
+        Self::on(Settings::default().nodes, settings)
+    }
+
+    /// The same, where pods can be on these nodes only.
+    pub fn on(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
+        let mut this = Self::prepared(nodes, settings);
         this.restart_operator();
         this
     }
 
     /// The same before an operator comes; [`Cloud::restart_operator`] lets one come.
     pub fn without_operator(settings: &[(&str, &str)]) -> Self {
+        Self::prepared(Settings::default().nodes, settings)
+    }
+
+    fn prepared(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
         let plane = ControlPlane::shared();
         let network = Arc::clone(plane.network());
         let authority = Authority::new();
@@ -52,7 +61,7 @@ impl Cloud {
         let hosts = BTreeMap::from([(HOST.to_owned(), address)]);
         let agent = NodeAgent::with(
             plane,
-            Settings { authority: authority.pem(), hosts, ..Settings::default() },
+            Settings { authority: authority.pem(), hosts, nodes, ..Settings::default() },
         );
         let namespace = agent.namespace();
         let platform = Platform::on(plane, &namespace);

@@ -9,13 +9,15 @@ use super::outlook::Outlook;
 use super::rehearsal::Rehearsal;
 use crate::api::postgresql::Postgresql;
 use crate::apply::fits;
+use crate::build::resources::Quantity;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::finalizer;
 use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
-use crate::stages::{resources, rotation, secrets, stateful_set};
+use crate::rolling::is_marked;
+use crate::stages::{pooler, resources, rotation, secrets, stateful_set, volumes};
 use crate::validate::Accepted;
 
 /// What is held of a StatefulSet, whether or not somebody has accepted it.
@@ -49,10 +51,17 @@ pub async fn rehearse(
     for finding in findings {
         take(finding, outlook);
     }
+    let volumes = volumes::run(context, config, manifest, cluster).await;
+    take(volumes.finding, outlook);
+    // Whether the primary is there is nobody's business here.
+    let pooler = pooler::run(context, config, manifest, accepted, false).await;
+    if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+        take(finding, outlook);
+    }
     outlook.writes(&rehearsal.take());
     // What is rehearsed is in the caches from here on.
     pods(context, config, cluster, outlook);
-    workload(context, config, manifest, cluster, outlook).await;
+    workload(context, config, manifest, cluster, volumes.of_new, outlook).await;
     outlook.writes(&rehearsal.take());
 }
 
@@ -69,9 +78,10 @@ async fn workload(
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
     outlook: &mut Outlook,
 ) {
-    let wanted = match stateful_set::wanted(context, config, cluster).await {
+    let wanted = match stateful_set::wanted(context, config, cluster, of_new).await {
         Ok((wanted, _)) => wanted,
         Err(finding) => return take(Finding { outcome: Outcome::Failed, ..finding }, outlook),
     };
@@ -114,10 +124,15 @@ fn pods(context: &Context, config: &Config, cluster: &Cluster, outlook: &mut Out
     let set = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let Some(spec) = set.as_deref().and_then(|set| set.spec.as_ref()) else { return };
     for pod in context.caches.pods.of(&cluster.id) {
+        let object = format!("Pod {}/{}", cluster.id.namespace, pod.name_any());
+        if is_marked(&pod) {
+            outlook.restarts = true;
+            let why = "restarts it: somebody has marked it for that before";
+            outlook.change(&object, "", "as it is", "restarted", why);
+        }
         let all = restart::differences(&spec.template, Live::Pod(&pod), config);
         for one in all.iter().filter(|one| one.kind == Kind::RollsPods) {
             outlook.restarts = true;
-            let object = format!("Pod {}/{}", cluster.id.namespace, pod.name_any());
             let why = "restarts it: the template of its StatefulSet was changed before";
             outlook.change(&object, one.field.clone(), &one.from, &one.to, why);
         }
@@ -134,7 +149,7 @@ pub async fn template(
     cluster: &Cluster,
 ) -> Result<Option<Held>, String> {
     let (wanted, _) =
-        stateful_set::wanted(context, config, cluster).await.map_err(|finding| finding.message)?;
+        stateful_set::wanted(context, config, cluster, None).await.map_err(|own| own.message)?;
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let held = live.as_deref().and_then(|live| held::held(&wanted, live, config));
     Ok(held.map(|held| {

@@ -12,6 +12,7 @@ pub mod names;
 pub mod namespace;
 pub mod patroni;
 pub mod pod;
+pub mod pooler;
 pub mod probes;
 pub mod resources;
 pub mod service;

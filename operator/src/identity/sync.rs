@@ -14,7 +14,7 @@ use super::mode::{mode, off};
 use super::passwords::Current;
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire, settled};
-use super::{judge, passwords, people, refused};
+use super::{judge, lookup, passwords, people, refused};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -114,6 +114,10 @@ pub(super) async fn prepare(
     if let Some((reason, text)) = off(config, cluster) {
         return Err(Finding::off(reason, text));
     }
+    if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
+        let text = "the cluster does not follow another one any more, and is not promoted yet";
+        return Err(Finding::waiting("Promoting", text));
+    }
     let primary = match primary(context, config, cluster).await {
         Ok(primary) => primary,
         Err(Missing::Yet(text)) => return Err(Finding::waiting("NoPrimary", text)),
@@ -179,11 +183,16 @@ async fn look(
         }
         Some(_) => Retired::default(),
     };
+    let lookup = match &roles.error {
+        None => lookup::run(context, config, accepted, &server.dsn, is_dry_run).await,
+        Some(_) => None,
+    };
     let facts = judge::Facts {
         desired: &desired,
         known: &known,
         roles: &roles,
         databases: databases.as_ref(),
+        lookup: lookup.as_ref(),
         retired: &retired,
         is_dry_run,
         complaint,

@@ -22,21 +22,30 @@ pub enum Stage {
     Template,
     /// Whether everything of another operator's cluster is ours; where something once was not.
     Takeover,
+    /// Patroni's settings, and restarts that they need.
+    Patroni,
+    /// Whether volumes are as large as the manifest says.
+    Volumes,
     Roles,
     Databases,
     HumanAccess,
+    /// Connection poolers, where somebody asks for them.
+    Pooler,
 }
 
 impl Stage {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
         Self::Takeover,
+        Self::Patroni,
+        Self::Volumes,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::Pooler,
     ];
 
     /// The type of its condition.
@@ -47,9 +56,12 @@ impl Stage {
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
             Self::Takeover => "TakenOver",
+            Self::Patroni => "PatroniConfigured",
+            Self::Volumes => "VolumesReady",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::Pooler => "PoolerReady",
         }
     }
 }
@@ -171,6 +183,7 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
         phase: phase::phase(before.phase, picture, is_new),
         observed_generation: observed,
         conditions,
+        patroni: before.patroni.clone(),
         people: picture.people.clone().or_else(|| before.people.clone()),
         // Until the roles were looked at, nobody knows better.
         role_plan: match picture.findings.contains_key(&Stage::Roles) {

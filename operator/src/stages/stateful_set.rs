@@ -1,17 +1,16 @@
 //! The StatefulSet. Its pods are restarted by nobody here: the update strategy is `OnDelete`, so
-//! that another template is known to the API server and waits.
+//! that another template is known to the API server and waits for `rolling`.
 //!
 //! A field that Kubernetes does not let anybody change needs another StatefulSet under the same
 //! name: the old one is deleted and its pods stay, and the new one takes them over.
-
-use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use tokio::time::Instant;
 
-use super::hand_over::before_fewer;
+use super::fewer::before_fewer;
+use super::{replace, volumes};
 use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
 use crate::apply::adopt::Extent;
@@ -19,6 +18,7 @@ use crate::apply::{self, Written, ensure_extent};
 use crate::build::facts::PodFacts;
 use crate::build::names;
 use crate::build::pod::Notice;
+use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -26,28 +26,31 @@ use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
-/// How it went.
+/// What came of it.
 #[derive(Debug)]
 pub struct Workload {
     pub finding: Finding,
+    /// So many pods there are to be, once the primary has handed over.
+    pub fewer: Option<i32>,
     /// What somebody has to accept first; not known where nobody could look.
     pub held: Option<Option<Held>>,
 }
 
 impl From<Finding> for Workload {
     fn from(finding: Finding) -> Self {
-        Self { finding, held: None }
+        Self { finding, fewer: None, held: None }
     }
 }
 
-/// Brings it in line.
+/// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
 pub async fn run(
-    context: &Arc<Context>,
+    context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
 ) -> Workload {
-    let (mut wanted, notices) = match wanted(context, config, cluster).await {
+    let (mut wanted, notices) = match wanted(context, config, cluster, of_new).await {
         Ok(wanted) => wanted,
         Err(finding) => return finding.into(),
     };
@@ -61,15 +64,16 @@ pub async fn run(
     let now = live.as_deref().and_then(replicas);
     let before =
         replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
+    let mut fewer = None;
     if let (Some((number, _)), Some(spec)) = (&before, &mut wanted.spec) {
-        spec.replicas = Some(*number);
+        fewer = spec.replicas.replace(*number);
     }
     let (written, held) = put(context, config, manifest, cluster, wanted, live.as_deref()).await;
     let finding = match written {
         Ok(()) => before.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
         Err(error) => Finding::failed("ApplyFailed", error.to_string()),
     };
-    Workload { finding, held: Some(held) }
+    Workload { finding, fewer, held: Some(held) }
 }
 
 /// As it should be, or why that cannot be said.
@@ -77,6 +81,7 @@ pub async fn wanted(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
 ) -> Result<(StatefulSet, Vec<Notice>), Finding> {
     // Pods without the passwords that they are made of would only fail. Other Secrets are no
     // reason to wait.
@@ -95,7 +100,10 @@ pub async fn wanted(
         }
     };
     context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
-    Ok(stateful_set(cluster, config, &facts))
+    let (mut wanted, notices) = stateful_set(cluster, config, &facts);
+    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
+    Ok((wanted, notices))
 }
 
 /// Writes it, without what restarts pods that another operator made until somebody accepts that;
@@ -135,15 +143,7 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            let name = &cluster.id.name;
-            apply::delete(context, live, true).await?;
-            let text = format!(
-                "The StatefulSet {name} is replaced, and its pods stay: {} cannot be changed",
-                fixed.join(", ")
-            );
-            context.tell(manifest, &News::normal("StatefulSet", text));
-            // The watch tells when it is gone, and then it is made anew.
-            return Ok(());
+            return replace::around_its_pods(context, manifest, &cluster.id, live, &fixed).await;
         }
     }
     let written = ensure_extent(context, sets, &cluster.id, wanted, extent).await?;

@@ -63,6 +63,22 @@ const DEFAULTS: [&str; 13] = [
     "spec.type",
 ];
 
+/// The same, wherever they are.
+const FILLED_IN: [&str; 12] = [
+    ".apiVersion",
+    ".dnsPolicy",
+    ".imagePullPolicy",
+    ".nodePort",
+    ".progressDeadlineSeconds",
+    ".protocol",
+    ".restartPolicy",
+    ".schedulerName",
+    ".securityContext",
+    ".strategy",
+    ".terminationMessagePath",
+    ".terminationMessagePolicy",
+];
+
 impl Outlook {
     /// Of a cluster of which nothing is known yet.
     pub fn of(cluster: impl ToString) -> Self {
@@ -110,9 +126,11 @@ impl Outlook {
         };
         let is_secret = write.path.contains("/secrets/");
         for field in compare::fields(&write.body, live, NAME) {
+            let is_filled_in = |suffix: &&str| field.path.ends_with(*suffix);
             let is_default = field.to.is_null()
-                && (DEFAULTS.contains(&field.path.as_str()) || field.path.ends_with(".nodePort"));
-            let is_elsewhere = field.path.starts_with("spec.template");
+                && (DEFAULTS.contains(&field.path.as_str()) || FILLED_IN.iter().any(is_filled_in));
+            let is_elsewhere =
+                write.path.contains("/statefulsets/") && field.path.starts_with("spec.template");
             let is_bookkeeping = field.path.starts_with("metadata.managedFields")
                 || field.path == "metadata.resourceVersion"
                 || field.path == format!("metadata.annotations.{HELD}");

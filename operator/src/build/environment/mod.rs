@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::EnvVar;
 use list::{List, PASSWORD, secret};
 
-pub(in crate::build) use list::{absent_appended, field, password_of, plain};
+pub(in crate::build) use list::{absent_appended, field, password_of, plain, secret as key_of};
+pub(in crate::build) use storage::certificates_as;
 
 use super::facts::PodFacts;
 use super::spilo::json;

@@ -8,6 +8,7 @@ mod cloud;
 mod identity;
 mod kubernetes;
 mod later;
+mod poolers;
 mod services;
 mod top;
 
@@ -248,7 +249,7 @@ const TABLES: [&[Key]; 18] = [
     services::IN_KUBERNETES,
     cloud::AWS_OR_GCP,
     cloud::SCALYR,
-    later::CONNECTION_POOLER,
+    poolers::CONNECTION_POOLER,
     later::LOGICAL_BACKUP,
     later::MAJOR_VERSION_UPGRADE,
 ];

@@ -311,7 +311,6 @@ fn values_have_to_fit_together() {
 fn what_is_unknown_or_not_used_is_a_warning() {
     let loaded = loaded(&[
         ("enable_team_api", "true"),
-        ("connection_pooler_mode", "session"),
         ("logical_backup_schedule", "30 00 * * *"),
         ("logical_backup_failed_jobs_history_limit", "three"),
         ("protected_role_names", "admin, cron_admin"),
@@ -322,7 +321,6 @@ fn what_is_unknown_or_not_used_is_a_warning() {
             "enable_team_api: ignored, because there is no such key",
             "protected_role_names: blanks around items of the list are no part of them; \
              zalando/postgres-operator keeps them",
-            "connection_pooler_mode: accepted, and not used here",
             "logical_backup_failed_jobs_history_limit: accepted, and not used here; write a whole number",
             "logical_backup_schedule: accepted, and not used here",
         ]
@@ -372,14 +370,7 @@ fn definitions_are_objects_of_their_kind() {
 
 #[test]
 fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
-    let keys = [
-        ("aws_region", "eu-west-1"),
-        ("master_pod_move_timeout", "5m"),
-        ("patroni_api_check_interval", "2s"),
-        ("pod_deletion_wait_timeout", "5m"),
-        ("pod_label_wait_timeout", "5m"),
-        ("storage_resize_mode", "off"),
-    ];
+    let keys = [("aws_region", "eu-west-1")];
     for (key, value) in keys {
         let warning = format!("{key}: accepted, and without an effect so far");
         assert!(loaded(&[(key, value)]).warnings.contains(&warning), "{key}");

@@ -29,7 +29,12 @@ fn bootstrap(variables: &Variables<'_>) -> Value {
     json!({
         "post_init": format!("/scripts/post_init.sh \"{}\"", variables.escaped("HUMAN_ROLE", "zalandos")),
         "initdb": [{ "encoding": "UTF8" }, { "locale": locale }, "data-checksums"],
-        "dcs": {
+        "dcs": dcs(variables),
+    })
+}
+
+fn dcs(variables: &Variables<'_>) -> Value {
+    let mut dcs = json!({
             "ttl": 30,
             "loop_wait": 10,
             "retry_timeout": 10,
@@ -39,8 +44,29 @@ fn bootstrap(variables: &Variables<'_>) -> Value {
                 "use_slots": true,
                 "parameters": dynamic_parameters(),
             },
-        },
-    })
+    });
+    if let Some(source) = standby_cluster(variables) {
+        dcs["standby_cluster"] = source;
+    }
+    dcs
+}
+
+/// Whom a standby cluster follows. There is no archive here that one could read.
+fn standby_cluster(variables: &Variables<'_>) -> Option<Value> {
+    if !variables.set("STANDBY_HOST") && !variables.set("STANDBY_PORT") {
+        return None;
+    }
+    let mut source = json!({ "create_replica_methods": ["basebackup_fast_xlog"] });
+    for (key, variable) in [
+        ("host", "STANDBY_HOST"),
+        ("port", "STANDBY_PORT"),
+        ("primary_slot_name", "STANDBY_PRIMARY_SLOT_NAME"),
+    ] {
+        if variables.set(variable) {
+            source[key] = json!(variables.escaped(variable, ""));
+        }
+    }
+    Some(source)
 }
 
 fn dynamic_parameters() -> Value {
