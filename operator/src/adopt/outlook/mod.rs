@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::held::{HELD, Held};
 use super::rehearsal::Write;
-use crate::apply::compare;
+use crate::apply::compare::{self, Field};
 use crate::leader::NAME;
 use crate::restart::{Difference, Kind};
 
@@ -125,7 +125,8 @@ impl Outlook {
             return self.change(object, "", NONE, "created", "it is not there");
         };
         let is_secret = write.path.contains("/secrets/");
-        for field in compare::fields(&write.body, live, NAME) {
+        let fields = compare::fields(&write.body, live, NAME);
+        for field in fields.into_iter().flat_map(by_key) {
             let is_filled_in = |suffix: &&str| field.path.ends_with(*suffix);
             let is_default = field.to.is_null()
                 && (DEFAULTS.contains(&field.path.as_str()) || FILLED_IN.iter().any(is_filled_in));
@@ -211,6 +212,26 @@ impl Outlook {
         }
         text
     }
+}
+
+/// Labels or annotations that come or go all together, one by one.
+fn by_key(field: Field) -> Vec<Field> {
+    let is_map = ["metadata.annotations", "metadata.labels"].contains(&field.path.as_str());
+    let keys: Vec<String> = match (&field.from, &field.to) {
+        (Value::Null, Value::Object(all)) | (Value::Object(all), Value::Null) if is_map => {
+            all.keys().cloned().collect()
+        }
+        _ => return vec![field],
+    };
+    let one = |key: &String| {
+        let value = |side: &Value| side.get(key).cloned().unwrap_or_default();
+        Field {
+            path: format!("{}.{key}", field.path),
+            from: value(&field.from),
+            to: value(&field.to),
+        }
+    };
+    keys.iter().map(one).collect()
 }
 
 /// `Service default/c`, of a path of the API server.
