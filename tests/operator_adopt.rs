@@ -174,9 +174,9 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     assert_eq!(outlook["leavers"], json!(["ghost"]), "{outlook:#}");
     assert_eq!(outlook["errors"], json!([]), "{outlook:#}");
     let said = fields(&outlook);
-    let marked = format!("Secret {elsewhere}/{} metadata.annotations", secret_name(&reader));
+    let marked = format!("Secret {elsewhere}/{} metadata.annotations.acid.zalan.do/secret-of", secret_name(&reader));
     assert!(said.contains(&marked), "{said:?}");
-    let old = format!("Service {namespace}/{CLUSTER}-repl metadata.annotations");
+    let old = format!("Service {namespace}/{CLUSTER}-repl metadata.annotations.example.com/old");
     assert!(said.contains(&old), "{said:?}");
     assert!(said.contains(&"role alice grant".to_owned()), "{said:?}");
     let objects_said: Vec<_> = said.iter().filter(|own| !own.starts_with("role ")).collect();
