@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use teams_sync::approve::PlanId;
 
 /// Runs PostgreSQL clusters on Kubernetes from manifests of acid.zalan.do/v1
 #[derive(Debug, Parser)]
@@ -20,7 +21,8 @@ Examples:
 
 SCALYR_API_KEY in the environment is the key of Scalyr where the configuration has none.
 
-Exit codes: 0 stopped when asked to, 1 the environment or the configuration is wrong.";
+Exit codes: 0 stopped when asked to, 1 the environment or the configuration is wrong; those of adopt
+are in its help.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -28,10 +30,25 @@ pub enum Command {
     Run(Run),
     /// Print the custom resource definitions as YAML
     Crds,
+    /// Look at clusters that another operator made, and decide about restarts and leavers
+    Adopt(Adopt),
 }
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Run {
+    #[command(flatten)]
+    pub surroundings: Surroundings,
+    /// The port of the HTTP API; above the key api_port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub api_port: Option<u16>,
+    /// Log JSON, one object per line
+    #[arg(long, env = "ENABLE_JSON_LOGGING", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    pub json: bool,
+}
+
+/// Where the API server and the configuration are, and what is above the configuration.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Surroundings {
     /// How to reach the API server; without it, as a pod of the cluster
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -53,18 +70,64 @@ pub struct Run {
     /// How the primary of a cluster is reached; above the key connect_to
     #[arg(long, value_enum, value_name = "WAY")]
     pub connect_to: Option<Way>,
-    /// The port of the HTTP API; above the key api_port
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub api_port: Option<u16>,
     /// Do nothing in databases
     #[arg(long)]
     pub no_database_access: bool,
     /// Ask no Teams API
     #[arg(long)]
     pub no_teams_api: bool,
-    /// Log JSON, one object per line
-    #[arg(long, env = "ENABLE_JSON_LOGGING", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value = "false")]
-    pub json: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = ADOPT)]
+pub struct Adopt {
+    #[command(flatten)]
+    pub surroundings: Surroundings,
+    /// Say what the operator and these options would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let templates through that restart pods of clusters that another operator made
+    #[arg(long)]
+    pub accept_restarts: bool,
+    /// Lock people whom no team names and whom another operator forgot when they left
+    #[arg(long)]
+    pub lock_leavers: bool,
+    /// Let through what the guard held under this id
+    #[arg(long, value_name = "PLAN_ID", requires = "lock_leavers")]
+    pub release: Vec<PlanId>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// All clusters, where something is to be done
+    #[arg(long, conflicts_with = "clusters")]
+    pub all: bool,
+    /// These clusters; without any, a dry run is about all that are ours
+    #[arg(value_name = "[NAMESPACE/]CLUSTER")]
+    pub clusters: Vec<String>,
+}
+
+const ADOPT: &str = "\
+A running operator takes clusters over by itself, restarts no pod for it and locks nobody. This
+command says what that means, and does the two things that only a person may decide.
+
+--output json prints one object per cluster and line:
+  {\"cluster\": \"NAMESPACE/NAME\", \"restarts\": false, \"changes\": [
+     {\"object\": \"...\", \"field\": \"...\", \"from\": \"...\", \"to\": \"...\", \"why\": \"...\"}],
+   \"leavers\": [\"role\"], \"notes\": [\"...\"], \"errors\": [\"...\"]}
+`leavers` can log in and are named by no team. Values that may be secret are \"(hidden)\".
+
+Examples:
+  operator adopt --dry-run
+  operator adopt --dry-run --lock-leavers --output json default/acid-minimal-cluster
+  operator adopt --accept-restarts default/acid-minimal-cluster
+
+Exit codes: 0 nothing to change, or done; 2 a dry run found changes or leavers; 1 an error, or
+something that could not be looked at.";
+
+/// How it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
 }
 
 /// How the primary is reached.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod adopt;
 pub mod api;
 pub mod apply;
 pub mod build;

@@ -1,4 +1,4 @@
-//! `operator run` and `operator crds`.
+//! `operator run`, `operator crds` and `operator adopt`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,11 +15,12 @@ fn main() -> ExitCode {
         }
     };
     let ended = match arguments.command {
-        Command::Crds => print(&operator::api::crds::yaml()),
-        Command::Run(run) => operator::run::run(&run),
+        Command::Crds => print(&operator::api::crds::yaml()).map(|()| 0),
+        Command::Run(run) => operator::run::run(&run).map(|()| 0),
+        Command::Adopt(adopt) => operator::run::adopt(&adopt, &print),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             let _nobody_reads = writeln!(std::io::stderr(), "operator: {error}");
             ExitCode::from(1)

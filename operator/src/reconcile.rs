@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::adopt;
 use crate::apply::fits;
 use crate::cluster::ClusterId;
 use crate::context::Context;
@@ -65,6 +66,11 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let of_new = volumes.of_new;
     let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
     let fewer = workload.fewer;
+    let takeover = workload.held.and_then(|held| adopt::finding(&manifest, held.as_ref()));
+    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(&manifest, own)) {
+        context.tell(&manifest, &news);
+    }
+    let takeover = takeover.map(|finding| (Stage::Takeover, finding));
     let workload = workload.finding;
     let waits = workload.outcome == Outcome::Waiting;
     let annotated = pod_annotations::run(context, &config, cluster).await;
@@ -89,7 +95,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Template, rolled.finding),
             (Stage::Volumes, volumes.finding),
         ];
-        picture.found(cluster.generation, found.into_iter().chain(poolers));
+        picture.found(cluster.generation, found.into_iter().chain(poolers).chain(takeover));
         is_new
     });
     if pods.has_primary {

@@ -14,6 +14,7 @@ use crate::kube::Kube;
 use crate::node_agent::{NodeAgent, Settings};
 use crate::operator::{Operator, Platform};
 use crate::teams_api::{TOKEN, TeamsApi};
+use crate::teams_sync::Output;
 use crate::token_service::TokenService;
 
 const HOST: &str = "info.example.com";
@@ -39,6 +40,17 @@ impl Cloud {
 
     /// The same, where pods can be on these nodes only.
     pub fn on(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
+        let mut this = Self::prepared(nodes, settings);
+        this.restart_operator();
+        this
+    }
+
+    /// The same before an operator comes; [`Cloud::restart_operator`] lets one come.
+    pub fn without_operator(settings: &[(&str, &str)]) -> Self {
+        Self::prepared(Settings::default().nodes, settings)
+    }
+
+    fn prepared(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
         let plane = ControlPlane::shared();
         let network = Arc::clone(plane.network());
         let authority = Authority::new();
@@ -74,8 +86,17 @@ impl Cloud {
         let settings = all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let settings = settings.collect();
         platform.configure(&all);
-        let operator = platform.start_in(|program| agent.command(program));
-        Self { agent, service, platform, teams, operator: Some(operator), settings }
+        Self { agent, service, platform, teams, operator: None, settings }
+    }
+
+    /// A key of the configuration.
+    pub fn setting(&self, key: &str) -> String {
+        self.settings.get(key).cloned().unwrap_or_default()
+    }
+
+    /// `operator adopt` with these arguments, where the operator runs.
+    pub fn adopt(&self, arguments: &[&str]) -> Output {
+        self.platform.adopt(|program| self.agent.command(program), arguments)
     }
 
     /// These keys from now on, beside those that there are.

@@ -122,6 +122,33 @@ impl Kube {
         self.ask(async move { json_of(api.create(&PostParams::default(), &new).await?) })
     }
 
+    /// A plain create by somebody with this name in managed fields.
+    #[track_caller]
+    pub fn create_as(&self, manager: &str, object: &Value) -> Value {
+        let (api, _) = self.place_of(object);
+        let new: DynamicObject = serde_json::from_value(object.clone()).expect("an object");
+        let how = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+        let made = self.ask(async move { json_of(api.create(&how, &new).await?) });
+        made.unwrap_or_else(|refusal| panic!("{refusal}: {object}"))
+    }
+
+    /// A JSON merge patch by somebody with this name in managed fields.
+    #[track_caller]
+    pub fn patch_merge_as(
+        &self,
+        manager: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Value {
+        let (api, own, patch) = (self.api(kind, namespace), name.to_owned(), patch.clone());
+        let how = PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
+        let patched =
+            self.ask(async move { json_of(api.patch(&own, &how, &Patch::Merge(&patch)).await?) });
+        patched.unwrap_or_else(|refusal| panic!("{kind} {namespace}/{name}: {refusal}"))
+    }
+
     /// `None` where there is none. Other failures panic.
     #[track_caller]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {

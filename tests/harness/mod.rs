@@ -36,6 +36,7 @@ pub mod patroni;
 pub mod postgres;
 pub mod postmaster;
 pub mod process;
+pub mod reference;
 pub mod relay;
 pub mod sandbox;
 pub mod secrets;

@@ -171,6 +171,22 @@ impl Platform {
         self.launch_with(command, self.port)
     }
 
+    /// `operator adopt` with these arguments, to its end.
+    pub fn adopt(&self, command: impl Fn(&Path) -> Command, arguments: &[&str]) -> Output {
+        let mut command = command(&artifacts::operator());
+        command
+            .arg("adopt")
+            .args(&self.arguments)
+            .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("CONFIG_MAP_NAME", CONFIG)
+            .env("OPERATOR_NAMESPACE", &self.namespace)
+            .env("PATH", "/usr/bin:/bin")
+            .envs(&self.environment);
+        let what = format!("operator adopt {}", arguments.join(" "));
+        Running::start(&mut command, what, LIMIT).wait()
+    }
+
     fn launch_with(&self, command: impl Fn(&Path) -> Command, port: u16) -> Operator {
         let mut command = command(&artifacts::operator());
         command

@@ -99,6 +99,10 @@ pub struct PeopleStatus {
     /// Team -> what is known of it.
     #[serde(default)]
     pub teams: BTreeMap<String, TeamStatus>,
+    /// Who can log in, is named by no team, and was not made by us: nobody locks them but a person,
+    /// with `operator adopt --lock-leavers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<String>,
     /// What waits for a person; release it with `acid.zalan.do/release-plan: PLAN_ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_id: Option<String>,

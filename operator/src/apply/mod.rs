@@ -9,12 +9,14 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, Pro
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::cache::Cache;
 use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
+use adopt::{Extent, MERGE};
 
 pub mod adopt;
 pub mod compare;
@@ -62,7 +64,8 @@ pub(crate) fn counted<K: Kind>() -> &'static str {
     }
 }
 
-/// Brings one object of a cluster in line; its cache says how it is.
+/// Brings one object of a cluster in line, all of which is ours; its cache says how it is. One that
+/// somebody else made is taken over.
 ///
 /// # Errors
 /// What the API server has against it.
@@ -72,12 +75,93 @@ pub async fn ensure<K: Kind>(
     cluster: &ClusterId,
     wanted: &K,
 ) -> Result<Written, ApplyError> {
+    ensure_extent(context, cache, cluster, wanted, Extent::All).await
+}
+
+/// The same, for so much of it.
+///
+/// # Errors
+/// What the API server has against it.
+pub async fn ensure_extent<K: Kind>(
+    context: &Context,
+    cache: &Cache<K>,
+    cluster: &ClusterId,
+    wanted: &K,
+    extent: Extent,
+) -> Result<Written, ApplyError> {
     let live = cache.get(cluster, &wanted.name_any());
-    let (written, now) = ensure_against(context, wanted, live.as_deref()).await?;
+    let (written, now) = match live.as_deref() {
+        Some(live) => ensure_whole(context, wanted, live, extent).await?,
+        None => ensure_against(context, wanted, None).await?,
+    };
     if let Some(now) = now {
         cache.wrote(now);
     }
     Ok(written)
+}
+
+/// Brings an object in line that is all ours: what others than we made of it by plain updates is
+/// taken over before the first apply, so that it can be removed as well. Where that is all as it
+/// should be, nothing is written.
+///
+/// # Errors
+/// What the API server has against it.
+pub async fn ensure_whole<K: Kind>(
+    context: &Context,
+    wanted: &K,
+    live: &K,
+    extent: Extent,
+) -> Result<(Written, Option<K>), ApplyError> {
+    let mut live = Cow::Borrowed(live);
+    for _ in 0..ATTEMPTS {
+        let mut imagined = to_json(&*live)?;
+        imagined["kind"] = K::kind(&()).into();
+        let makers = adopt::makers(&imagined, &context.config().labels.cluster_name_label, NAME);
+        let Some(fields) = adopt::adopted(&imagined, NAME, &makers, extent) else { break };
+        imagined["metadata"]["managedFields"] = fields;
+        if compare::needs_apply(&to_json(wanted)?, &imagined, NAME).is_empty() {
+            return Ok((Written::Unchanged, None));
+        }
+        let fields = &imagined["metadata"]["managedFields"];
+        let (now, is_done) = take_over(context, &*live, fields).await?;
+        live = Cow::Owned(now);
+        if is_done {
+            let (written, now) = ensure_against(context, wanted, Some(&*live)).await?;
+            return Ok((written, Some(now.unwrap_or_else(|| live.into_owned()))));
+        }
+    }
+    ensure_against(context, wanted, Some(&*live)).await
+}
+
+/// How often somebody else may be quicker.
+const ATTEMPTS: u32 = 3;
+
+/// Writes managed fields, and nothing else; the object as it is then, and whether that was done.
+async fn take_over<K: Kind>(
+    context: &Context,
+    live: &K,
+    fields: &Value,
+) -> Result<(K, bool), ApplyError> {
+    let (name, namespace) = (live.name_any(), live.namespace().unwrap_or_default());
+    let failed = |error: kube::Error| ApplyError::of::<K>(&name, &error);
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let version = live.resource_version();
+    let patch = json!({ "metadata": { "resourceVersion": version, "managedFields": fields } });
+    let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+    match api.patch(&name, &parameters, &Patch::Merge(&patch)).await {
+        Ok(now) => {
+            context.board.wrote(counted::<K>(), "adopt");
+            tracing::info!(kind = %K::kind(&()), name, namespace, "taken over");
+            Ok((now, true))
+        }
+        Err(error) if has_code(&error, 409) => Ok((api.get(&name).await.map_err(failed)?, false)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn to_json<K: Kind>(object: &K) -> Result<Value, ApplyError> {
+    serde_json::to_value(object)
+        .map_err(|error| ApplyError::new(&K::kind(&()), &object.name_any(), error.to_string()))
 }
 
 /// The same, for an object that no cache has.
@@ -90,10 +174,6 @@ pub async fn ensure_against<K: Kind>(
     live: Option<&K>,
 ) -> Result<(Written, Option<K>), ApplyError> {
     let name = wanted.name_any();
-    let to_json = |object: &K| {
-        serde_json::to_value(object)
-            .map_err(|error| ApplyError::new(&K::kind(&()), &name, error.to_string()))
-    };
     if let Some(live) = live {
         let differs = compare::needs_apply(&to_json(wanted)?, &to_json(live)?, NAME);
         if differs.is_empty() {
@@ -110,7 +190,7 @@ pub async fn ensure_against<K: Kind>(
         // the list is ours alone.
         Err(error) if live.is_some() && has_code(&error, 422) => {
             let parameters =
-                PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+                PatchParams { field_manager: Some(MERGE.to_owned()), ..PatchParams::default() };
             // The first answer tells more about what is wrong, if that does not help either.
             let replaced = api.patch(&name, &parameters, &Patch::Merge(wanted)).await;
             replaced.map_err(|_| ApplyError::of::<K>(&name, &error))?
@@ -130,6 +210,15 @@ pub fn has_applied<K: Kind>(live: &K) -> bool {
     live.managed_fields().iter().any(|own| {
         own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
     })
+}
+
+/// Whether an object that was never ours has everything that we want of it: then it is left alone.
+pub fn has_all<K: Kind>(wanted: &K, live: &K) -> bool {
+    let same = |wanted: &Value, live: &Value| compare::differences(wanted, live, None).is_empty();
+    match (to_json(wanted), to_json(live)) {
+        (Ok(wanted), Ok(live_json)) => !has_applied(live) && same(&wanted, &live_json),
+        _ => false,
+    }
 }
 
 /// Creates an object that must not be there yet: `None` if it is.

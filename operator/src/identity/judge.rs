@@ -185,10 +185,20 @@ fn human_access(facts: &Facts<'_>) -> Finding {
         );
         return Finding::partly("Held", text);
     }
-    match facts.is_dry_run {
-        true => Finding::off("DryRun", "nothing is done to roles: see rolePlan"),
-        false => Finding::done("Synced", ""),
+    if facts.is_dry_run {
+        return Finding::off("DryRun", "nothing is done to roles: see rolePlan");
     }
+    let forgotten = &facts.roles.found.forgotten;
+    if !forgotten.is_empty() {
+        let names: Vec<String> = forgotten.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "can log in, are named by no team, and were not made by this operator: {}; they stay until somebody runs: operator adopt --lock-leavers {}",
+            lines(&names),
+            facts.roles.server
+        );
+        return Finding::partly("LeaversForgotten", text);
+    }
+    Finding::done("Synced", "")
 }
 
 /// What still waits for a person: a plan that was let through has its name, and holds nothing.
@@ -212,6 +222,9 @@ fn people(facts: &Facts<'_>) -> PeopleStatus {
     PeopleStatus {
         count: i64::try_from(facts.roles.people).unwrap_or(i64::MAX),
         teams: teams.collect(),
+        forgotten: shown(
+            &facts.roles.found.forgotten.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ),
         plan_id: held_plan(facts).map(ToString::to_string),
         held: shown(
             &held.map(|held| format!("{}: {}", held.role, held.reason)).collect::<Vec<_>>(),

@@ -13,6 +13,7 @@ mod refused;
 mod retire;
 mod robots;
 mod sync;
+pub mod takeover;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

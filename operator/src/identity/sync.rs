@@ -1,13 +1,17 @@
 //! One look at the roles and databases of a cluster.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use teams_sync::desired::desired;
+use teams_sync::desired::{Desired, desired};
+use teams_sync::role::RoleName;
 use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
+use super::directory::Known;
 use super::mode::{mode, off};
+use super::passwords::Current;
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire, settled};
 use super::{judge, lookup, passwords, people, refused};
@@ -88,29 +92,40 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
 /// What there is to say about roles, databases and people.
 type Looked = judge::Judged;
 
-async fn look(
-    context: &Arc<Context>,
+/// What a pass over the server of a cluster is made of.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) server: Server,
+    pub(super) desired: Desired,
+    /// Roles of the manifest whose Secrets can be used.
+    users: BTreeMap<RoleName, Current>,
+    known: BTreeMap<String, Known>,
+}
+
+/// Finds out where the primary is, and which roles it should have; or why there is no pass now.
+pub(super) async fn prepare(
+    context: &Context,
     config: &Config,
     manifest: &Postgresql,
     accepted: &Accepted,
     has_roles: bool,
-) -> Looked {
+) -> Result<Prepared, Finding> {
     let cluster = &accepted.cluster;
     if let Some((reason, text)) = off(config, cluster) {
-        return judge::all(&Finding::off(reason, text));
+        return Err(Finding::off(reason, text));
     }
     if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
         let text = "the cluster does not follow another one any more, and is not promoted yet";
-        return judge::all(&Finding::waiting("Promoting", text));
+        return Err(Finding::waiting("Promoting", text));
     }
     let primary = match primary(context, config, cluster).await {
         Ok(primary) => primary,
-        Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
-        Err(Missing::Wrong(text)) => return judge::all(&Finding::failed("NoWayIn", text)),
+        Err(Missing::Yet(text)) => return Err(Finding::waiting("NoPrimary", text)),
+        Err(Missing::Wrong(text)) => return Err(Finding::failed("NoWayIn", text)),
     };
     let (mut robots, users) = passwords::robots(context, config, accepted).await;
     let Some(mut wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
-        return judge::all(&Finding::failed("SyncFailed", "a bug: names cannot be read"));
+        return Err(Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
     if !has_roles {
         robots = refused::robots();
@@ -122,15 +137,30 @@ async fn look(
     context.memory.with(&cluster.id, |known| known.teams.clone_from(&desired.teams));
     let server = Server {
         name: cluster.id.to_string(),
-        dsn: primary.dsn.clone(),
+        dsn: primary.dsn,
         standbys: primary.standbys,
         system_identifier: primary.system_identifier,
-        rules: wanted.rules.clone(),
-        style: wanted.style.clone(),
+        rules: wanted.rules,
+        style: wanted.style,
     };
-    let engine = context.identity.engine();
     // Which database cluster this is, Patroni says; it may have been made anew.
-    engine.identities.forget(&server.name);
+    context.identity.engine().identities.forget(&server.name);
+    Ok(Prepared { server, desired, users, known: wanted.known })
+}
+
+async fn look(
+    context: &Arc<Context>,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    has_roles: bool,
+) -> Looked {
+    let prepared = match prepare(context, config, manifest, accepted, has_roles).await {
+        Ok(prepared) => prepared,
+        Err(finding) => return judge::all(&finding),
+    };
+    let Prepared { server, desired, users, known } = prepared;
+    let engine = context.identity.engine();
     let (mode, complaint) = mode(manifest);
     let is_dry_run = matches!(mode, Mode::Look);
     let roles = sync_roles(&server, &desired, &engine, &mode, Timestamp::now()).await;
@@ -141,7 +171,7 @@ async fn look(
                 Mode::Apply(_) => databases::Mode::Apply,
             };
             let limits = databases::Limits::default();
-            Some(databases::sync(&primary.dsn, &accepted.databases, limits, mode).await)
+            Some(databases::sync(&server.dsn, &accepted.databases, limits, mode).await)
         }
         Some(_) => None,
     };
@@ -149,17 +179,17 @@ async fn look(
         None => {
             let failed = roles.failures.iter().map(|failure| &failure.role);
             let users = settled(users, failed.chain(roles.held.iter().map(|held| &held.role)));
-            retire(&primary.dsn, &engine, config, &users, &desired, is_dry_run).await
+            retire(&server.dsn, &engine, config, &users, &desired, is_dry_run).await
         }
         Some(_) => Retired::default(),
     };
     let lookup = match &roles.error {
-        None => lookup::run(context, config, accepted, &primary.dsn, is_dry_run).await,
+        None => lookup::run(context, config, accepted, &server.dsn, is_dry_run).await,
         Some(_) => None,
     };
     let facts = judge::Facts {
         desired: &desired,
-        known: &wanted.known,
+        known: &known,
         roles: &roles,
         databases: databases.as_ref(),
         lookup: lookup.as_ref(),

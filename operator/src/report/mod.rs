@@ -20,6 +20,8 @@ pub enum Stage {
     Pods,
     /// Whether pods still run by an older template, which only a restart changes.
     Template,
+    /// Whether everything of another operator's cluster is ours; where something once was not.
+    Takeover,
     /// Patroni's settings, and restarts that they need.
     Patroni,
     /// Whether volumes are as large as the manifest says.
@@ -32,11 +34,12 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
+        Self::Takeover,
         Self::Patroni,
         Self::Volumes,
         Self::Roles,
@@ -52,6 +55,7 @@ impl Stage {
             Self::Secrets => "SecretsReady",
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
+            Self::Takeover => "TakenOver",
             Self::Patroni => "PatroniConfigured",
             Self::Volumes => "VolumesReady",
             Self::Roles => "RolesSynced",

@@ -78,5 +78,6 @@ pub(super) fn style(
         keep_static: true,
         admins_at_creation: true,
         yielding,
+        adopts_people: true,
     }
 }

@@ -5,6 +5,7 @@
 //! same process, once the Lease is given back; manifests are followed all the while.
 
 mod access;
+mod adopt;
 mod board;
 mod client;
 mod crds;
@@ -21,13 +22,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Board, Limits, LogControl, LogFormat, everywhere, listen};
-use crate::cli::{Run, Way};
+use crate::cli::{Run, Surroundings, Way};
 use crate::config::{Config, ConnectTo, Environment, Loaded, NamespacedName};
 use crate::context::{Context, Parts};
 use crate::controller::lasting::Lasting;
 use crate::controller::{Kind, listen as listen_to, watch as follow_objects, work};
 use crate::identity::{AT_ONCE, Identity};
 use crate::leader::{Election, Term};
+pub use adopt::adopt;
 use source::Source;
 
 /// To read the infrastructure roles before the first look at a cluster.
@@ -55,9 +57,10 @@ async fn until_stopped(arguments: &Run) -> Result<(), String> {
     // Whoever installed one before us has one, which is as good.
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
     let mut stop = Stop::new()?;
-    let place = Place::of(arguments)?;
+    let place = Place::of(&arguments.surroundings)?;
     let term = Arc::new(Term::default());
-    let client = client::client(arguments.kubeconfig.as_deref(), Arc::clone(&term)).await?;
+    let kubeconfig = arguments.surroundings.kubeconfig.as_deref();
+    let client = client::client(kubeconfig, Arc::clone(&term)).await?;
     let loaded = tokio::select! {
         loaded = first(&place, &client, arguments) => loaded?,
         () = stop.asked() => return Ok(()),
@@ -87,7 +90,8 @@ async fn first(place: &Place, client: &Client, arguments: &Run) -> Result<Loaded
     if matches!(place.source, Source::OperatorConfiguration(_)) {
         crds::register_configuration(client).await?;
     }
-    place.read(client, arguments).await
+    let loaded = place.read(client, &arguments.surroundings).await?;
+    Ok(with(arguments, loaded))
 }
 
 /// What lasts as long as the process.
@@ -128,7 +132,7 @@ async fn era(
         identity,
         board: Arc::clone(board),
         lasting: Arc::clone(&lasting),
-        controller_id: arguments.controller_id.clone().filter(|id| !id.is_empty()),
+        controller_id: place.environment.controller_id.clone(),
         instance: place.instance.clone(),
     });
     let context = Arc::new(context.map_err(|error| format!("no HTTP client: {error}"))?);
@@ -246,7 +250,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(arguments: &Run) -> Result<Self, String> {
+    fn of(arguments: &Surroundings) -> Result<Self, String> {
         let own = arguments.operator_namespace.clone().filter(|name| !name.is_empty());
         let namespace = own.or_else(client::own_namespace).unwrap_or_else(|| "default".to_owned());
         let object = arguments.configuration_object.as_deref().filter(|name| !name.is_empty());
@@ -271,22 +275,27 @@ impl Place {
         Ok(Self { source, namespace, environment, instance })
     }
 
-    async fn read(&self, client: &Client, arguments: &Run) -> Result<Loaded, String> {
+    async fn read(&self, client: &Client, arguments: &Surroundings) -> Result<Loaded, String> {
         let loaded = self.source.read(client, &self.environment).await?;
-        Ok(with(arguments, loaded))
+        Ok(within(arguments, loaded))
     }
 }
 
 /// What the command line says is above what the configuration says.
-fn with(arguments: &Run, mut loaded: Loaded) -> Loaded {
+fn with(arguments: &Run, loaded: Loaded) -> Loaded {
+    let mut loaded = within(&arguments.surroundings, loaded);
+    if let Some(port) = arguments.api_port {
+        loaded.config.operation.api_port = port;
+    }
+    loaded
+}
+
+fn within(arguments: &Surroundings, mut loaded: Loaded) -> Loaded {
     let config = &mut loaded.config;
     match arguments.connect_to {
         Some(Way::Pod) => config.operation.connect_to = ConnectTo::Pod,
         Some(Way::Service) => config.operation.connect_to = ConnectTo::Service,
         None => {}
-    }
-    if let Some(port) = arguments.api_port {
-        config.operation.api_port = port;
     }
     // No argument: everybody on the machine can read those.
     let scalyr = std::env::var("SCALYR_API_KEY").ok().filter(|key| !key.is_empty());

@@ -12,7 +12,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use crate::apply::{Kind, ensure_against, has_applied};
+use crate::apply::{Kind, ensure_against, has_all, has_applied};
 use crate::build::endpoints::are_patronis;
 use crate::build::meta;
 use crate::build::names::{self, PATRONI_SUFFIXES, Role};
@@ -102,6 +102,9 @@ async fn one<K: Kind + Default>(
     metadata.uid = live.uid();
     let mut wanted = K::default();
     *wanted.meta_mut() = metadata;
+    if has_all(&wanted, live) {
+        return Ok(None);
+    }
     let (_, now) = ensure_against(context, &wanted, Some(live)).await?;
     Ok(now)
 }

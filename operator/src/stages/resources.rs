@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 
 use super::patronis;
 use crate::api::postgresql::Postgresql;
-use crate::apply::{Kind, Written, create, ensure, ensure_against};
+use crate::apply::{Kind, Written, create, ensure, ensure_against, has_all};
 use crate::build;
 use crate::build::names::Role;
 use crate::cluster::Cluster;
@@ -75,6 +75,10 @@ async fn endpoints(
 ) -> Result<(), ApplyError> {
     let Some(wanted) = build::endpoints::endpoints(cluster, config) else { return Ok(()) };
     let live = get::<Endpoints>(context, &cluster.id.namespace, &wanted.name_any()).await?;
+    // Patroni leads by it, so that it is not written for nothing.
+    if live.as_ref().is_some_and(|live| has_all(&wanted, live)) {
+        return Ok(());
+    }
     ensure_against(context, &wanted, live.as_ref()).await?;
     Ok(())
 }

@@ -2,25 +2,28 @@
 //! where it comes from elsewhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::{create, ensure_against};
+use crate::apply::adopt::Extent;
+use crate::apply::{create, ensure_whole};
 use crate::build::{meta, names, pooler};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::mark::{Mark, SECRET_OF};
+use crate::mark::{Mark, SECRET_OF, looks_like};
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRoles, Origin, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
+use crate::validate::validate;
 
 /// Brings them all in line. One that fails does not stop the others.
 pub async fn run(
@@ -36,7 +39,7 @@ pub async fn run(
     let mut created = Vec::new();
     for wanted in &wanted {
         let labels = labels(config, cluster, roles, &wanted.role);
-        match one(context, config, cluster, wanted, labels).await {
+        match one(context, config, manifest, cluster, wanted, labels).await {
             Ok(true) => created.push(wanted.name.as_str()),
             Ok(false) => {}
             Err(error) => errors.push(error.to_string()),
@@ -87,6 +90,7 @@ fn of_manifest(
 async fn one(
     context: &Context,
     config: &Config,
+    manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &Wanted,
     labels: BTreeMap<String, String>,
@@ -94,7 +98,14 @@ async fn one(
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
     let metadata = metadata(config, cluster, wanted, labels);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
-    let live = match read().await? {
+    let found = match read().await {
+        Err(error) => match of_another_operator(context, config, manifest, cluster, wanted).await {
+            Some(secret) => Some(Arc::new(secret)),
+            None => return Err(error),
+        },
+        found => found?,
+    };
+    let live = match found {
         Some(live) => live,
         None => {
             let password = match &wanted.source {
@@ -115,7 +126,7 @@ async fn one(
             read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?
         }
     };
-    let (_, now) = ensure_against(context, &metadata, Some(&live)).await?;
+    let (_, now) = ensure_whole(context, &metadata, &*live, Extent::All).await?;
     if let Some(now) = now {
         context.caches.secrets.wrote(now);
     }
@@ -133,6 +144,43 @@ async fn one(
         overwrite(context, &live, &wanted.role, password).await?;
     }
     Ok(false)
+}
+
+/// A Secret in another namespace without a mark: it is taken over if it is certain that another
+/// operator made it for this cluster and for no other of that name.
+async fn of_another_operator(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    wanted: &Wanted,
+) -> Option<Secret> {
+    if wanted.namespace == cluster.id.namespace {
+        return None;
+    }
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &wanted.namespace);
+    let secret = api.get_opt(&wanted.name).await.ok()??;
+    let since = manifest.metadata.creation_timestamp.as_ref();
+    if !looks_like(&secret, cluster, &config.labels, &wanted.role, since) {
+        return None;
+    }
+    // Also those that are none of ours: whoever has the name and asks for it may be meant.
+    let all: Api<Postgresql> = Api::all(context.client.clone());
+    let named = ListParams::default().fields(&format!("metadata.name={}", cluster.id.name));
+    let all = all.list(&named).await.ok()?.items;
+    let others = all.iter().filter(|own| own.metadata.uid != manifest.metadata.uid);
+    let is_here = all.iter().any(|own| own.metadata.uid == manifest.metadata.uid);
+    let mut claims = others.map(|other| claims(other, config, wanted));
+    (is_here && !claims.any(|claims| claims)).then_some(secret)
+}
+
+/// Whether a cluster of the same name asks for the same Secret, or may, for all that can be read.
+fn claims(manifest: &Postgresql, config: &Config, wanted: &Wanted) -> bool {
+    let Ok(accepted) = validate(manifest, config) else { return true };
+    accepted.roles.roles.iter().any(|(name, role)| {
+        let place = role.secret.as_ref().and_then(|place| place.namespace.as_ref());
+        name.as_str() == wanted.role && place == Some(&wanted.namespace)
+    })
 }
 
 /// The Secret of a pooler belongs to the pooler.

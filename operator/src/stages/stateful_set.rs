@@ -11,10 +11,13 @@ use tokio::time::Instant;
 
 use super::fewer::before_fewer;
 use super::{replace, volumes};
+use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
-use crate::apply::{self, Written, ensure};
+use crate::apply::adopt::Extent;
+use crate::apply::{self, Written, ensure_extent};
 use crate::build::facts::PodFacts;
 use crate::build::names;
+use crate::build::pod::Notice;
 use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::Cluster;
@@ -24,11 +27,19 @@ use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
 /// What came of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Workload {
     pub finding: Finding,
     /// So many pods there are to be, once the primary has handed over.
     pub fewer: Option<i32>,
+    /// What somebody has to accept first; not known where nobody could look.
+    pub held: Option<Option<Held>>,
+}
+
+impl From<Finding> for Workload {
+    fn from(finding: Finding) -> Self {
+        Self { finding, fewer: None, held: None }
+    }
 }
 
 /// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
@@ -39,51 +50,80 @@ pub async fn run(
     cluster: &Cluster,
     of_new: Option<Quantity>,
 ) -> Workload {
-    let mut fewer = None;
-    let finding = ensure_set(context, config, manifest, cluster, of_new, &mut fewer).await;
-    Workload { finding, fewer }
-}
-
-async fn ensure_set(
-    context: &Context,
-    config: &Config,
-    manifest: &Postgresql,
-    cluster: &Cluster,
-    of_new: Option<Quantity>,
-    fewer: &mut Option<i32>,
-) -> Finding {
-    // Pods without the passwords that they are made of would only fail. Other Secrets are no
-    // reason to wait.
-    let missing = missing_secrets(context, config, cluster);
-    if !missing.is_empty() {
-        let text = format!("waits for {}, see SecretsReady", missing.join(", "));
-        return Finding::waiting("SecretsMissing", text);
-    }
-    let facts = match facts(context, config, cluster).await {
-        Ok(facts) => facts,
-        Err(Missing::Yet(what)) => return environment_missing(context, config, cluster, &what),
-        Err(Missing::Error(error)) => return Finding::failed("ApplyFailed", error.to_string()),
+    let (mut wanted, notices) = match wanted(context, config, cluster, of_new).await {
+        Ok(wanted) => wanted,
+        Err(finding) => return finding.into(),
     };
-    context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
-    let (mut wanted, notices) = stateful_set(cluster, config, &facts);
     // Once for each manifest, or every look at it would be an event.
     let is_new = manifest.status["observedGeneration"].as_i64() != manifest.metadata.generation;
     for notice in notices.into_iter().filter(|_| is_new) {
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     let now = live.as_deref().and_then(replicas);
-    let held =
+    let before =
         replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
-    if let (Some((number, _)), Some(spec)) = (&held, &mut wanted.spec) {
-        *fewer = spec.replicas.replace(*number);
+    let mut fewer = None;
+    if let (Some((number, _)), Some(spec)) = (&before, &mut wanted.spec) {
+        fewer = spec.replicas.replace(*number);
     }
-    match write(context, config, manifest, cluster, &wanted, live.as_deref()).await {
-        Ok(()) => held.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
+    let (written, held) = put(context, config, manifest, cluster, wanted, live.as_deref()).await;
+    let finding = match written {
+        Ok(()) => before.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
         Err(error) => Finding::failed("ApplyFailed", error.to_string()),
+    };
+    Workload { finding, fewer, held: Some(held) }
+}
+
+/// As it should be, or why that cannot be said.
+pub async fn wanted(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    of_new: Option<Quantity>,
+) -> Result<(StatefulSet, Vec<Notice>), Finding> {
+    // Pods without the passwords that they are made of would only fail. Other Secrets are no
+    // reason to wait.
+    let missing = missing_secrets(context, config, cluster);
+    if !missing.is_empty() {
+        let text = format!("waits for {}, see SecretsReady", missing.join(", "));
+        return Err(Finding::waiting("SecretsMissing", text));
     }
+    let facts = match facts(context, config, cluster).await {
+        Ok(facts) => facts,
+        Err(Missing::Yet(what)) => {
+            return Err(environment_missing(context, config, cluster, &what));
+        }
+        Err(Missing::Error(error)) => {
+            return Err(Finding::failed("ApplyFailed", error.to_string()));
+        }
+    };
+    context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
+    let (mut wanted, notices) = stateful_set(cluster, config, &facts);
+    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
+    Ok((wanted, notices))
+}
+
+/// Writes it, without what restarts pods that another operator made until somebody accepts that;
+/// and what is held so.
+pub async fn put(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    mut wanted: StatefulSet,
+    live: Option<&StatefulSet>,
+) -> (Result<(), ApplyError>, Option<Held>) {
+    let held = live.and_then(|live| held::held(&wanted, live, config));
+    let held = held.filter(|held| !held.is_accepted(&cluster.annotations));
+    let mut extent = Extent::All;
+    if let (Some(held), Some(live)) = (&held, live) {
+        held.keep(&mut wanted, live);
+        extent = Extent::ButTemplate;
+    }
+    (write(context, config, manifest, cluster, &wanted, live, extent).await, held)
 }
 
 async fn write(
@@ -93,6 +133,7 @@ async fn write(
     cluster: &Cluster,
     wanted: &StatefulSet,
     live: Option<&StatefulSet>,
+    extent: Extent,
 ) -> Result<(), ApplyError> {
     let sets = &context.caches.stateful_sets;
     if let Some(live) = live {
@@ -107,7 +148,7 @@ async fn write(
                 .await;
         }
     }
-    let written = ensure(context, sets, &cluster.id, wanted).await?;
+    let written = ensure_extent(context, sets, &cluster.id, wanted, extent).await?;
     if written == Written::Created {
         let text = format!("The StatefulSet {} has been created", cluster.id.name);
         context.tell(manifest, &News::normal("StatefulSet", text));

@@ -5,6 +5,7 @@
 //! role, can log in, and is in no team: those are found here, and so are roles that it renamed
 //! when people left, also where PostgreSQL cut the new name at 63 bytes.
 
+mod lock;
 mod run;
 
 use std::collections::BTreeSet;
@@ -13,11 +14,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::desired::{Desired, Rule, Why};
-use crate::observed::{CatalogRole, Observed};
+use crate::observed::{CatalogRole, Membership, Observed, RoleNameFromCatalog};
+use crate::password::Checked;
 use crate::plan::record::{Kind, Record};
 use crate::plan::{Change, Phase, Plan, Planned, RolePlan, Style, Turn};
 use crate::role::{LONGEST_NAME, RoleName, marker};
 
+pub use lock::lock_leavers;
 pub use run::{Adopted, adopt};
 
 /// The suffix of zalando/postgres-operator, where the configuration names none.
@@ -49,6 +52,10 @@ impl Findings {
 pub fn find(desired: &Desired, observed: &Observed, style: &Style) -> Findings {
     let mut found = Findings::default();
     let suffix = style.role_deletion_suffix.as_deref().unwrap_or(DEFAULT_SUFFIX);
+    // Whoever may be named by something that gave no answer is nobody's to judge.
+    let is_unclear = !desired.frozen.is_empty()
+        || desired.frozen_people.is_some()
+        || desired.frozen_robots.is_some();
     for (name, role) in &observed.roles {
         let is_person = role.is_member_of(&style.pam_role) && !role.is_managed();
         let is_ours = *name == observed.me.0
@@ -64,7 +71,7 @@ pub fn find(desired: &Desired, observed: &Observed, style: &Style) -> Findings {
                 found.renamed.insert(name.clone())
             }
             None if !role.attributes.login => found.locked.insert(name.clone()),
-            None if !desired.frozen.is_empty() => found.unclear.insert(name.clone()),
+            None if is_unclear => found.unclear.insert(name.clone()),
             None => found.forgotten.insert(name.clone()),
         };
     }
@@ -110,6 +117,64 @@ pub fn plan(
     plan.population.first_sync = true;
     plan.population.foreign_superusers = 1;
     plan
+}
+
+/// The catalog as it would be with these marks: for what the passes behind them would do.
+pub fn marked(observed: &Observed, marks: &Plan) -> Observed {
+    let mut observed = observed.clone();
+    for own in &marks.roles {
+        let Some(role) = observed.roles.get_mut(&own.role) else { continue };
+        role.memberships.push(Membership {
+            role: RoleNameFromCatalog(marker()),
+            grantor: None,
+            admin: false,
+            inherit: Some(false),
+            set: Some(false),
+        });
+        for planned in &own.changes {
+            if let Change::SetComment { comment } = &planned.change {
+                role.comment = Some(comment.clone());
+            }
+        }
+    }
+    observed
+}
+
+/// What is done to leavers, and to nobody else: they are marked, and lose what the plan of a sync
+/// takes from them. The numbers are those of all people, so that the guard can judge.
+pub fn locking(
+    desired: &Desired,
+    observed: &Observed,
+    found: &Findings,
+    style: &Style,
+    checked: &Checked,
+    now: Timestamp,
+) -> Plan {
+    let leavers: BTreeSet<&RoleName> = found.leavers().collect();
+    let mut marks = plan(desired, observed, found, true, now);
+    marks.roles.retain(|own| leavers.contains(&own.role));
+    if leavers.is_empty() {
+        return Plan::default();
+    }
+    let imagined = marked(observed, &marks);
+    let mut locking = crate::plan::plan(desired, &imagined, style, checked, now);
+    locking.roles.retain(|own| leavers.contains(&own.role));
+    locking.out.retain(|name| leavers.contains(name));
+    locking.groups = marks.groups;
+    for mark in marks.roles {
+        match locking.roles.iter_mut().find(|own| own.role == mark.role) {
+            // Her note is the one of who left.
+            Some(own) => {
+                let is_noted =
+                    own.changes.iter().any(|own| matches!(own.change, Change::SetComment { .. }));
+                let is_kept =
+                    |own: &Planned| !is_noted || !matches!(own.change, Change::SetComment { .. });
+                own.changes.extend(mark.changes.into_iter().filter(is_kept));
+            }
+            None => locking.roles.push(mark),
+        }
+    }
+    locking
 }
 
 fn mark(

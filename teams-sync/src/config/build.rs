@@ -59,6 +59,7 @@ pub(super) fn build(
         keep_static: false,
         admins_at_creation: false,
         yielding: BTreeSet::new(),
+        adopts_people: false,
     };
     let apply = apply(&file.apply)?;
     let mut servers = Vec::new();

@@ -41,6 +41,10 @@ pub struct Style {
     /// Roles that lose a membership where it keeps somebody from being their member: PostgreSQL
     /// allows no circles.
     pub yielding: BTreeSet<RoleName>,
+    /// Whether a person whom a team names gets a role that another operator made for her: one that
+    /// is in the role for people and has neither a password nor a comment. Otherwise somebody has
+    /// to say so first.
+    pub adopts_people: bool,
 }
 
 /// What to do on one server.

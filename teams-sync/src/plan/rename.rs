@@ -29,7 +29,9 @@ impl Planner<'_> {
             return None;
         }
         let role = self.observed.roles.get(&renamed)?;
-        (role.is_managed() && kind_of(role) == Kind::Person).then_some((renamed, role))
+        let is_ours = role.is_managed() && kind_of(role) == Kind::Person;
+        let is_legacy = self.adopts(role) && !role.attributes.login;
+        (is_ours || is_legacy).then_some((renamed, role))
     }
 
     /// Who comes back out of this role.

@@ -80,6 +80,8 @@ impl Planner<'_> {
         }
         let record = current.and_then(record_of);
         let frozen = self.is_frozen(role.kind, current, record.as_ref());
+        let adopts =
+            role.kind == Kind::Person && current.is_some_and(|current| self.adopts(current));
         match current {
             None => {
                 let attributes = Attributes { superuser: false, ..role.attributes };
@@ -91,7 +93,8 @@ impl Planner<'_> {
                     why: role.why.clone(),
                 });
             }
-            Some(current) if !frozen => {
+            // What she has beside it is looked at when she is ours.
+            Some(current) if !frozen && !adopts => {
                 self.take(name, role, current, record.as_ref(), &mut changes, &mut plan.problems);
             }
             Some(_) => {}
@@ -101,8 +104,8 @@ impl Planner<'_> {
         if changes.is_empty() {
             return;
         }
-        let was_in =
-            current.is_some_and(|current| current.attributes.login && current.is_managed());
+        let was_in = current
+            .is_some_and(|current| current.attributes.login && (current.is_managed() || adopts));
         let turn = if was_in || role.kind != Kind::Person { Turn::Stays } else { Turn::Joins };
         plan.roles.push(RolePlan {
             role: name.clone(),
@@ -133,11 +136,8 @@ impl Planner<'_> {
             return Some(format!("{name} is the superuser that initdb made; it is left as it is"));
         }
         if role.kind == Kind::Person {
-            if !current.is_managed() {
-                return Some(format!(
-                    "the role {name} is there and not managed by teams-sync, so it may be somebody else's; if it is hers ({}), run: teams-sync adopt",
-                    role.why
-                ));
+            if !current.is_managed() && !self.adopts(current) {
+                return Some(self.not_hers(name, role, current));
             }
             if kind_of(current) != Kind::Person {
                 return Some(format!(
@@ -171,6 +171,32 @@ impl Planner<'_> {
             return Some(format!("{name} is a superuser, whom only a superuser can change"));
         }
         None
+    }
+
+    /// Whether the role is one that another operator made for somebody: those have no password and
+    /// no comment.
+    pub(super) fn adopts(&self, current: &CatalogRole) -> bool {
+        self.style.adopts_people
+            && !current.is_managed()
+            && current.is_member_of(&self.style.pam_role)
+            && current.password.is_none()
+            && current.comment.as_deref().is_none_or(str::is_empty)
+    }
+
+    fn not_hers(&self, name: &RoleName, role: &DesiredRole, current: &CatalogRole) -> String {
+        let what = match self.style.adopts_people {
+            false => "run: teams-sync adopt".to_owned(),
+            true => format!("grant {} to it", marker()),
+        };
+        let why = match self.style.adopts_people && current.is_member_of(&self.style.pam_role) {
+            false => "",
+            true if current.password.is_some() => " (it has a password)",
+            true => " (it has a comment)",
+        };
+        format!(
+            "the role {name} is there and not managed by teams-sync, so it may be somebody else's{why}; if it is hers ({}), {what}",
+            role.why
+        )
     }
 
     /// Whether a role is one of a rotation: our record says so, or it is a member of that role and

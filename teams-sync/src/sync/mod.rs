@@ -15,13 +15,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::SimpleQueryMessage;
 use zeroize::Zeroizing;
 
+use crate::adopt::{self, Findings};
 use crate::apply::{self, Outcome};
 use crate::approve::{self, Approved, Releases};
 use crate::connect::{ConnectError, Dsn, Session, connect, describe};
 use crate::desired::{Desired, ServerRules};
 use crate::observed::{CatalogRole, Observed, Wanted};
 use crate::password::Checked;
-use crate::plan::{self, Plan, Style};
+use crate::plan::{self, Plan, Planned, Style};
 use crate::role::RoleName;
 use crate::sql;
 
@@ -146,7 +147,9 @@ async fn pass(
     };
     let approved = approve::approve(make(&observed), &engine.guard, &releases);
     report.observe(&observed, &approved);
+    report.found = adopt::find(desired, &observed, &server.style);
     let Mode::Apply(_) = mode else {
+        report.later = later(desired, &observed, &report.found, &approved, server, engine, now);
         report.planned(&approved);
         session.close(GOODBYE).await;
         return Ok(());
@@ -168,6 +171,29 @@ async fn pass(
     report.applied(outcome);
     end_sessions(server, engine, session, &observed, &approved, report).await;
     Ok(())
+}
+
+/// What people lose who are not ours yet, once they are.
+fn later(
+    desired: &Desired,
+    observed: &Observed,
+    found: &Findings,
+    approved: &Approved,
+    server: &Server,
+    engine: &Engine,
+    now: Timestamp,
+) -> Vec<Planned> {
+    let changed: BTreeSet<&RoleName> = approved.plan().roles.iter().map(|own| &own.role).collect();
+    if !found.current.iter().any(|name| changed.contains(name)) {
+        return Vec::new();
+    }
+    let marks = adopt::plan(desired, observed, found, false, now);
+    let imagined = adopt::marked(observed, &marks);
+    let plan = plan::plan(desired, &imagined, &server.style, &engine.checked, now);
+    let is_hers = |planned: &&Planned| {
+        found.current.contains(&planned.role) && changed.contains(&planned.role)
+    };
+    plan.changes().filter(is_hers).filter(|own| own.change.takes()).cloned().collect()
 }
 
 /// Derives what the plan is going to ask about, beside the threads that everything else runs on: a
@@ -278,7 +304,7 @@ fn check(again: &Plan, outcome: &mut Outcome) {
 }
 
 /// Nobody who is out keeps a session. One that logged in meanwhile is found by the next pass.
-async fn end_sessions(
+pub(crate) async fn end_sessions(
     server: &Server,
     engine: &Engine,
     session: Session,

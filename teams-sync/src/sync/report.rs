@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Server;
+use crate::adopt::Findings;
 use crate::apply::{self, ApplyError, Failure, Outcome};
 use crate::approve::{Approved, Held, PlanId};
 use crate::connect::{ConnectError, Session, describe};
@@ -22,6 +23,10 @@ pub struct Report {
     pub held: Vec<Held>,
     /// Of what the guard holds or would hold.
     pub plan_id: Option<PlanId>,
+    /// People whose roles are not ours; as they were before anything was done.
+    pub found: Findings,
+    /// What people lose who are not ours yet, once they are. Only where nothing was applied.
+    pub later: Vec<Planned>,
     pub failures: Vec<Failure>,
     pub problems: BTreeSet<Problem>,
     /// Teams without an answer, and why.
@@ -144,7 +149,7 @@ impl SyncError {
 }
 
 impl Report {
-    pub(super) fn new(server: &Server, desired: &Desired) -> Self {
+    pub(crate) fn new(server: &Server, desired: &Desired) -> Self {
         Self {
             problems: desired.problems.clone(),
             frozen: desired.frozen.clone(),
@@ -166,6 +171,8 @@ impl Report {
             changes: Vec::new(),
             held: Vec::new(),
             plan_id: None,
+            found: Findings::default(),
+            later: Vec::new(),
             failures: Vec::new(),
             problems: BTreeSet::new(),
             frozen: BTreeMap::new(),
@@ -178,7 +185,7 @@ impl Report {
         }
     }
 
-    pub(super) fn observe(&mut self, observed: &Observed, approved: &Approved) {
+    pub(crate) fn observe(&mut self, observed: &Observed, approved: &Approved) {
         self.version = observed.version;
         self.system_identifier.clone_from(&observed.system_identifier);
         self.people = approved.plan().population.people;
@@ -187,11 +194,11 @@ impl Report {
         self.plan_id = approved.id().cloned();
     }
 
-    pub(super) fn planned(&mut self, approved: &Approved) {
+    pub(crate) fn planned(&mut self, approved: &Approved) {
         self.changes = approved.plan().changes().cloned().collect();
     }
 
-    pub(super) fn applied(&mut self, outcome: Outcome) {
+    pub(crate) fn applied(&mut self, outcome: Outcome) {
         self.changes = outcome.done;
         self.failures = outcome.failures;
     }

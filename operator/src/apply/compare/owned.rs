@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::Field;
 use super::lists;
 use super::path::Path;
 
@@ -20,36 +21,46 @@ pub(super) fn fields<'a>(live: &'a Value, manager: &str) -> Option<&'a Value> {
 }
 
 /// The paths in `ours` that `wanted` does not have.
-pub(super) fn no_longer_wanted(ours: &Value, wanted: &Value) -> Vec<String> {
+pub(super) fn no_longer_wanted(ours: &Value, wanted: &Value, live: &Value) -> Vec<Field> {
     let mut walk = Walk { path: Path::default(), found: Vec::new() };
-    walk.node(ours, wanted);
+    walk.node(ours, wanted, live);
     walk.found
 }
 
 struct Walk {
     path: Path,
-    found: Vec<String>,
+    found: Vec<Field>,
 }
 
 impl Walk {
-    fn node(&mut self, ours: &Value, wanted: &Value) {
+    fn node(&mut self, ours: &Value, wanted: &Value, live: &Value) {
         for (name, below) in ours.as_object().into_iter().flatten() {
             let Some((kind, rest)) = name.split_once(':') else { continue };
-            let (segment, there) = match kind {
-                "f" => (rest.to_owned(), wanted.get(rest)),
-                "k" => item(rest, wanted),
-                "v" => value(rest, wanted),
-                // A place says nothing of what was there.
-                _ => continue,
-            };
+            let Some((segment, there)) = find(kind, rest, wanted) else { continue };
+            let from = find(kind, rest, live).and_then(|(_, from)| from).unwrap_or(&Value::Null);
             self.path.enter(segment);
-            match there.filter(|there| !there.is_null()) {
-                Some(there) => self.node(below, there),
-                None => self.found.push(self.path.to_string()),
+            match there {
+                Some(there) => self.node(below, there, from),
+                None => {
+                    let (path, from) = (self.path.to_string(), from.clone());
+                    self.found.push(Field { path, from, to: Value::Null });
+                }
             }
             self.path.leave();
         }
     }
+}
+
+/// What is there by a name of FieldsV1, and how that is shown.
+fn find<'a>(kind: &str, rest: &str, object: &'a Value) -> Option<(String, Option<&'a Value>)> {
+    let (segment, found) = match kind {
+        "f" => (rest.to_owned(), object.get(rest)),
+        "k" => item(rest, object),
+        "v" => value(rest, object),
+        // A place says nothing of what was there.
+        _ => return None,
+    };
+    Some((segment, found.filter(|found| !found.is_null())))
 }
 
 /// The item with the key, which is JSON.

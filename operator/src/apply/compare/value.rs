@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::Field;
 use super::lists::{self, Merge};
 use super::owned;
 use super::path::Path;
@@ -24,12 +25,12 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("volumeMode", "Filesystem"),
 ];
 
-/// Paths of `live` that are not as `wanted`.
+/// Fields of `live` that are not as `wanted`.
 pub(in crate::apply) fn differences(
     wanted: &Value,
     live: &Value,
     ours: Option<&Value>,
-) -> Vec<String> {
+) -> Vec<Field> {
     let mut walk = Walk { path: Path::default(), found: Vec::new() };
     for (name, wanted) in wanted.as_object().into_iter().flatten() {
         // What a LIST leaves out of its items.
@@ -42,12 +43,13 @@ pub(in crate::apply) fn differences(
 
 struct Walk {
     path: Path,
-    found: Vec<String>,
+    found: Vec<Field>,
 }
 
 impl Walk {
-    fn differs(&mut self) {
-        self.found.push(self.path.to_string());
+    fn differs(&mut self, to: &Value, from: &Value) {
+        let (from, to) = (from.clone(), to.clone());
+        self.found.push(Field { path: self.path.to_string(), from, to });
     }
 
     fn field(
@@ -87,14 +89,14 @@ impl Walk {
                 // Of what is ours and not there, the server has no other form.
                 let same = is_empty(wanted) || ((ours.is_some() || whole) && is_zero(wanted));
                 if !same {
-                    self.differs();
+                    self.differs(wanted, &Value::Null);
                 }
             }
             (wanted, live) => {
                 let is_quantity = quantity::is_at(self.path.parent(), name);
                 let same = if is_quantity { quantity::same } else { same_number };
                 if wanted != live && !same(wanted, live) {
-                    self.differs();
+                    self.differs(wanted, live);
                 }
             }
         }
@@ -117,7 +119,7 @@ impl Walk {
             let unwanted = wanted.get(name).is_none_or(Value::is_null);
             if unwanted && !is_empty(live) && !is_default(name, live) {
                 self.path.enter(name);
-                self.differs();
+                self.differs(&Value::Null, live);
                 self.path.leave();
             }
         }
@@ -140,7 +142,7 @@ impl Walk {
                         Some(live) => {
                             self.value("", item, live, owned::below_item(ours, &key), false);
                         }
-                        None => self.differs(),
+                        None => self.differs(item, &Value::Null),
                     }
                     self.path.leave();
                 }
@@ -153,7 +155,9 @@ impl Walk {
                     self.path.leave();
                 }
             }
-            Merge::Set | Merge::Atomic => self.differs(),
+            Merge::Set | Merge::Atomic => {
+                self.differs(&Value::Array(wanted.to_vec()), &Value::Array(live.to_vec()));
+            }
         }
     }
 }

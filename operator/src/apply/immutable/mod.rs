@@ -44,5 +44,5 @@ pub fn needs_recreation(wanted: &Value, live: &Value) -> Result<Vec<String>, Sel
             return Err(SelectorError { label: label.escape_debug().to_string() });
         }
     }
-    Ok(found)
+    Ok(found.into_iter().map(|field| field.path).collect())
 }

@@ -1,4 +1,5 @@
 mod admins;
+mod adopted;
 mod catalog;
 mod frozen;
 mod leave;
@@ -31,6 +32,7 @@ pub(crate) fn style() -> Style {
         keep_static: false,
         admins_at_creation: false,
         yielding: BTreeSet::new(),
+        adopts_people: false,
     }
 }
 

@@ -58,6 +58,7 @@ fn config(servers: &[&str]) -> Config {
             keep_static: false,
             admins_at_creation: false,
             yielding: BTreeSet::new(),
+            adopts_people: false,
         },
     };
     Config {

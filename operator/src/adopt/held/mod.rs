@@ -1,0 +1,118 @@
+//! A template that would restart pods, in a StatefulSet that another operator made: it is not
+//! written before somebody accepts it. Pure.
+//!
+//! In: the StatefulSet that we want and the one that is there. Out: what would restart its pods, and
+//! the StatefulSet with the template left out, so that everything else of it is kept up meanwhile.
+//! That it is held stands in an annotation of the StatefulSet, and in whose the template is by its
+//! managed fields, so that it survives us.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::ResourceExt;
+use ring::digest::{Context, SHA256};
+
+use crate::apply::{adopt, has_applied, immutable};
+use crate::config::Config;
+use crate::leader::NAME;
+use crate::report::Finding;
+use crate::restart::{self, Difference, Kind, Live};
+
+#[cfg(test)]
+mod tests;
+
+/// On a StatefulSet: the id of what is held of it.
+pub const HELD: &str = "acid.zalan.do/restarts-held";
+/// On a manifest: the id of what somebody looked at and lets through.
+pub const ACCEPT: &str = "acid.zalan.do/accept-restarts";
+
+/// What waits for somebody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Held {
+    /// The same for the same differences.
+    pub id: String,
+    /// All differences of the template; some of them restart pods.
+    pub differences: Vec<Difference>,
+    /// Fields for which the StatefulSet has to be replaced. They wait as well.
+    pub replaced: Vec<String>,
+}
+
+/// What is held of a StatefulSet, whoever has accepted it: nothing where it is ours, or where no
+/// pod would be restarted. `live` as it is before anything is written.
+pub fn held(wanted: &StatefulSet, live: &StatefulSet, config: &Config) -> Option<Held> {
+    if !is_foreign(live, config) {
+        return None;
+    }
+    let none = PodTemplateSpec::default();
+    let template = live.spec.as_ref().map_or(&none, |spec| &spec.template);
+    let wanted_template = &wanted.spec.as_ref()?.template;
+    let differences = restart::differences(wanted_template, Live::Template(template), config);
+    if !differences.iter().any(|own| own.kind == Kind::RollsPods) {
+        return None;
+    }
+    let json = |set: &StatefulSet| serde_json::to_value(set).unwrap_or_default();
+    // Another selector is refused before anything is looked at.
+    let replaced = immutable::needs_recreation(&json(wanted), &json(live)).unwrap_or_default();
+    Some(Held { id: id(&differences), differences, replaced })
+}
+
+/// Whether the template is not ours: nothing of it was ever applied, or it was held, or whoever had
+/// it before us has changed it since.
+fn is_foreign(live: &StatefulSet, config: &Config) -> bool {
+    if !has_applied(live) || live.annotations().contains_key(HELD) {
+        return true;
+    }
+    let live = serde_json::to_value(live).unwrap_or_default();
+    let makers = adopt::makers(&live, &config.labels.cluster_name_label, NAME);
+    adopt::has_template(&live, &makers)
+}
+
+/// Names the differences that restart pods. Hidden values are not in it.
+fn id(differences: &[Difference]) -> String {
+    let mut context = Context::new(&SHA256);
+    for one in differences.iter().filter(|own| own.kind == Kind::RollsPods) {
+        for part in [&one.field, &one.from, &one.to] {
+            context.update(part.as_bytes());
+            context.update(b"\n");
+        }
+    }
+    let hash = context.finish();
+    hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Held {
+    /// Whether somebody has accepted just this, by the annotations of the manifest.
+    pub fn is_accepted(&self, annotations: &BTreeMap<String, String>) -> bool {
+        let accepted = annotations.get(ACCEPT).into_iter().flat_map(|text| text.split(','));
+        accepted.map(str::trim).any(|id| id == self.id)
+    }
+
+    /// Leaves out what is held: the template as it is stays the one of whoever made it.
+    pub fn keep(&self, wanted: &mut StatefulSet, live: &StatefulSet) {
+        let annotations = wanted.metadata.annotations.get_or_insert_default();
+        annotations.insert(HELD.to_owned(), self.id.clone());
+        if let (Some(wanted), Some(live)) = (&mut wanted.spec, &live.spec) {
+            wanted.template = PodTemplateSpec::default();
+            wanted.selector.clone_from(&live.selector);
+            wanted.service_name.clone_from(&live.service_name);
+            wanted.pod_management_policy.clone_from(&live.pod_management_policy);
+            wanted.volume_claim_templates.clone_from(&live.volume_claim_templates);
+        }
+    }
+
+    /// For the condition. The way out comes first: the rest may be cut.
+    pub fn finding(&self, cluster: &str) -> Finding {
+        let restarts = self.differences.iter().filter(|own| own.kind == Kind::RollsPods);
+        let fields: Vec<String> = restarts.map(ToString::to_string).collect();
+        let mut text = format!(
+            "the template of another operator stays in the StatefulSet, and no pod is restarted, until somebody runs: operator adopt --accept-restarts {cluster} (or sets the annotation {ACCEPT}: \"{}\" on the manifest). Restarts pods: {}",
+            self.id,
+            fields.join(", ")
+        );
+        if !self.replaced.is_empty() {
+            text = format!("{text}; waits as well: {}", self.replaced.join(", "));
+        }
+        Finding::partly("RestartsHeld", text)
+    }
+}

@@ -1,0 +1,246 @@
+//! What a takeover changes, as data and as text. Pure: writes that were not sent, differences of
+//! templates and plans of roles go in.
+
+use hyper::Method;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::held::{HELD, Held};
+use super::rehearsal::Write;
+use crate::apply::compare::{self, Field};
+use crate::leader::NAME;
+use crate::restart::{Difference, Kind};
+
+#[cfg(test)]
+mod tests;
+
+/// Everything about one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Outlook {
+    /// `NAMESPACE/NAME`.
+    pub cluster: String,
+    /// Whether pods would be restarted, at once or once somebody accepts it.
+    pub restarts: bool,
+    pub changes: Vec<Change>,
+    /// Roles that can log in and are named by no team.
+    pub leavers: Vec<String>,
+    pub notes: Vec<String>,
+    /// What could not be looked at, or not be done.
+    pub errors: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<String>,
+}
+
+/// One field of one object.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Change {
+    /// `StatefulSet default/acid-minimal-cluster`, `role alice`.
+    pub object: String,
+    pub field: String,
+    /// As it is, `(none)` or `(hidden)`.
+    pub from: String,
+    /// As it would be, likewise.
+    pub to: String,
+    pub why: String,
+}
+
+const NONE: &str = "(none)";
+const HIDDEN: &str = "(hidden)";
+/// What an API server fills in where nobody says anything: not theirs to lose.
+const DEFAULTS: [&str; 13] = [
+    "spec.allocateLoadBalancerNodePorts",
+    "spec.clusterIP",
+    "spec.clusterIPs",
+    "spec.externalTrafficPolicy",
+    "spec.internalTrafficPolicy",
+    "spec.ipFamilies",
+    "spec.ipFamilyPolicy",
+    "spec.minReadySeconds",
+    "spec.persistentVolumeClaimRetentionPolicy",
+    "spec.podManagementPolicy",
+    "spec.revisionHistoryLimit",
+    "spec.sessionAffinity",
+    "spec.type",
+];
+
+/// The same, wherever they are.
+const FILLED_IN: [&str; 12] = [
+    ".apiVersion",
+    ".dnsPolicy",
+    ".imagePullPolicy",
+    ".nodePort",
+    ".progressDeadlineSeconds",
+    ".protocol",
+    ".restartPolicy",
+    ".schedulerName",
+    ".securityContext",
+    ".strategy",
+    ".terminationMessagePath",
+    ".terminationMessagePolicy",
+];
+
+impl Outlook {
+    /// Of a cluster of which nothing is known yet.
+    pub fn of(cluster: impl ToString) -> Self {
+        Self { cluster: cluster.to_string(), ..Self::default() }
+    }
+
+    /// Takes what is different in the template of a StatefulSet, and what of it is held.
+    pub fn template(&mut self, object: &str, all: &[Difference], held: Option<&Held>, ours: bool) {
+        for one in all {
+            let rolls = one.kind == Kind::RollsPods;
+            self.restarts |= rolls;
+            let why = match (rolls, held.is_some(), ours) {
+                (_, true, _) => {
+                    "restarts pods: waits until somebody accepts it (operator adopt --accept-restarts)"
+                }
+                (true, false, true) => {
+                    "restarts pods: a change of the manifest or the configuration"
+                }
+                (true, false, false) => "restarts pods: somebody has accepted it",
+                (false, false, _) => "comes with the next restart of a pod, and restarts none",
+            };
+            let field = format!("spec.template.{}", one.field);
+            self.change(object, field, &one.from, &one.to, why);
+        }
+    }
+
+    /// Takes writes that were not sent.
+    pub fn writes(&mut self, writes: &[Write]) {
+        for write in writes {
+            let object = object(write);
+            match write.method {
+                Method::POST => self.change(&object, "", NONE, "created", "it is not there"),
+                Method::DELETE => {
+                    let why = "some of its fields cannot be changed; its pods stay as they are";
+                    self.change(&object, "", "as it is", "replaced", why);
+                }
+                _ => self.patched(&object, write),
+            }
+        }
+    }
+
+    fn patched(&mut self, object: &str, write: &Write) {
+        let Some(live) = &write.live else {
+            return self.change(object, "", NONE, "created", "it is not there");
+        };
+        let is_secret = write.path.contains("/secrets/");
+        let fields = compare::fields(&write.body, live, NAME);
+        for field in fields.into_iter().flat_map(by_key) {
+            let is_filled_in = |suffix: &&str| field.path.ends_with(*suffix);
+            let is_default = field.to.is_null()
+                && (DEFAULTS.contains(&field.path.as_str()) || FILLED_IN.iter().any(is_filled_in));
+            let is_elsewhere =
+                write.path.contains("/statefulsets/") && field.path.starts_with("spec.template");
+            let is_bookkeeping = field.path.starts_with("metadata.managedFields")
+                || field.path == "metadata.resourceVersion"
+                || field.path == format!("metadata.annotations.{HELD}");
+            if is_default || is_elsewhere || is_bookkeeping {
+                continue;
+            }
+            let hidden = is_secret && !field.path.starts_with("metadata.");
+            let shown = |value: &Value| match value {
+                Value::Null => NONE.to_owned(),
+                _ if hidden => HIDDEN.to_owned(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let why = match field.to {
+                Value::Null => "another operator has set it, and nothing asks for it",
+                _ => "the manifest and the configuration say so",
+            };
+            self.change(object, field.path.clone(), &shown(&field.from), &shown(&field.to), why);
+        }
+    }
+
+    /// Takes one change.
+    pub fn change(
+        &mut self,
+        object: &str,
+        field: impl Into<String>,
+        from: &str,
+        to: &str,
+        why: &str,
+    ) {
+        let (object, field) = (object.to_owned(), field.into());
+        let (from, to, why) = (from.to_owned(), to.to_owned(), why.to_owned());
+        self.changes.push(Change { object, field, from, to, why });
+    }
+
+    /// 0 nothing, 1 an error, 2 something to change or to decide.
+    pub fn code(&self) -> u8 {
+        match (self.errors.is_empty(), self.changes.is_empty() && self.leavers.is_empty()) {
+            (false, _) => 1,
+            (true, false) => 2,
+            (true, true) => 0,
+        }
+    }
+
+    /// One line of JSON.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    /// For people. Text of others is escaped.
+    pub fn text(&self) -> String {
+        let escaped = |text: &str| text.escape_debug().to_string();
+        let mut text = format!("{}:", self.cluster);
+        let is_quiet = self.changes.is_empty() && self.leavers.is_empty();
+        let is_still = self.errors.is_empty() && self.done.is_empty();
+        text.push_str(match (is_quiet && is_still, self.restarts) {
+            (true, _) => " nothing to change\n",
+            (false, true) => " pods would be restarted\n",
+            (false, false) => " no pod is restarted\n",
+        });
+        for own in &self.changes {
+            let field =
+                if own.field.is_empty() { String::new() } else { format!(" {}", own.field) };
+            let line = format!("  {}{field}: {} -> {}", own.object, own.from, own.to);
+            text.push_str(&format!("{}\n      {}\n", escaped(&line), escaped(&own.why)));
+        }
+        if !self.leavers.is_empty() {
+            let leavers = escaped(&self.leavers.join(", "));
+            text.push_str(&format!(
+                "  can log in, and no team names them (--lock-leavers locks them): {leavers}\n"
+            ));
+        }
+        for (what, lines) in [("done", &self.done), ("note", &self.notes), ("ERROR", &self.errors)]
+        {
+            for line in lines {
+                text.push_str(&format!("  {what}: {}\n", escaped(line)));
+            }
+        }
+        text
+    }
+}
+
+/// Labels or annotations that come or go all together, one by one.
+fn by_key(field: Field) -> Vec<Field> {
+    let is_map = ["metadata.annotations", "metadata.labels"].contains(&field.path.as_str());
+    let keys: Vec<String> = match (&field.from, &field.to) {
+        (Value::Null, Value::Object(all)) | (Value::Object(all), Value::Null) if is_map => {
+            all.keys().cloned().collect()
+        }
+        _ => return vec![field],
+    };
+    let one = |key: &String| {
+        let value = |side: &Value| side.get(key).cloned().unwrap_or_default();
+        Field {
+            path: format!("{}.{key}", field.path),
+            from: value(&field.from),
+            to: value(&field.to),
+        }
+    };
+    keys.iter().map(one).collect()
+}
+
+/// `Service default/c`, of a path of the API server.
+fn object(write: &Write) -> String {
+    let kind = write.body["kind"].as_str();
+    let kind = kind.or(write.live.as_ref().and_then(|live| live["kind"].as_str()));
+    let mut parts = write.path.split('/').skip_while(|part| *part != "namespaces").skip(1);
+    let namespace = parts.next().unwrap_or_default();
+    let plural = parts.next().unwrap_or_default();
+    let name = parts.next().or(write.body["metadata"]["name"].as_str()).unwrap_or_default();
+    format!("{} {namespace}/{name}", kind.unwrap_or(plural))
+}

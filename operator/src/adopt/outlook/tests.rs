@@ -1,0 +1,78 @@
+use serde_json::json;
+
+use super::*;
+
+fn patch(path: &str, body: Value, live: Value) -> Write {
+    Write { method: Method::PATCH, path: path.to_owned(), body, live: Some(live) }
+}
+
+const SERVICE: &str = "/api/v1/namespaces/default/services/c";
+
+#[test]
+fn what_an_api_server_fills_in_again_is_no_change_and_what_is_lost_is_one() {
+    let live = json!({
+        "kind": "Service",
+        "metadata": {"name": "c", "annotations": {"old": "x"}, "managedFields": [{
+            "manager": "postgres-operator", "operation": "Apply", "fieldsV1": {
+                "f:metadata": {"f:annotations": {"f:old": {}}},
+                "f:spec": {"f:sessionAffinity": {}, "f:type": {}},
+            },
+        }]},
+        "spec": {"sessionAffinity": "None", "type": "ClusterIP"},
+    });
+    let body = json!({"kind": "Service", "metadata": {"name": "c"}, "spec": {"type": "NodePort"}});
+    let mut outlook = Outlook::of("default/c");
+    outlook.writes(&[patch(SERVICE, body, live)]);
+    let fields: Vec<_> = outlook.changes.iter().map(|own| own.field.as_str()).collect();
+    assert_eq!(fields, ["spec.type", "metadata.annotations.old"]);
+    assert_eq!(outlook.changes[0].object, "Service default/c");
+    assert_eq!(
+        (outlook.changes[0].from.as_str(), outlook.changes[0].to.as_str()),
+        ("ClusterIP", "NodePort")
+    );
+    assert_eq!((outlook.changes[1].from.as_str(), outlook.changes[1].to.as_str()), ("x", NONE));
+    assert!(!outlook.restarts);
+    assert_eq!(outlook.code(), 2);
+}
+
+#[test]
+fn nothing_of_a_secret_is_shown_and_bookkeeping_is_no_change() {
+    let live = json!({"kind": "Secret", "metadata": {"name": "s", "labels": {"team": "a"}},
+        "data": {"password": "b2xk"}});
+    let body = json!({"metadata": {"resourceVersion": "1", "labels": {"team": "b"},
+        "annotations": {HELD: "1"}}, "data": {"password": "bmV3"}});
+    let mut outlook = Outlook::of("default/c");
+    outlook.writes(&[
+        patch("/api/v1/namespaces/other/secrets/s", body, live.clone()),
+        patch(SERVICE, json!({"metadata": {"managedFields": [], "resourceVersion": "1"}}), live),
+    ]);
+    let said = outlook.json() + &outlook.text();
+    assert!(!said.contains("b2xk") && !said.contains("bmV3"), "{said}");
+    assert!(said.contains("Secret other/s data.password: (hidden) -> (hidden)"), "{said}");
+    assert_eq!(outlook.changes.len(), 2, "{said}");
+}
+
+#[test]
+fn restarts_are_told_and_what_could_not_be_looked_at_is_an_error() {
+    let mut outlook = Outlook::of("default/c");
+    assert_eq!((outlook.code(), outlook.text().as_str()), (0, "default/c: nothing to change\n"));
+    let different = |kind| Difference {
+        field: "containers[postgres].image".to_owned(),
+        from: "a".to_owned(),
+        to: "b".to_owned(),
+        kind,
+    };
+    outlook.template("StatefulSet default/c", &[different(Kind::Template)], None, true);
+    assert!(!outlook.restarts);
+    outlook.template("StatefulSet default/c", &[different(Kind::RollsPods)], None, true);
+    assert!(outlook.restarts);
+    assert_eq!(outlook.code(), 2);
+    outlook.errors.push("the database could not be looked at: no\nroute".to_owned());
+    assert_eq!(outlook.code(), 1);
+    assert!(outlook.text().contains("no\\nroute"), "{}", outlook.text());
+    let read: Value = serde_json::from_str(&outlook.json()).unwrap();
+    assert_eq!(read["cluster"], "default/c");
+    assert_eq!(read["restarts"], true);
+    assert_eq!(read["changes"][1]["field"], "spec.template.containers[postgres].image");
+    assert_eq!(outlook.json().lines().count(), 1, "one cluster, one line");
+}

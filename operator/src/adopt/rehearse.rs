@@ -1,0 +1,159 @@
+//! What the operator would do to the objects of one cluster, by the stages that do it, with an API
+//! server that is asked and never told. Nothing here talks to Patroni or to a database.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
+
+use super::held::{self, ACCEPT};
+use super::outlook::Outlook;
+use super::rehearsal::Rehearsal;
+use crate::api::postgresql::Postgresql;
+use crate::apply::fits;
+use crate::build::resources::Quantity;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::finalizer;
+use crate::report::{Finding, Outcome};
+use crate::restart::{self, Kind, Live};
+use crate::rolling::is_marked;
+use crate::stages::{pooler, resources, rotation, secrets, stateful_set, volumes};
+use crate::validate::Accepted;
+
+/// What is held of a StatefulSet, whether or not somebody has accepted it.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub held: held::Held,
+    pub is_accepted: bool,
+}
+
+/// Looks at the objects. `context` has to be one whose client sends nothing.
+pub async fn rehearse(
+    context: &Context,
+    rehearsal: &Rehearsal,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    outlook: &mut Outlook,
+) {
+    let Accepted { cluster, roles, .. } = accepted;
+    match fits::look(context, config, &cluster.id).await {
+        Ok(None) => {}
+        Ok(Some(reason)) => return outlook.errors.push(reason),
+        Err(error) => return outlook.errors.push(error.to_string()),
+    }
+    let findings = [
+        finalizer::ensure(context, config, manifest).await,
+        resources::run(context, config, manifest, cluster).await,
+        secrets::run(context, config, manifest, cluster, roles).await,
+        rotation::run(context, config, manifest, cluster, roles).await,
+    ];
+    for finding in findings {
+        take(finding, outlook);
+    }
+    let volumes = volumes::run(context, config, manifest, cluster).await;
+    take(volumes.finding, outlook);
+    // Whether the primary is there is nobody's business here.
+    let pooler = pooler::run(context, config, manifest, accepted, false).await;
+    if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+        take(finding, outlook);
+    }
+    outlook.writes(&rehearsal.take());
+    // What is rehearsed is in the caches from here on.
+    pods(context, config, cluster, outlook);
+    workload(context, config, manifest, cluster, volumes.of_new, outlook).await;
+    outlook.writes(&rehearsal.take());
+}
+
+fn take(finding: Finding, outlook: &mut Outlook) {
+    match finding.outcome {
+        Outcome::Failed => outlook.errors.push(finding.message),
+        Outcome::Waiting | Outcome::Partly => outlook.notes.push(finding.message),
+        Outcome::Done | Outcome::Off => {}
+    }
+}
+
+async fn workload(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    of_new: Option<Quantity>,
+    outlook: &mut Outlook,
+) {
+    let wanted = match stateful_set::wanted(context, config, cluster, of_new).await {
+        Ok((wanted, _)) => wanted,
+        Err(finding) => return take(Finding { outcome: Outcome::Failed, ..finding }, outlook),
+    };
+    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    if let Some(live) = live.as_deref() {
+        compare(config, cluster, &wanted, live, outlook);
+    }
+    let (written, _) =
+        stateful_set::put(context, config, manifest, cluster, wanted, live.as_deref()).await;
+    if let Err(error) = written {
+        outlook.errors.push(error.to_string());
+    }
+}
+
+fn compare(
+    config: &Config,
+    cluster: &Cluster,
+    wanted: &StatefulSet,
+    live: &StatefulSet,
+    outlook: &mut Outlook,
+) {
+    let (Some(wanted_spec), Some(live_spec)) = (&wanted.spec, &live.spec) else { return };
+    let template = Live::Template(&live_spec.template);
+    let differences = restart::differences(&wanted_spec.template, template, config);
+    let held = held::held(wanted, live, config);
+    let is_ours = held.is_none();
+    let held = held.filter(|held| !held.is_accepted(&cluster.annotations));
+    if let Some(held) = &held {
+        let id = &held.id;
+        outlook.notes.push(format!(
+            "what restarts pods is held: {ACCEPT}: \"{id}\" on the manifest lets it through"
+        ));
+    }
+    let object = format!("StatefulSet {}", cluster.id);
+    outlook.template(&object, &differences, held.as_ref(), is_ours);
+}
+
+/// Pods that run by another template than the one that the StatefulSet has now.
+fn pods(context: &Context, config: &Config, cluster: &Cluster, outlook: &mut Outlook) {
+    let set = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    let Some(spec) = set.as_deref().and_then(|set| set.spec.as_ref()) else { return };
+    for pod in context.caches.pods.of(&cluster.id) {
+        let object = format!("Pod {}/{}", cluster.id.namespace, pod.name_any());
+        if is_marked(&pod) {
+            outlook.restarts = true;
+            let why = "restarts it: somebody has marked it for that before";
+            outlook.change(&object, "", "as it is", "restarted", why);
+        }
+        let all = restart::differences(&spec.template, Live::Pod(&pod), config);
+        for one in all.iter().filter(|one| one.kind == Kind::RollsPods) {
+            outlook.restarts = true;
+            let why = "restarts it: the template of its StatefulSet was changed before";
+            outlook.change(&object, one.field.clone(), &one.from, &one.to, why);
+        }
+    }
+}
+
+/// What is held of the StatefulSet of a cluster.
+///
+/// # Errors
+/// Why that cannot be said.
+pub async fn template(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+) -> Result<Option<Held>, String> {
+    let (wanted, _) =
+        stateful_set::wanted(context, config, cluster, None).await.map_err(|own| own.message)?;
+    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    let held = live.as_deref().and_then(|live| held::held(&wanted, live, config));
+    Ok(held.map(|held| {
+        let is_accepted = held.is_accepted(&cluster.annotations);
+        Held { held, is_accepted }
+    }))
+}

@@ -1,0 +1,151 @@
+//! What a takeover means in the database of a cluster: a look that changes nothing, and the leavers
+//! that somebody wants locked.
+
+use jiff::Timestamp;
+use teams_sync::adopt::lock_leavers;
+use teams_sync::approve::Releases;
+use teams_sync::sync::{Mode, Report, sync as sync_roles};
+
+use super::sync::{Prepared, prepare};
+use crate::adopt::outlook::Outlook;
+use crate::api::postgresql::Postgresql;
+use crate::config::Config;
+use crate::context::Context;
+use crate::databases;
+use crate::report::{Finding, Outcome};
+use crate::validate::Accepted;
+
+/// Says what the next pass would do, and, with `leavers`, what locking them would. Changes nothing.
+pub async fn rehearse(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    leavers: bool,
+    outlook: &mut Outlook,
+) {
+    let prepared = match prepare(context, config, manifest, accepted, true).await {
+        Ok(prepared) => prepared,
+        Err(finding) => return unseen(&finding, outlook),
+    };
+    let Prepared { server, desired, .. } = &prepared;
+    let (engine, now) = (context.identity.engine(), Timestamp::now());
+    let roles = sync_roles(server, desired, &engine, &Mode::Look, now).await;
+    if let Some(error) = &roles.error {
+        return outlook.errors.push(format!("the database could not be looked at: {error}"));
+    }
+    planned(&roles, outlook);
+    outlook.leavers = roles.found.forgotten.iter().map(ToString::to_string).collect();
+    for name in &roles.found.unclear {
+        outlook
+            .notes
+            .push(format!("{name} can log in, and whether a team names her cannot be said now"));
+    }
+    let limits = databases::Limits::default();
+    let report =
+        databases::sync(&server.dsn, &accepted.databases, limits, databases::Mode::Look).await;
+    for line in &report.changes {
+        outlook.change("databases", "", "(none)", line, "the manifest says so");
+    }
+    outlook.notes.extend(report.problems.iter().map(ToString::to_string));
+    if let Some(error) = &report.error {
+        outlook.errors.push(format!("the databases could not be looked at: {error}"));
+    }
+    if leavers {
+        let locking = lock_leavers(server, &engine, desired, &Mode::Look, now).await;
+        locked(&locking, outlook);
+    }
+}
+
+/// Locks people whom no team names and whom another operator forgot, within the limits of the
+/// guard, and nobody else.
+pub async fn lock(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    releases: Releases,
+    outlook: &mut Outlook,
+) {
+    let prepared = match prepare(context, config, manifest, accepted, true).await {
+        Ok(prepared) => prepared,
+        Err(finding) => return unseen(&finding, outlook),
+    };
+    let Prepared { server, desired, .. } = &prepared;
+    let (engine, mode) = (context.identity.engine(), Mode::Apply(releases));
+    let report = lock_leavers(server, &engine, desired, &mode, Timestamp::now()).await;
+    if let Some(error) = &report.error {
+        return outlook.errors.push(format!("nobody was locked: {error}"));
+    }
+    outlook.done.extend(report.changes.iter().map(ToString::to_string));
+    for failure in &report.failures {
+        outlook.errors.push(format!("not done: {}: {}", failure.change, failure.message));
+    }
+    for (team, reason) in &report.frozen {
+        outlook.errors.push(format!(
+            "team {team} gave no answer, so that nobody can be said to have left: {reason}"
+        ));
+    }
+    for ended in &report.ended {
+        match &ended.error {
+            None if ended.sessions == 0 => {}
+            None => outlook.done.push(format!("{} sessions ended on {}", ended.sessions, ended.on)),
+            Some(error) => outlook
+                .errors
+                .push(format!("sessions of leavers on {} may live on: {error}", ended.on)),
+        }
+    }
+    if !report.held.is_empty() {
+        outlook.errors.push(held(&report));
+    }
+}
+
+/// Why nothing is said of a database.
+fn unseen(finding: &Finding, outlook: &mut Outlook) {
+    let text = &finding.message;
+    match finding.outcome {
+        Outcome::Off => outlook.notes.push(format!("the database is not looked at: {text}")),
+        _ => outlook.errors.push(format!("the database could not be looked at: {text}")),
+    }
+}
+
+fn planned(report: &Report, outlook: &mut Outlook) {
+    for own in &report.changes {
+        let (object, why) = (format!("role {}", own.role), own.why.to_string());
+        outlook.change(&object, own.change.name(), "(none)", &own.to_string(), &why);
+    }
+    for own in &report.later {
+        let object = format!("role {}", own.role);
+        let why = format!("once the role is ours: {}", own.why);
+        outlook.change(&object, own.change.name(), "(none)", &own.to_string(), &why);
+    }
+    outlook.notes.extend(report.problems.iter().map(|problem| problem.text.clone()));
+    for (team, reason) in &report.frozen {
+        outlook.notes.push(format!("team {team} gave no answer, so nobody leaves it: {reason}"));
+    }
+    if !report.held.is_empty() {
+        outlook.notes.push(held(report));
+    }
+}
+
+/// What locking would do.
+fn locked(report: &Report, outlook: &mut Outlook) {
+    if let Some(error) = &report.error {
+        return outlook.errors.push(format!("leavers could not be looked at: {error}"));
+    }
+    for own in &report.changes {
+        let object = format!("role {}", own.role);
+        let why = "no team names it (--lock-leavers)";
+        outlook.change(&object, own.change.name(), "(none)", &own.to_string(), why);
+    }
+    if !report.held.is_empty() {
+        outlook.notes.push(held(report));
+    }
+}
+
+fn held(report: &Report) -> String {
+    let id = report.plan_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let all: Vec<String> =
+        report.held.iter().map(|held| format!("{}: {}", held.role, held.reason)).collect();
+    format!("held by the guard; --release {id} lets it through: {}", all.join("; "))
+}

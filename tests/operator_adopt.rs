@@ -1,0 +1,377 @@
+//! A cluster that zalando/postgres-operator runs becomes ours without anybody noticing: objects as it
+//! writes them, real Patroni under them, people and robots as it makes them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use harness::cloud::{CLUSTER, Cloud, secret_name};
+use harness::eventually::pause;
+use harness::reference::{self, MANAGER, Reference, password};
+use harness::secrets::Secrets;
+use harness::{ControlPlane, eventually};
+use serde_json::{Value, json};
+
+const KINDS: [&str; 5] =
+    ["StatefulSet", "Service", "PodDisruptionBudget", "Endpoints", "ConfigMap"];
+
+/// A world with a cluster in it and no operator yet.
+fn taken(
+    reference: impl FnOnce(&Cloud) -> Reference,
+    settings: &[(&str, &str)],
+) -> (Cloud, Reference) {
+    let mut all = reference::RESOURCES.to_vec();
+    all.extend(settings);
+    let world = Cloud::without_operator(&all);
+    for (token, person) in [("alices", "alice"), ("bobs", "bob"), ("ghosts", "ghost")] {
+        let answer = json!({ "uid": person, "realm": "/employees" });
+        world.service.know(token, &answer.to_string());
+    }
+    let reference = reference(&world);
+    reference.install(&world);
+    (world, reference)
+}
+
+/// Everything of the cluster, by kind and name, as it has to stay: without what the API server and
+/// Patroni count, and without notes of ours.
+fn objects(world: &Cloud) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        let label = format!("cluster-name={CLUSTER}");
+        for mut object in world.platform.kube.list(kind, &world.platform.namespace, &label) {
+            let name = format!("{kind} {}", object["metadata"]["name"].as_str().unwrap());
+            object.as_object_mut().unwrap().remove("status");
+            if matches!(kind, "Endpoints" | "ConfigMap") {
+                // The heartbeat of the leader.
+                object["metadata"]["annotations"] = Value::Null;
+                object["metadata"]["ownerReferences"] = Value::Null;
+            }
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            for counted in ["managedFields", "resourceVersion"] {
+                metadata.remove(counted);
+            }
+            if let Some(Value::Object(notes)) = metadata.get_mut("annotations") {
+                notes.retain(|key, _| !key.starts_with("acid.zalan.do/"));
+            }
+            all.push((name, object));
+        }
+    }
+    all
+}
+
+fn secrets(world: &Cloud, namespace: &str) -> Vec<(Value, Value, Value)> {
+    let all = world.platform.kube.list("Secret", namespace, &format!("cluster-name={CLUSTER}"));
+    let part = |own: &Value, field: &str| own["metadata"][field].clone();
+    all.iter()
+        .map(|own| (part(own, "name"), part(own, "resourceVersion"), own["data"].clone()))
+        .collect()
+}
+
+fn pods(world: &Cloud) -> Vec<Value> {
+    let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
+    pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
+}
+
+/// Flags, memberships, settings, password and comment of every role.
+fn catalog(world: &Cloud) -> String {
+    world.as_superuser(
+        "select string_agg(concat_ws(' ', rolname, rolcanlogin, rolsuper, rolcreatedb, rolpassword, \
+         (select string_agg(g.rolname, ',' order by g.rolname) from pg_auth_members m \
+          join pg_roles g on g.oid = m.roleid where m.member = a.oid), \
+         (select array_to_string(setconfig, ',') from pg_db_role_setting where setrole = a.oid), \
+         shobj_description(a.oid, 'pg_authid')), E'\\n' order by rolname) \
+         from pg_authid a where rolname !~ '^pg_'",
+    )
+}
+
+fn line<'a>(catalog: &'a str, role: &str) -> &'a str {
+    let own = catalog.lines().find(|line| line.split(' ').next() == Some(role));
+    own.unwrap_or_else(|| panic!("{role} in {catalog}"))
+}
+
+/// Writes of the operator since then, but for its Lease and events.
+fn writes(world: &Cloud, mark: usize) -> Vec<String> {
+    let all = ControlPlane::shared().writes_since(mark, &world.platform.user());
+    let own = all.iter().filter(|one| one.resource != "leases" && one.resource != "events");
+    own.map(|one| format!("{} {}", one.verb, one.uri)).collect()
+}
+
+/// What a dry run says, as the one object that it is.
+#[track_caller]
+fn dry_run(world: &Cloud, code: i32, more: &[&str]) -> Value {
+    let mark = ControlPlane::shared().mark();
+    let before = catalog(world);
+    let mut arguments = vec!["--dry-run", "--output", "json"];
+    arguments.extend(more);
+    let output = world.adopt(&arguments);
+    assert_eq!(output.code, Some(code), "{} {}", output.stdout, output.stderr);
+    assert_eq!(writes(world, mark), <[&str; 0]>::default(), "a dry run writes nothing");
+    let user = world.platform.user();
+    assert!(ControlPlane::shared().writes_since(mark, &user).is_empty(), "nor any event");
+    assert_eq!(catalog(world), before, "nor in the database");
+    let hidden = Secrets::default();
+    for role in ["postgres", "standby", "zalando", "foo_user", "etl"] {
+        hidden.add(password(role).as_bytes());
+    }
+    hidden.assert_absent("a dry run", output.stdout.as_bytes());
+    assert_eq!(output.stdout.lines().count(), 1, "{}", output.stdout);
+    serde_json::from_str(&output.stdout).expect("JSON")
+}
+
+fn fields(outlook: &Value) -> Vec<String> {
+    let changes = outlook["changes"].as_array().unwrap().iter();
+    let text = |own: &Value, field: &str| own[field].as_str().unwrap().to_owned();
+    changes.map(|own| format!("{} {}", text(own, "object"), text(own, "field"))).collect()
+}
+
+/// Logs in all the time while something happens; nobody may be kept out.
+fn while_logging_in<T>(world: &Cloud, work: impl FnOnce() -> T) -> T {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let mut logins = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                for (user, secret) in
+                    [("alice", "alices".to_owned()), ("foo_user", password("foo_user"))]
+                {
+                    let login = world.login(user, &secret, "select 1");
+                    assert!(login.is_ok(), "{user} is kept out: {login:?}");
+                    logins += 1;
+                }
+                pause(Duration::from_millis(100));
+            }
+            logins
+        });
+        let done = work();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(client.join().expect("everybody logs in") > 0);
+        done
+    })
+}
+
+#[test]
+fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
+    let elsewhere = harness::Kube::admin(ControlPlane::shared()).namespace();
+    let settings =
+        [("enable_cross_namespace_secret", "true"), ("infrastructure_roles_secret_name", "robots")];
+    let (mut world, reference) = taken(
+        |world| {
+            reference::robots(world);
+            Reference { elsewhere: Some(elsewhere.clone()), ..Reference::new(world, false) }
+        },
+        &settings,
+    );
+    let reader = reference.reader().unwrap();
+    let namespace = world.platform.namespace.clone();
+    world.logs_in("alice", "alices");
+    world.logs_in("ghost", "ghosts");
+    world.logs_in(&reader, &password(&reader));
+    let (before, passwords, there) = (objects(&world), secrets(&world, &namespace), pods(&world));
+    let (roles, foreign) = (catalog(&world), secrets(&world, &elsewhere));
+
+    let outlook = dry_run(&world, 2, &[]);
+    assert_eq!(outlook["restarts"], false, "{outlook:#}");
+    assert_eq!(outlook["cluster"], format!("{namespace}/{CLUSTER}"));
+    assert_eq!(outlook["leavers"], json!(["ghost"]), "{outlook:#}");
+    assert_eq!(outlook["errors"], json!([]), "{outlook:#}");
+    let said = fields(&outlook);
+    let marked = format!(
+        "Secret {elsewhere}/{} metadata.annotations.acid.zalan.do/secret-of",
+        secret_name(&reader)
+    );
+    assert!(said.contains(&marked), "{said:?}");
+    let old = format!("Service {namespace}/{CLUSTER}-repl metadata.annotations.example.com/old");
+    assert!(said.contains(&old), "{said:?}");
+    assert!(said.contains(&"role alice grant".to_owned()), "{said:?}");
+    let objects_said: Vec<_> = said.iter().filter(|own| !own.starts_with("role ")).collect();
+    assert_eq!(objects_said.len(), 2, "everything else is as it should be: {said:?}");
+
+    while_logging_in(&world, || {});
+    let start = ControlPlane::shared().mark();
+    world.restart_operator();
+    while_logging_in(&world, || {
+        let wanted = ("False", "LeaversForgotten");
+        let said = world.platform.wait_for_condition(CLUSTER, "HumanAccessSynced", wanted);
+        assert!(said.contains("ghost") && said.contains("--lock-leavers"), "{said}");
+        world.operator().wait_until_idle();
+    });
+    eventually("roles are in sync", || {
+        let status = world.platform.status(CLUSTER);
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let is_true = |type_: &str| {
+            conditions.iter().any(|own| own["type"] == type_ && own["status"] == "True")
+        };
+        let all = [
+            "ResourcesReady",
+            "SecretsReady",
+            "PodsReady",
+            "PodsUpToDate",
+            "RolesSynced",
+            "DatabasesSynced",
+        ];
+        if all.into_iter().all(is_true) { Ok(()) } else { Err(status) }
+    });
+    the_objects_are_as_they_were(&world, before, &start);
+    assert_eq!(pods(&world), there, "no pod was made anew");
+    assert_eq!(secrets(&world, &namespace), passwords, "no Secret was written");
+    let marked = secrets(&world, &elsewhere);
+    assert_eq!(marked[0].2, foreign[0].2, "what it holds is what it held");
+    let secret = world.platform.kube.get("Secret", &elsewhere, &secret_name(&reader)).unwrap();
+    let of = secret["metadata"]["annotations"]["acid.zalan.do/secret-of"].as_str().unwrap();
+    assert!(of.starts_with(&format!("{namespace}/{CLUSTER}/")), "{of}");
+
+    people_are_marked_and_nothing_else(&world, &roles);
+    assert_eq!(world.platform.status(CLUSTER)["people"]["forgotten"], json!(["ghost"]));
+    world.logs_in(&reader, &password(&reader));
+    the_second_operator_writes_nothing(&mut world);
+    what_it_once_set_can_be_removed(&world);
+    leavers_are_locked_by_a_person_alone(&world);
+}
+
+fn the_objects_are_as_they_were(world: &Cloud, mut before: Vec<(String, Value)>, start: &usize) {
+    // The one thing that the manifest does not ask for.
+    for (name, object) in &mut before {
+        if *name == format!("Service {CLUSTER}-repl") {
+            object["metadata"].as_object_mut().unwrap().remove("annotations");
+        }
+    }
+    let after = objects(world);
+    let names = |all: &[(String, Value)]| all.iter().map(|own| own.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&after), names(&before));
+    for ((name, after), (_, before)) in after.iter().zip(&before) {
+        assert_eq!(after, before, "{name}");
+    }
+    let written = writes(world, *start);
+    let touched = |kind: &str| written.iter().filter(|own| own.contains(kind)).count();
+    assert_eq!(touched("/endpoints/"), 0, "the lock of Patroni is nobody's to write: {written:?}");
+    assert_eq!(touched("/pods/"), 0, "{written:?}");
+    let set = world.platform.wait_for("StatefulSet", CLUSTER);
+    let managers = set["metadata"]["managedFields"].as_array().unwrap();
+    let plain = managers.iter().find(|own| {
+        own["manager"] == MANAGER && own["operation"] == "Update" && own["subresource"].is_null()
+    });
+    assert_eq!(plain, None, "its fields are ours by an apply");
+}
+
+fn people_are_marked_and_nothing_else(world: &Cloud, before: &str) {
+    let after = catalog(world);
+    for person in ["alice", "bob"] {
+        let (was, is) = (line(before, person), line(&after, person));
+        assert!(is.contains("teams_sync_managed") && is.contains("teams-sync: person"), "{is}");
+        let left = is.replace("teams_sync_managed,", "");
+        assert!(left.starts_with(was), "{was} -> {is}");
+    }
+    for other in ["ghost", "old_deleted"] {
+        assert_eq!(line(&after, other), line(before, other), "nobody touches a leaver");
+    }
+    let password = |catalog: &str, role: &str| {
+        line(catalog, role).split(' ').find(|word| word.starts_with("SCRAM-")).map(str::to_owned)
+    };
+    for robot in ["zalando", "foo_user", "etl", "postgres", "standby"] {
+        assert_eq!(password(&after, robot), password(before, robot), "{robot}");
+    }
+    world.logs_in("ghost", "ghosts");
+    world.logs_in("etl", &reference::password("etl"));
+}
+
+fn the_second_operator_writes_nothing(world: &mut Cloud) {
+    let before = catalog(world);
+    drop(world.operator.take().map(harness::Operator::stop));
+    let mark = ControlPlane::shared().mark();
+    world.restart_operator();
+    eventually("it has looked at its people", || {
+        let (_, metrics) = world.operator().ask("/metrics")?;
+        let is_known = metrics
+            .lines()
+            .any(|line| line.starts_with("postgres_operator_people") && !line.ends_with(" 0"));
+        if is_known { Ok(()) } else { Err(metrics) }
+    });
+    world.operator().wait_until_idle();
+    assert_eq!(writes(world, mark), <[&str; 0]>::default());
+    assert_eq!(catalog(world), before);
+    let outlook = dry_run(world, 2, &[]);
+    assert_eq!(outlook["changes"], json!([]), "{outlook:#}");
+}
+
+/// A label that came by the other operator goes when nobody asks for it any more.
+fn what_it_once_set_can_be_removed(world: &Cloud) {
+    let service = world.platform.wait_for("Service", &format!("{CLUSTER}-repl"));
+    assert_eq!(service["metadata"]["annotations"]["example.com/old"], Value::Null);
+}
+
+fn leavers_are_locked_by_a_person_alone(world: &Cloud) {
+    let nothing = world.adopt(&[]);
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.stderr.contains("--dry-run"), "{}", nothing.stderr);
+    let all = world.adopt(&["--lock-leavers"]);
+    assert!(all.stderr.contains("--all"), "{}", all.stderr);
+    let outlook = dry_run(world, 2, &["--lock-leavers"]);
+    let said = fields(&outlook);
+    assert!(said.contains(&"role ghost switch_off".to_owned()), "{said:?}");
+    world.logs_in("ghost", "ghosts");
+
+    let cluster = format!("{}/{CLUSTER}", world.platform.namespace);
+    let output = world.adopt(&["--lock-leavers", &cluster]);
+    assert_eq!(output.code, Some(0), "{} {}", output.stdout, output.stderr);
+    assert!(output.stdout.contains("alter ghost: NOLOGIN"), "{}", output.stdout);
+    world.is_out("ghost", "ghosts");
+    world.logs_in("alice", "alices");
+    world.platform.wait_for_condition(CLUSTER, "HumanAccessSynced", ("True", "Synced"));
+    let catalog = catalog(world);
+    assert!(line(&catalog, "ghost").contains(" left="), "{}", line(&catalog, "ghost"));
+    dry_run(world, 0, &[]);
+    let text = world.adopt(&["--dry-run"]);
+    assert_eq!(text.stdout, format!("{cluster}: nothing to change\n"));
+}
+
+#[test]
+fn a_template_that_would_restart_pods_is_held_until_somebody_accepts_it() {
+    let (mut world, _) = taken(
+        |world| Reference {
+            instances: 1,
+            image: "registry.example.com/spilo-15:2.9".to_owned(),
+            ..Reference::new(world, true)
+        },
+        &[("kubernetes_use_configmaps", "true")],
+    );
+    let template = || world.platform.wait_for("StatefulSet", CLUSTER)["spec"]["template"].clone();
+    let (before, there) = (template(), pods(&world));
+    let outlook = dry_run(&world, 2, &[]);
+    assert_eq!(outlook["restarts"], true, "{outlook:#}");
+    let field = format!(
+        "StatefulSet {}/{CLUSTER} spec.template.containers[postgres].image",
+        world.platform.namespace
+    );
+    assert!(fields(&outlook).contains(&field), "{outlook:#}");
+
+    world.restart_operator();
+    let held = ("False", "RestartsHeld");
+    let said = world.platform.wait_for_condition(CLUSTER, "TakenOver", held);
+    assert!(said.contains("spilo-15:2.9 -> registry.example.com/spilo-15:3.0-p1"), "{said}");
+    world.operator().wait_until_idle();
+    // Another process knows it as well, and everything else of the cluster is kept up.
+    world.restart_operator();
+    world.platform.kube.patch_merge(
+        "postgresql",
+        &world.platform.namespace,
+        CLUSTER,
+        &json!({ "spec": { "numberOfInstances": 2 } }),
+    );
+    eventually("there are two pods", || {
+        let pods = pods(&world);
+        if pods.len() == 2 { Ok(()) } else { Err(world.platform.status(CLUSTER)) }
+    });
+    world.platform.wait_for_condition(CLUSTER, "PodsReady", ("True", "Ready"));
+    world.platform.wait_for_condition(CLUSTER, "TakenOver", held);
+    world.operator().wait_until_idle();
+    let template = || world.platform.wait_for("StatefulSet", CLUSTER)["spec"]["template"].clone();
+    assert_eq!(template(), before, "it is as the other operator left it");
+    assert_eq!(pods(&world)[0], there[0], "the pod that was there is there");
+    world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
+
+    let output = world.adopt(&["--accept-restarts", CLUSTER]);
+    assert_eq!(output.code, Some(0), "{} {}", output.stdout, output.stderr);
+    world.platform.wait_for_condition(CLUSTER, "TakenOver", ("True", "TakenOver"));
+    let image = template()["spec"]["containers"][0]["image"].clone();
+    assert_eq!(image, "registry.example.com/spilo-15:3.0-p1");
+    world.logs_in("alice", "alices");
+}
