@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod config;
 pub mod context;
 pub mod controller;
+pub mod cron;
 pub mod databases;
 pub mod deletion;
 pub mod events;

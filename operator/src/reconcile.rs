@@ -13,7 +13,7 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{backup, pod_annotations, pods, resources, rotation, secrets, stateful_set};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -58,7 +58,11 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
     let workload = stateful_set::run(context, &config, &manifest, cluster).await;
-    let waits = workload.outcome == Outcome::Waiting;
+    let backup = backup::run(context, &config, &manifest, cluster).await;
+    let waits = [Some(&workload), backup.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|finding| finding.outcome == Outcome::Waiting);
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
@@ -77,6 +81,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Template, pods.template),
         ];
         picture.found(cluster.generation, found);
+        picture.found(cluster.generation, backup.map(|found| (Stage::LogicalBackup, found)));
         is_new
     });
     if pods.has_primary {
@@ -87,7 +92,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets]
+        [Stage::Resources, Stage::Secrets, Stage::LogicalBackup]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -27,6 +28,7 @@ pub struct Caches {
     pub budgets: Cache<PodDisruptionBudget>,
     pub secrets: Cache<Secret>,
     pub pods: Cache<Pod>,
+    pub cron_jobs: Cache<CronJob>,
     /// By namespace and name of the object itself.
     pub teams: Cache<PostgresTeam>,
 }
@@ -48,6 +50,7 @@ impl Caches {
             budgets: Cache::new(by_label(&label)),
             secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
+            cron_jobs: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
     }
@@ -60,6 +63,7 @@ impl Caches {
         self.budgets.filled().await;
         self.secrets.filled().await;
         self.pods.filled().await;
+        self.cron_jobs.filled().await;
     }
 
     pub fn are_filled(&self) -> bool {
@@ -75,6 +79,7 @@ impl Caches {
             ("PodDisruptionBudget", self.budgets.is_filled()),
             ("Secret", self.secrets.is_filled()),
             ("Pod", self.pods.is_filled()),
+            ("CronJob", self.cron_jobs.is_filled()),
         ];
         all.into_iter().filter(|(_, is_filled)| !is_filled).map(|(kind, _)| kind).collect()
     }

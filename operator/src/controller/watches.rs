@@ -33,6 +33,7 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     follow!(budgets, "PodDisruptionBudget", ours, triggers::budget);
     follow!(secrets, "Secret", ours, triggers::secret);
     follow!(pods, "Pod", ours, triggers::pod);
+    follow!(cron_jobs, "CronJob", ours, triggers::cron_job);
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
 
 use crate::admin::scrub;
 use crate::api::postgresql::FieldError;
@@ -23,10 +24,12 @@ pub enum Stage {
     Roles,
     Databases,
     HumanAccess,
+    /// Only where a manifest asks for backups, or did.
+    LogicalBackup,
 }
 
 impl Stage {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
@@ -34,6 +37,7 @@ impl Stage {
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::LogicalBackup,
     ];
 
     /// The type of its condition.
@@ -46,6 +50,7 @@ impl Stage {
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::LogicalBackup => "LogicalBackupReady",
         }
     }
 }
@@ -174,6 +179,12 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
             false => before.role_plan.clone(),
         },
     }
+}
+
+/// Whether a status that was written says something about a stage.
+pub fn is_told(status: &Value, stage: Stage) -> bool {
+    let conditions = status["conditions"].as_array();
+    conditions.into_iter().flatten().any(|own| own["type"] == stage.condition())
 }
 
 /// Whether a status is worth a write. That a team was seen again is not: it would be written at

@@ -1,6 +1,7 @@
 //! The parts of a look at a cluster that write: each brings its objects in line and says in one
 //! finding how it went.
 
+pub mod backup;
 mod hand_over;
 mod patronis;
 pub mod pod_annotations;

@@ -37,6 +37,7 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
+    build::backup::check(&spec)?;
     check_windows(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
     let cluster = Cluster::new(id, &manifest.metadata, spec);

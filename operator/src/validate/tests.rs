@@ -89,9 +89,7 @@ fn what_a_manifest_asks_for_in_vain_is_said() {
     for (more, word) in [
         (json!({ "enableConnectionPooler": true }), "enableConnectionPooler"),
         (json!({ "connectionPooler": { "mode": "session" } }), "connectionPooler"),
-        (json!({ "enableLogicalBackup": true }), "enableLogicalBackup"),
         (json!({ "streams": [{}] }), "streams"),
-        (json!({ "maintenanceWindows": ["01:00-06:00"] }), "maintenanceWindows"),
         (json!({ "volume": { "size": "1Gi", "iops": 3000 } }), "volume.iops"),
     ] {
         let notes = notes(&spec(more));

@@ -14,14 +14,7 @@ pub fn notes(spec: &PostgresSpec) -> Vec<String> {
                 || spec.connection_pooler.is_some(),
             "connection poolers (enableConnectionPooler, enableReplicaConnectionPooler, connectionPooler)",
         ),
-        (
-            is_on(spec.enable_logical_backup)
-                || spec.logical_backup_schedule.is_some()
-                || spec.logical_backup_retention.is_some(),
-            "logical backups (enableLogicalBackup, logicalBackupSchedule, logicalBackupRetention)",
-        ),
         (!spec.streams.is_empty(), "streams"),
-        (!spec.maintenance_windows.is_empty(), "maintenanceWindows"),
         (
             volume.iops.is_some() || volume.throughput.is_some() || volume.type_.is_some(),
             "settings of a volume in the cloud (volume.iops, volume.throughput, volume.type)",

@@ -39,7 +39,7 @@ pub(in crate::build) fn field(name: &str, path: &str) -> EnvVar {
 }
 
 /// What a key of a Secret holds.
-pub(super) fn secret(name: &str, secret: &str, key: &str) -> EnvVar {
+pub(in crate::build) fn secret(name: &str, secret: &str, key: &str) -> EnvVar {
     let key = SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: None };
     from(name, EnvVarSource { secret_key_ref: Some(key), ..EnvVarSource::default() })
 }

@@ -14,9 +14,11 @@ mod tests;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::EnvVar;
-use list::{List, PASSWORD, secret};
+use list::{List, PASSWORD};
 
-pub(in crate::build) use list::{absent_appended, field, password_of, plain};
+pub(in crate::build) use list::{absent_appended, field, password_of, plain, secret};
+pub(in crate::build) use source::given;
+pub(in crate::build) use storage::scope_suffix;
 
 use super::facts::PodFacts;
 use super::spilo::json;
@@ -96,7 +98,7 @@ fn patroni(cluster: &Cluster, config: &Config) -> Vec<EnvVar> {
 /// What all clusters get from a Secret and a ConfigMap, sorted.
 fn common(config: &Config, facts: &PodFacts) -> Vec<EnvVar> {
     let mut all = Vec::new();
-    if let Some(name) = source::given(&config.pods.pod_environment_secret) {
+    if let Some(name) = given(&config.pods.pod_environment_secret) {
         let keys: BTreeSet<&String> = facts.environment_secret_keys.iter().collect();
         all.extend(keys.into_iter().map(|key| secret(key, name, key)));
     }

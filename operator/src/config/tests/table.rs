@@ -258,14 +258,10 @@ fn core_and_identity_have_an_effect() {
 
 /// Whatever its mark, a key that shapes pods, Services or volumes cannot be passed over.
 #[test]
-fn only_poolers_backups_and_upgrades_wait() {
+fn only_poolers_wait() {
     let unused: Vec<&str> = all().filter(|key| !key.is_used()).map(|key| key.name).collect();
     for name in unused {
-        let waits = ["pooler", "logical_backup", "major_version"];
-        assert!(
-            waits.iter().any(|part| name.contains(part)) || name == "enable_load_balancer",
-            "{name}"
-        );
+        assert!(name.contains("pooler") || name == "enable_load_balancer", "{name}");
     }
 }
 
