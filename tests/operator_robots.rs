@@ -322,7 +322,14 @@ fn passwords_are_rotated(world: &Cloud, mut more: Value) {
     world.logs_in("late_user", &world.password("late_user"));
     world.login("late_user", &before, "select 1").expect_err("the former one is gone");
 
-    // As if years had passed. Somebody's own role that is called alike is hers.
+    // As if years had passed.
+    let until = json!({ "acid.zalan.do/own-password-until": "2020-01-01T00:00:00Z" });
+    let secret = world.platform.wait_for("Secret", &secret_name("foo_user"));
+    assert!(secret["metadata"]["annotations"]["acid.zalan.do/own-password-until"].is_string());
+    let patch = json!({ "metadata": { "annotations": until } });
+    let namespace = &world.platform.namespace;
+    world.platform.kube.patch_merge("Secret", namespace, &secret_name("foo_user"), &patch);
+    // Somebody's own role that is called alike is hers.
     world.as_superuser(&format!("alter role {of_the_day} rename to foo_user200101"));
     world.as_superuser("create role foo_user200202 login in role foo_user");
     world.edit_secret("foo_user", "password", "wakes-the-operator-up");

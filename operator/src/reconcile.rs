@@ -42,7 +42,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let mut notes = accepted.roles.notes.clone();
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
-    notes.extend(crate::validate::notes(&accepted.cluster.spec));
+    notes.extend(crate::validate::notes(&accepted.cluster, &config));
+    notes.extend(stateful_set::missing_source(context, &config, &accepted.cluster));
     notes.extend(context.identity.notes(&accepted, &config));
     context.memory.with(id, |known| {
         known.picture.refused = None;

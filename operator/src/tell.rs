@@ -12,7 +12,7 @@ use crate::api::{GROUP, VERSION};
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::context::Context;
-use crate::failure::ApplyError;
+use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
 use crate::report;
 
@@ -85,12 +85,9 @@ async fn write(
     };
     match result {
         Ok(written) => Ok(Some(written)),
-        Err(error) if crate::failure::has_code(&error, 404) => {
-            context.caches.manifests.forget(manifest);
-            Ok(None)
-        }
-        // It was deleted and created again meanwhile.
-        Err(error) if crate::failure::has_code(&error, 409) => Ok(None),
+        // It was deleted meanwhile, or created again as well: the watch is going to tell, and would
+        // not if it were forgotten here.
+        Err(error) if has_code(&error, 404) || has_code(&error, 409) => Ok(None),
         Err(error) => Err(failed(error)),
     }
 }

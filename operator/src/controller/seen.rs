@@ -1,13 +1,16 @@
 //! Deletions of manifests that were seen and not carried out yet.
 //!
-//! Every operator sees them, and one carries them out. What was seen while another one led is
+//! Every operator sees them, and one carries them out. What was seen while another one leads is
 //! remembered for as long as it may take until somebody notices that this one is gone, and no
-//! longer: it has done what there was to do, or refused it.
+//! longer: it has done what there was to do, or refused it. While nobody leads, because the API
+//! server is away or everything begins anew, nobody has, and nothing is forgotten.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
 use crate::api::postgresql::Postgresql;
@@ -22,23 +25,28 @@ pub struct Seen(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    leads: bool,
+    /// Another one was seen to lead since we did.
+    another_leads: bool,
     all: HashMap<ClusterId, One>,
 }
 
 #[derive(Debug)]
 struct One {
     manifest: Arc<Postgresql>,
-    /// `None`: it is for us to carry out.
+    /// `None`: as far as we know nobody else carries it out.
     until: Option<Instant>,
 }
 
 impl Seen {
-    /// An event said so.
-    pub fn add(&self, id: &ClusterId, manifest: Arc<Postgresql>) {
+    /// An event said so. Where the manifest does not say when it was deleted, it was just now.
+    pub fn add(&self, id: &ClusterId, mut manifest: Arc<Postgresql>) {
+        if manifest.metadata.deletion_timestamp.is_none() {
+            let now = Some(Time(Timestamp::now()));
+            Arc::make_mut(&mut manifest).metadata.deletion_timestamp = now;
+        }
         let mut state = self.state();
         state.drop_old();
-        let until = (!state.leads).then(|| Instant::now() + REMEMBERED);
+        let until = state.another_leads.then(|| Instant::now() + REMEMBERED);
         state.all.insert(id.clone(), One { manifest, until });
     }
 
@@ -49,9 +57,19 @@ impl Seen {
         Some(Arc::clone(&one.manifest))
     }
 
-    /// It is done, refused, or somebody made the manifest again.
+    /// Somebody made the manifest again.
     pub fn forget(&self, id: &ClusterId) {
         self.state().all.remove(id);
+    }
+
+    /// The deletion of the manifest with this uid is done, or refused. That of another one that had
+    /// the name after it is still to come.
+    pub fn done(&self, id: &ClusterId, uid: &str) {
+        let is_it = |one: &One| one.manifest.metadata.uid.as_deref().unwrap_or_default() == uid;
+        let mut state = self.state();
+        if state.all.get(id).is_some_and(is_it) {
+            state.all.remove(id);
+        }
     }
 
     pub fn clusters(&self) -> Vec<ClusterId> {
@@ -59,14 +77,21 @@ impl Seen {
         state.all.iter().filter(|(_, one)| one.counts()).map(|(id, _)| id.clone()).collect()
     }
 
-    /// From now on we lead, or do not.
-    pub fn leads(&self, leads: bool) {
+    /// From now on we lead: what counts still is ours to carry out.
+    pub fn we_lead(&self) {
         let mut state = self.state();
         state.drop_old();
-        state.leads = leads;
-        let until = (!leads).then(|| Instant::now() + REMEMBERED);
-        for one in state.all.values_mut().filter(|one| leads || one.until.is_none()) {
-            one.until = until;
+        state.another_leads = false;
+        state.all.values_mut().for_each(|one| one.until = None);
+    }
+
+    /// Another one was seen to lead. That we do not is no sign of it.
+    pub fn another_leads(&self) {
+        let mut state = self.state();
+        state.drop_old();
+        state.another_leads = true;
+        for one in state.all.values_mut() {
+            one.until.get_or_insert_with(|| Instant::now() + REMEMBERED);
         }
     }
 

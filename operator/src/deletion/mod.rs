@@ -35,7 +35,7 @@ pub enum Deletion {
     Finalizing(Arc<Postgresql>),
     /// It has begun; the manifest with this uid is gone.
     Begun(String),
-    /// We are done, and somebody else keeps the manifest.
+    /// Nothing of it is there, and somebody else keeps the manifest.
     Over,
     /// Another operator is at the end of what had this name before.
     Elsewhere { manifest: Arc<Postgresql>, controller: String },
@@ -74,14 +74,31 @@ pub fn of(
         Some(_) => {}
         None => {
             if let Protection::Refused(reason) = protection::check(manifest, &context.config()) {
-                // It is not deleted, so it is kept up like any other.
-                let text = format!("{reason}; the cluster stays, and is kept up");
-                context.tell(manifest, &News::warning("Delete", text));
-                return None;
+                return refused(context, id, manifest, &reason);
             }
         }
     }
     Some(Deletion::Finalizing(Arc::clone(manifest)))
+}
+
+/// A cluster that is not deleted is kept up like any other. Where there is none, because its end was
+/// reached and nobody remembers, or before it began, none is made for a manifest that goes.
+fn refused(
+    context: &Context,
+    id: &ClusterId,
+    manifest: &Postgresql,
+    reason: &str,
+) -> Option<Deletion> {
+    let caches = &context.caches;
+    let is_there = caches.stateful_sets.get(id, &id.name).is_some()
+        || caches.services.get(id, &id.name).is_some()
+        || !caches.pods.of(id).is_empty();
+    let what = match is_there {
+        true => "the cluster stays, and is kept up",
+        false => "there is no cluster, and none is made",
+    };
+    context.tell(manifest, &News::warning("Delete", format!("{reason}; {what}")));
+    (!is_there).then_some(Deletion::Over)
 }
 
 /// The next steps of it.
@@ -196,10 +213,16 @@ fn elsewhere(controller: &str) -> News {
 /// Nothing is known of it any more.
 fn forget(context: &Context, config: &Config, id: &ClusterId, uid: &str) -> Ended {
     context.memory.forget(id);
-    context.deletions.forget(id);
+    context.deletions.done(id, uid);
     context.identity.forget(id);
     context.board.cluster_gone(id);
-    let Some(manifest) = context.caches.manifests.get(id, &id.name) else { return Ended::Forget };
+    let Some(manifest) = context.caches.manifests.get(id, &id.name) else {
+        return match context.deletions.get(id) {
+            // Somebody has used its name again, and deleted that as well.
+            Some(_) => Ended::Well { again: Duration::ZERO },
+            None => Ended::Forget,
+        };
+    };
     if manifest.metadata.uid.as_deref() == Some(uid) {
         // Somebody else keeps it, and there is nothing left for us to do.
         context.memory.with(id, |known| known.ended = Some(uid.to_owned()));

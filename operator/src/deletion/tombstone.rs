@@ -49,11 +49,52 @@ pub(super) async fn put(
         },
         ..Secret::default()
     };
-    // One that is there already has not come to the cache yet.
-    if let Some(made) = create(context, &secret).await? {
-        context.caches.secrets.wrote(made);
-    }
+    let made = match create(context, &secret).await? {
+        Some(made) => made,
+        None => renewed(context, id, &secret).await?,
+    };
+    context.caches.secrets.wrote(made);
     Ok(())
+}
+
+/// One that is there already has not come to the cache yet, or never does for want of labels; and it
+/// may be left of another deletion.
+async fn renewed(context: &Context, id: &ClusterId, wanted: &Secret) -> Result<Secret, ApplyError> {
+    let name = name(id);
+    let failed = |reason: &str| ApplyError::new("Secret", &name, reason);
+    let found = fresh(context, id).await?.ok_or_else(|| failed("it comes and goes"))?;
+    if !is_ours(context, &found) {
+        return Err(failed(
+            "it is somebody else's, and the operator needs one of that name to note that the cluster is being deleted: rename or delete it",
+        ));
+    }
+    let is_in = |wanted: &BTreeMap<String, String>, live: &BTreeMap<String, String>| {
+        wanted.iter().all(|(key, value)| live.get(key) == Some(value))
+    };
+    if is_in(wanted.labels(), found.labels()) && is_in(wanted.annotations(), found.annotations()) {
+        return Ok(found);
+    }
+    // The uid: of this very Secret.
+    let metadata = json!({
+        "labels": wanted.labels(), "annotations": wanted.annotations(), "uid": found.uid(),
+    });
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &id.namespace);
+    let written = api.patch(&name, &PatchParams::default(), &patch).await;
+    written.map_err(|error| ApplyError::of::<Secret>(&name, &error))
+}
+
+/// As the API server has it now.
+async fn fresh(context: &Context, id: &ClusterId) -> Result<Option<Secret>, ApplyError> {
+    let name = name(id);
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &id.namespace);
+    api.get_opt(&name).await.map_err(|error| ApplyError::of::<Secret>(&name, &error))
+}
+
+/// Somebody may have a Secret of that name, and so may another operator.
+fn is_ours(context: &Context, secret: &Secret) -> bool {
+    let text = secret.annotations().get(DELETED);
+    text.is_some_and(|text| Tombstone::parse(text).controller == context.controller())
 }
 
 /// Whether there is a master Service that has it now.
@@ -83,8 +124,18 @@ async fn on_service(
 
 /// Takes the Secret away; the Service takes its own with it.
 pub(super) async fn remove(context: &Context, id: &ClusterId) -> Result<(), ApplyError> {
-    let Some(secret) = context.caches.secrets.get(id, &name(id)) else { return Ok(()) };
-    delete(context, &*secret, false).await?;
+    // The cache may not know it yet, and whatever stays here would end a cluster that has the name
+    // later.
+    let Some(secret) = fresh(context, id).await? else {
+        if let Some(gone) = context.caches.secrets.get(id, &name(id)) {
+            context.caches.secrets.forget(&gone);
+        }
+        return Ok(());
+    };
+    if !is_ours(context, &secret) {
+        return Ok(());
+    }
+    delete(context, &secret, false).await?;
     context.caches.secrets.forget(&secret);
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use teams_sync::desired::Problem;
 use teams_sync::infrastructure::Infrastructure;
 use teams_sync::password::Secret;
@@ -15,13 +16,21 @@ use crate::roles::{self, ManifestRole, RobotNames};
 use crate::secrets::{self, Credentials};
 use crate::validate::Accepted;
 
+/// Whom the Secret of a role is for.
+#[derive(Clone, Debug)]
+pub(super) struct Current {
+    pub(super) username: RoleName,
+    /// Until when it was for the role itself; `None` where that is not known.
+    pub(super) own_until: Option<Timestamp>,
+}
+
 /// Everything that has a definition of its own, ready for `teams_sync`; and of each role of the
 /// manifest whose Secret can be used, which user that is for. The others stay as they are.
 pub(super) async fn robots(
     context: &Context,
     config: &Config,
     accepted: &Accepted,
-) -> (Infrastructure, BTreeMap<RoleName, RoleName>) {
+) -> (Infrastructure, BTreeMap<RoleName, Current>) {
     let infrastructure = context.identity.robots.now(&config.identity);
     let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
@@ -37,16 +46,16 @@ pub(super) async fn robots(
     }
     let own = |name: &RoleName| {
         let usable: &Usable = found.get(name)?;
-        (usable.username == *name).then(|| usable.password.clone())
+        (usable.current.username == *name).then(|| usable.password.clone())
     };
     let mut all = roles::robots(infrastructure, &accepted.roles, own);
-    for (name, usable) in found.iter().filter(|(name, usable)| usable.username != **name) {
+    for (name, usable) in found.iter().filter(|(name, usable)| usable.current.username != **name) {
         // A rotation: the user of the day logs in, as a member of the role of the manifest. Nobody
         // gets into an infrastructure role by that.
         let role = accepted.roles.roles.get(name).filter(|role| !robots.may_have(name, role));
         if let Some(role) = role {
             let password = usable.password.clone();
-            all.roles.push(roles::rotated(&usable.username, name, role, password));
+            all.roles.push(roles::rotated(&usable.current.username, name, role, password));
         }
     }
     for problem in broken {
@@ -54,12 +63,12 @@ pub(super) async fn robots(
         all.broken.insert(RoleName::from_catalog(problem.subject.clone()));
         all.problems.push(problem);
     }
-    let users = found.into_iter().map(|(name, usable)| (name, usable.username)).collect();
+    let users = found.into_iter().map(|(name, usable)| (name, usable.current)).collect();
     (all, users)
 }
 
 struct Usable {
-    username: RoleName,
+    current: Current,
     password: Secret,
 }
 
@@ -86,5 +95,6 @@ async fn credentials(
     let password = Secret::parse(password.as_bytes());
     let password = password.map_err(|error| wrong(error.to_string()))?;
     let username = RoleName::parse(&username).map_err(|error| wrong(error.to_string()))?;
-    Ok(Some(Usable { username, password }))
+    let current = Current { username, own_until: secrets::own_until(&secret) };
+    Ok(Some(Usable { current, password }))
 }

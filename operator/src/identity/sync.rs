@@ -9,7 +9,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
 use super::mode::{mode, off};
 use super::primary::{Missing, primary};
-use super::retire::{Retired, retire};
+use super::retire::{Retired, retire, settled};
 use super::{judge, passwords, people, refused};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
@@ -142,7 +142,11 @@ async fn look(
         Some(_) => None,
     };
     let retired = match &roles.error {
-        None => retire(&primary.dsn, &engine, config, &users, &desired, is_dry_run).await,
+        None => {
+            let failed = roles.failures.iter().map(|failure| &failure.role);
+            let users = settled(users, failed.chain(roles.held.iter().map(|held| &held.role)));
+            retire(&primary.dsn, &engine, config, &users, &desired, is_dry_run).await
+        }
         Some(_) => Retired::default(),
     };
     let facts = judge::Facts {

@@ -17,6 +17,14 @@ pub(super) enum Decision {
     Wait,
 }
 
+/// Whether another one has taken or renewed it since the last look. At the first look nobody knows.
+pub(super) fn is_renewed_by_another(lease: &Lease, identity: &str, seen: &Seen) -> bool {
+    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+    let is_another = !["", identity].contains(&holder.unwrap_or(""));
+    let version = lease.metadata.resource_version.as_deref().unwrap_or_default();
+    is_another && seen.0.as_ref().is_some_and(|(known, _)| known != version)
+}
+
 /// Our own is renewed; one that nobody holds, or that has not changed for as long as it counts,
 /// is taken; and any other is waited for.
 pub(super) fn decide(

@@ -18,7 +18,7 @@ use kube::api::PostParams;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use decide::{Decision, Seen, decide};
+use decide::{Decision, Seen, decide, is_renewed_by_another};
 pub use term::Term;
 
 /// The Lease, and our name as a field manager.
@@ -37,18 +37,26 @@ pub struct Election {
     leases: Api<Lease>,
     identity: String,
     leading: watch::Sender<bool>,
+    others: watch::Sender<()>,
     term: Arc<Term>,
 }
 
 impl Election {
     /// `identity` has to be different in every process, also after a restart.
     pub fn new(leases: Api<Lease>, identity: String, term: Arc<Term>) -> Self {
-        Self { leases, identity, leading: watch::Sender::new(false), term }
+        let (leading, others) = (watch::Sender::new(false), watch::Sender::new(()));
+        Self { leases, identity, leading, others, term }
     }
 
     /// Whether we lead, from now on.
     pub fn leading(&self) -> watch::Receiver<bool> {
         self.leading.subscribe()
+    }
+
+    /// Changes each time that another one was seen to lead, from now on. A Lease that somebody left
+    /// behind and does not renew is no sign of that.
+    pub fn others(&self) -> watch::Receiver<()> {
+        self.others.subscribe()
     }
 
     /// Takes part until `stop` says so; then gives the Lease back, so that a successor starts at
@@ -115,6 +123,11 @@ impl Election {
     /// One look and at most one write; whether the Lease is ours afterwards.
     async fn turn(&self, seen: &mut Seen) -> Result<bool, kube::Error> {
         let lease = self.leases.get_opt(NAME).await?;
+        if let Some(lease) = &lease
+            && is_renewed_by_another(lease, &self.identity, seen)
+        {
+            self.others.send_replace(());
+        }
         let decision = decide(lease.as_ref(), &self.identity, seen, Instant::now());
         let written = match (decision, lease) {
             (Decision::Wait, _) => return Ok(false),

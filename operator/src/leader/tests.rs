@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::decide::{Decision, Seen, decide};
+use super::decide::{Decision, Seen, decide, is_renewed_by_another};
 use super::{DURATION, Election, Term};
 use crate::testing::{Asked, FakeApi, refusal};
 
@@ -65,6 +65,21 @@ fn a_lease_that_claims_to_count_for_a_second_counts_as_long_as_ours() {
     assert_eq!(decide(Some(&short), "me", &mut seen, almost), Decision::Wait);
 }
 
+#[test]
+fn another_one_is_seen_to_lead_when_it_takes_or_renews_the_lease_and_not_before() {
+    let mut seen = Seen::default();
+    let mut look = |lease: &Lease| {
+        let is_renewed = is_renewed_by_another(lease, "me", &seen);
+        decide(Some(lease), "me", &mut seen, Instant::now());
+        is_renewed
+    };
+    assert!(!look(&lease("1", "other")), "it may have been left behind");
+    assert!(!look(&lease("1", "other")));
+    assert!(look(&lease("2", "other")));
+    assert!(!look(&lease("3", "me")) && !look(&lease("4", "")));
+    assert!(look(&lease("5", "other")), "it was ours, and somebody took it");
+}
+
 /// A Lease that answers as `answer` says, and an election for it; when each request came.
 fn election(
     answer: impl Fn(&Asked) -> (u16, serde_json::Value) + Send + Sync + 'static,
@@ -110,9 +125,11 @@ async fn whoever_lost_the_lease_stops_leading_in_time_and_asks_with_pauses() {
         let election = Arc::clone(&election);
         async move { election.run(stopped).await }
     });
+    let others = election.others();
     leading.wait_for(|leads| *leads).await.expect("it runs");
     assert!(term.holds());
     leading.wait_for(|leads| !leads).await.expect("it runs");
+    assert!(!others.has_changed().expect("it runs"), "nobody else leads");
     // Renewed after four seconds at the latest.
     let lost = start.elapsed();
     assert!((12..=15).contains(&lost.as_secs()), "{lost:?}");
@@ -121,6 +138,19 @@ async fn whoever_lost_the_lease_stops_leading_in_time_and_asks_with_pauses() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     let asked = api.asked().len() - before;
     assert!((25..=35).contains(&asked), "{asked}");
+    stop.send(true).expect("it runs");
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_told_that_another_one_renews_the_lease() {
+    let (start, version) = (Instant::now(), |start: Instant| start.elapsed().as_secs() / 5);
+    let (election, _, _) = election(move |_| (200, held_by("other", version(start))));
+    let (stop, stopped) = watch::channel(false);
+    let mut others = election.others();
+    let task = tokio::spawn(async move { election.run(stopped).await });
+    others.changed().await.expect("it runs");
+    assert_eq!(start.elapsed().as_secs() / 5, 1);
     stop.send(true).expect("it runs");
     task.await.expect("it ends");
 }

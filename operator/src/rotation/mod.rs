@@ -127,15 +127,22 @@ pub fn expired<'a>(
     now: Timestamp,
     config: &Config,
 ) -> Vec<String> {
+    let is_old = |day| is_old(day, now, config);
+    let is_expired = |name: &&str| **name != *current && rotated_on(name, base).is_some_and(is_old);
+    existing.into_iter().filter(is_expired).map(str::to_owned).collect()
+}
+
+/// Whether nobody should use any more the password that a role had itself, and that stood in its
+/// Secret `until` then.
+pub fn is_former(until: Timestamp, now: Timestamp, config: &Config) -> bool {
+    is_old(date(until), now, config)
+}
+
+fn is_old(day: Date, now: Timestamp, config: &Config) -> bool {
     // Whoever has the last password but one still gets in.
     let retention = config.secrets.password_rotation_user_retention;
     let days = i64::from(retention.max(interval(config).saturating_mul(2)));
-    let today = date(now);
-    let is_expired = |name: &&str| {
-        let age = rotated_on(name, base).and_then(|day| today.since(day).ok());
-        **name != *current && age.is_some_and(|age| i64::from(age.get_days()) > days)
-    };
-    existing.into_iter().filter(is_expired).map(str::to_owned).collect()
+    date(now).since(day).is_ok_and(|age| i64::from(age.get_days()) > days)
 }
 
 /// Users whom a manifest lists for rotation, and whose passwords are not rotated all the same.

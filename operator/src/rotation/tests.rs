@@ -197,6 +197,14 @@ fn the_retention_is_at_least_two_intervals() {
 }
 
 #[test]
+fn the_own_password_of_a_role_is_former_by_the_day_on_which_its_secret_left_it() {
+    let config = vectors::config();
+    assert!(is_former(time("2024-05-28T23:59:59Z"), time(NOW), &config));
+    assert!(!is_former(time("2024-05-29T00:00:00Z"), time(NOW), &config));
+    assert!(!is_former(time("2030-01-01T00:00:00Z"), time(NOW), &config));
+}
+
+#[test]
 fn no_password_is_renewed_while_the_database_would_not_follow() {
     let stays = |subject: Subject<'static>| Subject { follows: false, ..subject };
     assert_eq!(decided(&stays(subject(DUE)), &spec(), &everybody()), Rotation::Wait);

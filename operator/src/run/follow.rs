@@ -80,7 +80,7 @@ pub(super) fn start(
     tasks.spawn(queues(Arc::clone(context)));
     tasks.spawn(teams(Arc::clone(context), election.leading()));
     tasks.spawn(orphans(Arc::clone(context)));
-    tasks.spawn(leading(Arc::clone(context), election.leading()));
+    tasks.spawn(leading(Arc::clone(context), election.leading(), election.others()));
     if context.config().operation.enable_crd_registration {
         tasks.spawn(crds::keep(Arc::clone(context), election.leading()));
     }
@@ -193,17 +193,32 @@ async fn orphans(context: Arc<Context>) {
     }
 }
 
-async fn leading(context: Arc<Context>, mut leading: watch::Receiver<bool>) {
+/// `others` hears each time that another one was seen to lead.
+async fn leading(
+    context: Arc<Context>,
+    mut leading: watch::Receiver<bool>,
+    mut others: watch::Receiver<()>,
+) {
     loop {
         let leads = *leading.borrow_and_update();
         context.board.leads(leads);
-        if !leads {
+        if leads {
+            context.deletions.we_lead();
+        } else {
             // Whoever leads meanwhile knows better who is in which team.
             context.identity.directory.clear();
         }
-        context.deletions.leads(leads);
-        if leading.changed().await.is_err() {
-            return;
+        loop {
+            tokio::select! {
+                changed = leading.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_nobody_tells) => return,
+                },
+                seen = others.changed() => match seen {
+                    Ok(()) => context.deletions.another_leads(),
+                    Err(_nobody_tells) => return,
+                },
+            }
         }
     }
 }

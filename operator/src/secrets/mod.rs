@@ -9,9 +9,10 @@ mod wanted;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Api, ResourceExt};
 use zeroize::Zeroizing;
 
 use crate::cluster::ClusterId;
@@ -37,6 +38,15 @@ impl std::fmt::Debug for Credentials {
 /// The keys of a Secret, as applications read them.
 pub const USERNAME: &str = "username";
 pub const PASSWORD: &str = "password";
+
+/// An annotation: until when the Secret was for the role itself, and not for a user of a rotation
+/// of it. In RFC 3339.
+pub const OWN_UNTIL: &str = "acid.zalan.do/own-password-until";
+
+/// What it says; `None` where nobody noted it.
+pub fn own_until(secret: &Secret) -> Option<Timestamp> {
+    secret.annotations().get(OWN_UNTIL)?.parse().ok()
+}
 
 /// What a Secret holds for a role.
 ///

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::secrets::{patch, replace};
+use super::secrets::{Further, patch, replace};
 use crate::api::postgresql::Postgresql;
 use crate::build::names;
 use crate::cluster::Cluster;
@@ -17,7 +17,7 @@ use crate::identity;
 use crate::report::{Finding, News};
 use crate::roles::{ManifestRole, ManifestRoles};
 use crate::rotation::{Rotation, Subject, decide};
-use crate::secrets::{self, Credentials};
+use crate::secrets::{self, Credentials, OWN_UNTIL};
 
 /// When a Secret's password is to be renewed, in RFC 3339.
 const NEXT: &str = "nextRotation";
@@ -101,7 +101,8 @@ async fn one(
     let planned = next_rotation(&secret);
     let (next_rotation, username) = (planned.as_deref(), credentials.username.as_str());
     let subject = Subject { next_rotation, username, ..subject };
-    let (username, next) = match decide(&subject, &cluster.spec, config, Timestamp::now()) {
+    let now = Timestamp::now();
+    let (username, next) = match decide(&subject, &cluster.spec, config, now) {
         Rotation::Leave => return Ok(Told::Nothing),
         Rotation::Wait => return Ok(Told::Waits),
         Rotation::NameTaken { username } => {
@@ -110,18 +111,20 @@ async fn one(
             )));
         }
         Rotation::Schedule { next } => {
-            patch(context, &secret, data(&next.to_string())).await?;
+            patch(context, &secret, further(&next.to_string())).await?;
             return Ok(Told::Nothing);
         }
         Rotation::Unschedule => {
-            patch(context, &secret, data("")).await?;
+            patch(context, &secret, further("")).await?;
             return Ok(Told::Nothing);
         }
         Rotation::Rotate { username, next } => (username, next.to_string()),
         Rotation::InPlace { next } => (name.to_owned(), next.to_string()),
         Rotation::SwitchOff => (name.to_owned(), String::new()),
     };
-    renew(context, &secret, &username, &next).await?;
+    let mut further = further(&next);
+    further.annotations.extend(note(name, &credentials.username, &username, now));
+    renew(context, &secret, &username, further).await?;
     let what = format!("The password of {name} is renewed");
     Ok(Told::Renewed(format!("{what}: the Secret {secret_name} is for {username} now")))
 }
@@ -131,13 +134,13 @@ async fn renew(
     context: &Context,
     secret: &Secret,
     username: &str,
-    next: &str,
+    further: Further,
 ) -> Result<(), ApplyError> {
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let no_randomness = || ApplyError::new("Secret", name, "the system has no randomness");
     let password = secrets::password::generate().ok_or_else(no_randomness)?;
     let credentials = Credentials { username: username.to_owned(), password };
-    replace(context, secret, &credentials, data(next)).await
+    replace(context, secret, &credentials, further).await
 }
 
 fn next_rotation(secret: &Secret) -> Option<String> {
@@ -145,6 +148,31 @@ fn next_rotation(secret: &Secret) -> Option<String> {
     String::from_utf8(bytes.clone()).ok()
 }
 
-fn data(next: &str) -> BTreeMap<String, ByteString> {
-    BTreeMap::from([(NEXT.to_owned(), ByteString(next.as_bytes().to_vec()))])
+fn further(next: &str) -> Further {
+    let data = BTreeMap::from([(NEXT.to_owned(), ByteString(next.as_bytes().to_vec()))]);
+    Further { data, ..Further::default() }
+}
+
+/// Where a Secret was for the role itself, and is for somebody else from now on: whoever read it
+/// has a password that the role keeps for a while.
+fn note(role: &str, before: &str, after: &str, now: Timestamp) -> Option<(String, String)> {
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    (before == role && after != role).then(|| (OWN_UNTIL.to_owned(), now.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::note;
+
+    #[test]
+    fn a_secret_says_until_when_it_was_for_the_role_itself() {
+        let now = "2026-11-25T12:00:00.5Z".parse().unwrap();
+        let noted = note("foo", "foo", "foo261125", now);
+        let expected = ("acid.zalan.do/own-password-until", "2026-11-25T12:00:00Z");
+        assert_eq!(noted, Some((expected.0.to_owned(), expected.1.to_owned())));
+        // It was not the role's before; or it is the role's again, and nothing is former.
+        assert_eq!(note("foo", "foo260801", "foo261125", now), None);
+        assert_eq!(note("foo", "foo260801", "foo", now), None);
+        assert_eq!(note("foo", "foo", "foo", now), None);
+    }
 }

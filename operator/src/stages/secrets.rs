@@ -162,31 +162,36 @@ pub async fn overwrite(
     password: &Zeroizing<String>,
 ) -> Result<(), ApplyError> {
     let credentials = Credentials { username: username.to_owned(), password: password.clone() };
-    replace(context, live, &credentials, BTreeMap::new()).await
+    replace(context, live, &credentials, Further::default()).await
 }
 
-/// The same, with further keys.
+/// What else is to stand in a Secret.
+#[derive(Debug, Default)]
+pub struct Further {
+    pub data: BTreeMap<String, ByteString>,
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The same, with more.
 pub async fn replace(
     context: &Context,
     live: &Secret,
     credentials: &Credentials,
-    further: BTreeMap<String, ByteString>,
+    mut further: Further,
 ) -> Result<(), ApplyError> {
-    let mut data = data(&credentials.username, &credentials.password);
-    data.extend(further);
-    patch(context, live, data).await
+    further.data.extend(data(&credentials.username, &credentials.password));
+    patch(context, live, further).await
 }
 
-/// Sets some keys of a Secret, unless somebody else changes it at the same time.
-pub async fn patch(
-    context: &Context,
-    live: &Secret,
-    data: BTreeMap<String, ByteString>,
-) -> Result<(), ApplyError> {
+/// Sets some keys and annotations of a Secret, unless somebody else changes it at the same time.
+pub async fn patch(context: &Context, live: &Secret, what: Further) -> Result<(), ApplyError> {
     let metadata = &live.metadata;
     let name = metadata.name.clone().unwrap_or_default();
     let version = &metadata.resource_version;
-    let patch = json!({ "data": data, "metadata": { "resourceVersion": version } });
+    let mut patch = json!({ "data": what.data, "metadata": { "resourceVersion": version } });
+    if !what.annotations.is_empty() {
+        patch["metadata"]["annotations"] = json!(what.annotations);
+    }
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let written = api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await;

@@ -17,7 +17,7 @@ use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
 use crate::build::names;
 use crate::build::statefulset::stateful_set;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
@@ -96,6 +96,22 @@ async fn write(
         context.tell(manifest, &News::normal("StatefulSet", text));
     }
     Ok(())
+}
+
+/// What pods that start now would wait for: a copy of a running cluster asks for a Secret of that
+/// one for as long as its manifest names it.
+pub fn missing_source(context: &Context, config: &Config, cluster: &Cluster) -> Option<String> {
+    let clone = cluster.spec.clone.as_ref().filter(|clone| !clone.cluster.is_empty())?;
+    if clone.timestamp.as_ref().is_some_and(|time| !time.is_empty()) {
+        return None;
+    }
+    let name = names::secret(&config.identity.replication_username, &clone.cluster, config);
+    let source = ClusterId { namespace: cluster.id.namespace.clone(), name: clone.cluster.clone() };
+    context.caches.secrets.get(&source, &name).is_none().then(|| {
+        format!(
+            "clone: the Secret {name} of {source} is not there, and pods that start wait for it; take clone out once the copy runs"
+        )
+    })
 }
 
 /// Secrets that pods are made of and that are not there.

@@ -1,6 +1,7 @@
 //! A manifest -> a cluster that can be worked with, or the field that keeps it from being one.
 //! Pure. A cluster that runs is never touched by a manifest that is refused here.
 
+mod sources;
 mod unused;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,12 @@ use crate::databases::{
 use crate::roles::{self, ManifestRoles};
 use crate::windows;
 
-pub use unused::notes;
+/// What a manifest asks for and gets not, or not as it says.
+pub fn notes(cluster: &Cluster, config: &Config) -> Vec<String> {
+    let mut notes = unused::notes(&cluster.spec);
+    notes.extend(sources::notes(&cluster.id.name, &cluster.spec, config));
+    notes
+}
 
 /// A manifest that was understood.
 #[derive(Clone, Debug)]
@@ -38,6 +44,7 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
     build::backup::check(&spec)?;
+    sources::check(&spec)?;
     check_windows(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
     let cluster = Cluster::new(id, &manifest.metadata, spec);

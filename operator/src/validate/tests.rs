@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{notes, validate};
+use super::unused::notes;
+use super::validate;
 use crate::api::postgresql::Postgresql;
 use crate::api::spec::PostgresSpec;
 use crate::build::tests::config;

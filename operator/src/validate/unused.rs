@@ -4,7 +4,7 @@
 use crate::api::spec::PostgresSpec;
 
 /// One line for each such feature.
-pub fn notes(spec: &PostgresSpec) -> Vec<String> {
+pub(super) fn notes(spec: &PostgresSpec) -> Vec<String> {
     let is_on = |flag: Option<bool>| flag == Some(true);
     let volume = &spec.volume;
     let asked = [

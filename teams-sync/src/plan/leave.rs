@@ -35,12 +35,12 @@ impl Planner<'_> {
             let text = format!("{name} left, and is a superuser, whom only a superuser can change");
             plan.problems.insert(Problem::new(name.to_string(), text));
         }
-        if record.as_ref().is_some_and(|record| record.rotated_from.is_some()) {
+        if kind == Kind::Static && self.style.keep_static && !self.has_way_of_people(current) {
+            let base = record.as_ref().and_then(|record| record.rotated_from.as_deref());
             // Whoever rotates passwords knows how long this one is good, by the record.
-            return;
-        }
-        if kind == Kind::Static && self.style.keep_static {
-            self.let_go(name, current, untouchable, plan);
+            if !base.is_some_and(|base| is_user_of_day(name, current, base)) {
+                self.let_go(name, current, untouchable, plan);
+            }
             return;
         }
         let teams = known_teams(record.as_ref());
@@ -88,6 +88,12 @@ impl Planner<'_> {
         });
     }
 
+    /// Whether somebody logs in with a token by it: then it ends as a person's does, whatever its
+    /// comment says.
+    fn has_way_of_people(&self, current: &CatalogRole) -> bool {
+        current.is_member_of(&self.style.pam_role)
+    }
+
     /// Takes mark and record away and leaves everything else: an application is not locked out by
     /// an edit of what declared its role.
     fn let_go(&self, name: &RoleName, current: &CatalogRole, untouchable: bool, plan: &mut Plan) {
@@ -115,4 +121,11 @@ impl Planner<'_> {
             changes,
         });
     }
+}
+
+/// Whether it is what a rotation of `base` makes: a comment alone is quickly written.
+fn is_user_of_day(name: &RoleName, current: &CatalogRole, base: &str) -> bool {
+    let day = name.as_str().strip_prefix(base);
+    day.is_some_and(|day| day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()))
+        && current.is_member_of(&RoleName::from_catalog(base.to_owned()))
 }

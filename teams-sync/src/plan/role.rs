@@ -177,10 +177,11 @@ impl Planner<'_> {
     /// nobody's by any record, as other operators make them.
     fn may_be_of_rotation(&self, current: &CatalogRole, base: &RoleName) -> bool {
         match record_of(current) {
+            Some(record) if record.kind != Kind::Static => false,
             Some(record) if record.rotated_from.is_some() => {
                 record.rotated_from.as_deref() == Some(base.as_str())
+                    && !current.is_member_of(&self.style.pam_role)
             }
-            Some(record) if record.kind != Kind::Static => false,
             _ => current.is_member_of(base) && !current.is_member_of(&self.style.pam_role),
         }
     }

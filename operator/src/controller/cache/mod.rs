@@ -184,7 +184,7 @@ where
         }
     }
 
-    /// Drops what is not there any more, before the watch tells of it.
+    /// Drops what is not there any more, before the watch tells of it; it does not then.
     pub fn forget(&self, object: &K) {
         self.remove(object, version(object));
     }
@@ -225,7 +225,12 @@ where
         if let Some(uid) = object.uid() {
             objects.gone.insert(uid, (Instant::now(), at));
         }
-        objects.remove(&key(object))
+        // Another one may have its name by now.
+        let is_it = |known: &Arc<K>| known.meta().uid == object.meta().uid;
+        if objects.get(&key(object)).is_some_and(is_it) {
+            return objects.remove(&key(object));
+        }
+        None
     }
 
     /// What a list says counts: versions begin anew where a backup was restored.

@@ -172,6 +172,19 @@ fn what_comes_back_under_the_same_name_or_gets_its_label_back_is_there_again() {
 }
 
 #[test]
+fn the_end_of_one_is_not_the_end_of_its_successor() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1)]);
+    let mut another = service("a", "a", 10);
+    another.metadata.uid = Some("another".to_owned());
+    cache.wrote(another);
+    cache.forget(&service("a", "a", 1));
+    assert!(cache.take(Event::Delete(service("a", "a", 9))).is_empty());
+    let known = cache.get(&cluster("a"), "a").expect("it is there");
+    assert_eq!(known.uid().as_deref(), Some("another"));
+}
+
+#[test]
 fn what_we_made_while_a_list_came_in_is_there_when_the_watch_tells() {
     let cache = cache();
     list(&cache, &[]);

@@ -71,7 +71,6 @@ impl Lasting {
     /// From now on nobody is.
     pub fn stop_listening(&self) {
         *self.listener.write().unwrap_or_else(PoisonError::into_inner) = None;
-        self.deletions.leads(false);
     }
 
     fn changed(&self, change: Change<Postgresql>) {

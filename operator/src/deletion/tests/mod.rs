@@ -1,9 +1,11 @@
 mod leaves;
+mod lost;
 mod owners;
 mod protection;
 mod secrets;
 mod seen;
 mod steps;
+mod tombstone;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Resource;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::super::protection::{Protection, check, check_at};
 use crate::api::postgresql::Postgresql;
@@ -53,6 +53,22 @@ fn a_deletion_without_what_it_has_to_say_is_refused_and_told_why() {
             Protection::Refused(reason) => assert!(reason.contains(missing), "{reason}"),
             Protection::None => panic!("{annotations:?} were enough"),
         }
+    }
+}
+
+#[test]
+fn a_deletion_that_was_meant_on_its_day_is_meant_when_that_is_over() {
+    let deleted = |annotation: &str| {
+        let mut manifest = manifest(&[(DATE, annotation), (NAME, "acid-db")]);
+        let time = "2026-11-23T23:59:59Z".parse().expect("a time");
+        manifest.metadata.deletion_timestamp = Some(Time(time));
+        check_at(&manifest, &config(), at_noon())
+    };
+    assert_eq!(deleted("2026-11-23"), Protection::None);
+    // Somebody comes to mean it.
+    assert_eq!(deleted("2026-11-25"), Protection::None);
+    for other in ["2026-11-22", "2026-11-24", "2026-11-26"] {
+        assert!(matches!(deleted(other), Protection::Refused(_)), "{other}");
     }
 }
 

@@ -206,6 +206,8 @@ async fn a_protected_manifest_with_a_finalizer_is_kept_up_until_its_deletion_is_
     let going = json!({ "deletionTimestamp": "2026-11-25T12:00:00Z",
         "finalizers": ["postgres-operator.acid.zalan.do"] });
     let manifest_now = Arc::new(manifest("uid-1", &going));
+    let set = object("statefulsets", "acid-main", &json!({}));
+    fill(&context.caches.stateful_sets, vec![super::of(set.1)]);
     assert!(of(&context, &id(), Some(&manifest_now)).is_none(), "a cluster like any other");
     let mut meant = going;
     meant["annotations"] = json!({ "delete-clustername": "acid-main" });
@@ -214,6 +216,23 @@ async fn a_protected_manifest_with_a_finalizer_is_kept_up_until_its_deletion_is_
     // What has begun goes on: the day of an annotation may be over.
     fill(&context.caches.services, vec![super::tombstone("/uid-1")]);
     assert!(matches!(of(&context, &id(), Some(&manifest_now)), Some(Deletion::Finalizing(_))));
+}
+
+/// The operator was started anew, and does not remember that the end was reached.
+#[tokio::test]
+async fn nothing_is_made_for_a_manifest_that_goes_whose_cluster_is_gone() {
+    let mut config = configured();
+    config.deletion.delete_annotation_name_key = Some("delete-clustername".to_owned());
+    let going = json!({ "deletionTimestamp": "2026-11-25T12:00:00Z",
+        "finalizers": ["foregroundDeletion"] });
+    let going = Arc::new(manifest("uid-1", &going));
+    let context = Store::default().api().context(config, None);
+    // A Secret may be left of it.
+    let secret = object("secrets", "app.acid-main.credentials", &json!({}));
+    fill(&context.caches.secrets, vec![super::of(secret.1)]);
+    assert!(matches!(of(&context, &id(), Some(&going)), Some(Deletion::Over)));
+    fill(&context.caches.pods, vec![super::of(object("pods", "acid-main-0", &json!({})).1)]);
+    assert!(of(&context, &id(), Some(&going)).is_none(), "its pods run, and it is kept up");
 }
 
 #[tokio::test]

@@ -29,8 +29,9 @@ fn role(name: &str) -> RoleName {
     RoleName::from_catalog(name.to_owned())
 }
 
-fn users(all: &[(&str, &str)]) -> BTreeMap<RoleName, RoleName> {
-    all.iter().map(|(base, user)| (role(base), role(user))).collect()
+fn users(all: &[(&str, &str)]) -> BTreeMap<RoleName, Current> {
+    let current = |user| Current { username: role(user), own_until: None };
+    all.iter().map(|(base, user)| (role(base), current(user))).collect()
 }
 
 fn member(name: &str, comment: &str) -> Member {
@@ -69,7 +70,7 @@ const OURS: &str = "teams-sync: static roles=foo rotated-from=foo since=2025-01-
 
 fn dropped(
     members: &[Member],
-    users: &BTreeMap<RoleName, RoleName>,
+    users: &BTreeMap<RoleName, Current>,
     desired: &Desired,
 ) -> Vec<String> {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
@@ -105,10 +106,70 @@ fn who_is_asked_for_disputed_or_the_user_of_the_secret_stays() {
 }
 
 #[test]
-fn the_first_password_of_a_role_goes_with_the_first_user_of_a_former_one() {
+fn nobody_is_dropped_while_the_user_of_the_secret_cannot_log_in() {
     let former = member("foo250101", OURS);
-    let rotated = statement(&former, &users(&[("foo", "foo261125")]));
+    let users = users(&[("foo", "foo261125")]);
+    let in_use = |of: &str, user: &str| BTreeSet::from([(of.to_owned(), user.to_owned())]);
+    // She was not made; or is another role's; or it is the role itself who can.
+    for other in [BTreeSet::new(), in_use("bar", "foo261125"), in_use("foo", "foo")] {
+        let (gone, told) = apart(vec![&former], &other, &users);
+        assert!(gone.is_empty(), "{other:?}");
+        let told = told.first().unwrap();
+        assert!(told.contains("of foo stay: its Secret is for foo261125"), "{told}");
+    }
+    let (gone, told) = apart(vec![&former], &in_use("foo", "foo261125"), &users);
+    assert_eq!((gone.len(), told.len()), (1, 0));
+    assert!(apart(Vec::new(), &BTreeSet::new(), &users).1.is_empty(), "nothing was to be dropped");
+}
+
+#[test]
+fn a_role_of_whose_user_something_failed_or_waits_is_left_until_it_is_done() {
+    let users = users(&[("bar", "bar261125"), ("foo", "foo261125")]);
+    let (failed, other) = (role("foo261125"), role("bar"));
+    let left = settled(users, [&failed, &other].into_iter());
+    assert_eq!(left.keys().collect::<Vec<_>>(), [&role("bar")]);
+}
+
+#[test]
+fn the_server_is_asked_who_can_log_in_of_those_whom_the_secrets_are_for() {
+    let query = query(&users(&[("foo", "foo261125"), ("o'k", "o'k")]), "zalandos");
+    let asks = "where base.rolname in ('foo', 'o''k') and own.rolname in ('foo261125', 'o''k') \
+                and own.rolcanlogin";
+    assert!(query.contains(asks), "{query}");
+}
+
+/// What happens to the password of `foo` itself when a user of 2025 is dropped.
+fn own_password(user: &str, own_until: Option<&str>) -> Own {
+    let own_until = own_until.map(|text| text.parse().unwrap());
+    let current = Current { username: role(user), own_until };
+    let users = BTreeMap::from([(role("foo"), current)]);
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    own(&member("foo250101", OURS), &users, &vectors::config(), now)
+}
+
+#[test]
+fn the_first_password_of_a_role_goes_with_the_first_user_of_a_former_one() {
+    let own = own_password("foo261125", Some("2025-01-01T00:00:00Z"));
+    let rotated = statement(&member("foo250101", OURS), own);
     assert_eq!(rotated, "drop role \"foo250101\"; alter role \"foo\" password null");
-    let switched_off = statement(&former, &users(&[("foo", "foo")]));
-    assert_eq!(switched_off, "drop role \"foo250101\"", "its Secret holds that password");
+}
+
+#[test]
+fn the_password_that_a_role_had_itself_not_long_ago_stays_whichever_user_goes() {
+    // Its rotation was switched off, and began anew in September.
+    let own = own_password("foo260901", Some("2026-09-01T00:00:00Z"));
+    assert_eq!(own, Own::Stays);
+    assert_eq!(statement(&member("foo250101", OURS), own), "drop role \"foo250101\"");
+    let in_its_secret = own_password("foo", Some("2025-01-01T00:00:00Z"));
+    assert_eq!(in_its_secret, Own::Stays);
+}
+
+#[test]
+fn a_password_of_which_nobody_noted_how_old_it_is_stays_and_is_told_of() {
+    let own = own_password("foo261125", None);
+    let former = member("foo250101", OURS);
+    assert_eq!(statement(&former, own), "drop role \"foo250101\"");
+    assert!(
+        line(&former, own).contains("stays, for the annotation acid.zalan.do/own-password-until")
+    );
 }

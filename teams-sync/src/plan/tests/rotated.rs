@@ -47,9 +47,56 @@ fn it_is_noted_whose_user_somebody_is() {
 
 #[test]
 fn a_user_of_a_former_password_is_left_as_it_is_with_its_record() {
+    let plan = planned_with(&with(None), &on_15([foo(), user()]), &keeping());
+    assert!(plan.is_empty() && plan.out.is_empty(), "{:?}", lines(&plan));
+}
+
+#[test]
+fn where_nobody_rotates_a_user_of_a_former_password_is_out_like_any_declared_role() {
+    let plan = planned_with(&with(None), &on_15([foo(), user()]), &style());
+    assert_eq!(plan.out, [name("foo261101")].into());
+    assert!(lines(&plan).contains(&"alter foo261101: NOLOGIN".to_owned()), "{:?}", lines(&plan));
+}
+
+/// Whoever may create roles may comment on them again and again until her own removal.
+#[test]
+fn a_comment_that_names_a_rotation_keeps_no_person_and_no_robot_in() {
+    let eve = |kind: &str| {
+        let comment = format!("teams-sync: {kind} teams=former rotated-from=foo");
+        role("eve").login().managed().member_of("users").member_of("foo").comment(&comment)
+    };
+    let robot = role("foo261101")
+        .login()
+        .managed()
+        .member_of("foo")
+        .comment("teams-sync: robot rotated-from=foo");
+    let dated = role("foo261101").login().managed().member_of("foo").member_of("users");
     for style in [style(), keeping()] {
-        let plan = planned_with(&with(None), &on_15([foo(), user()]), &style);
-        assert!(plan.is_empty() && plan.out.is_empty(), "{:?}", lines(&plan));
+        for forged in
+            [eve("person"), eve("robot"), eve("static"), robot.clone(), dated.clone().comment(OURS)]
+        {
+            let own = forged.name().clone();
+            let plan = planned_with(&with(None), &on_15([foo(), forged]), &style);
+            assert_eq!(plan.out, [own.clone()].into(), "{:?}", lines(&plan));
+            let off = format!("alter {own}: NOLOGIN");
+            assert!(lines(&plan).contains(&off), "{:?}", lines(&plan));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_user_of_that_role_is_let_go_like_any_declared_role() {
+    for other in [
+        role("eve").login().managed().member_of("foo").comment(OURS),
+        role("foo2611").login().managed().member_of("foo").comment(OURS),
+        role("foo26110x").login().managed().member_of("foo").comment(OURS),
+        role("foo261101").login().managed().member_of("reporting").comment(OURS),
+    ] {
+        let lines = lines_of(&with(None), &on_15([foo(), other]), &keeping());
+        assert!(
+            lines.iter().any(|line| line.starts_with("revoke teams_sync_managed")),
+            "{lines:?}"
+        );
     }
 }
 
@@ -63,6 +110,8 @@ fn a_role_that_no_rotation_made_does_not_become_the_user_of_the_day() {
         byhand().managed().member_of("foo").comment("teams-sync: person teams=acid"),
         byhand().managed().member_of("foo").comment("teams-sync: robot"),
         byhand().managed().member_of("foo").comment(other),
+        byhand().managed().member_of("foo").comment("teams-sync: person rotated-from=foo"),
+        byhand().managed().member_of("foo").member_of("users").comment(OURS),
     ] {
         let plan = planned_with(&with(Some("foo261125")), &on_15([foo(), foreign]), &keeping());
         assert!(plan.is_empty(), "{:?}", lines(&plan));
