@@ -35,5 +35,6 @@ pub mod stages;
 pub mod tell;
 #[cfg(test)]
 mod testing;
+pub mod upgrade;
 pub mod validate;
 pub mod windows;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::ClusterId;
 use crate::report::Picture;
 use crate::stages::HandOver;
+use crate::upgrade;
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -37,6 +38,8 @@ pub struct Known {
     pub teams: BTreeSet<String>,
     /// How it goes with a primary whose pod is about to go.
     pub hand_over: HandOver,
+    /// What is known of its major version.
+    pub upgrade: upgrade::Known,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

@@ -13,7 +13,9 @@ use crate::controller::queue::{Ended, Why};
 use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
-use crate::stages::{backup, pod_annotations, pods, resources, rotation, secrets, stateful_set};
+use crate::stages::{
+    backup, pod_annotations, pods, resources, rotation, secrets, stateful_set, upgrade,
+};
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -67,6 +69,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let pods = pods::look(context, &config, cluster);
+    let version = upgrade::run(context, &config, &manifest, cluster).await;
+    let version_again = version.as_ref().and_then(|looked| looked.again);
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -82,6 +86,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Template, pods.template),
         ];
         picture.found(cluster.generation, found);
+        let version = version.map(|looked| (Stage::Version, looked.finding));
+        picture.found(cluster.generation, version);
         picture.found(cluster.generation, backup.map(|found| (Stage::LogicalBackup, found)));
         is_new
     });
@@ -93,7 +99,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets, Stage::LogicalBackup]
+        [Stage::Resources, Stage::Secrets, Stage::LogicalBackup, Stage::Version]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
@@ -103,6 +109,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     }
     // What it waits for is nothing that tells us.
     let again = if waits { config.operation.resource_check_interval } else { resync };
+    let again = version_again.map_or(again, |version| again.min(version));
     Ended::Well { again }
 }
 

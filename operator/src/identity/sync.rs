@@ -19,6 +19,7 @@ use crate::controller::queue::Ended;
 use crate::databases;
 use crate::deletion;
 use crate::report::{Finding, Outcome, Stage};
+use crate::stages::upgrade;
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -98,6 +99,10 @@ async fn look(
     let cluster = &accepted.cluster;
     if let Some((reason, text)) = off(config, cluster) {
         return judge::all(&Finding::off(reason, text));
+    }
+    if upgrade::runs(context, manifest, cluster) {
+        let text = "the script of a major upgrade runs, and the server with it";
+        return judge::all(&Finding::waiting("UpgradeRuns", text));
     }
     let primary = match primary(context, config, cluster).await {
         Ok(primary) => primary,

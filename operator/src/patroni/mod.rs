@@ -11,6 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
+mod server;
+
+pub use server::{Program, Server};
+
 /// Patroni's REST API in every pod.
 pub const PORT: u16 = 8008;
 /// A switchover answers when it is done, which takes up to a few loops of Patroni.

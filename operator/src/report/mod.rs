@@ -26,10 +26,12 @@ pub enum Stage {
     HumanAccess,
     /// Only where a manifest asks for backups, or did.
     LogicalBackup,
+    /// Only where there is a server to ask.
+    Version,
 }
 
 impl Stage {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
@@ -38,6 +40,7 @@ impl Stage {
         Self::Databases,
         Self::HumanAccess,
         Self::LogicalBackup,
+        Self::Version,
     ];
 
     /// The type of its condition.
@@ -51,6 +54,7 @@ impl Stage {
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
             Self::LogicalBackup => "LogicalBackupReady",
+            Self::Version => "VersionUpToDate",
         }
     }
 }

@@ -10,5 +10,6 @@ pub mod resources;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
+pub mod upgrade;
 
 pub use hand_over::HandOver;

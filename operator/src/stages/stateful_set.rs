@@ -12,6 +12,7 @@ use kube::Api;
 use tokio::time::Instant;
 
 use super::hand_over::before_fewer;
+use super::upgrade;
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
@@ -30,6 +31,10 @@ pub async fn run(
     manifest: &Postgresql,
     cluster: &Cluster,
 ) -> Finding {
+    if upgrade::runs(context, manifest, cluster) {
+        let text = "nothing is changed while the script of a major upgrade runs";
+        return Finding::waiting("UpgradeRuns", text);
+    }
     // Pods without the passwords that they are made of would only fail. Other Secrets are no
     // reason to wait.
     let missing = missing_secrets(context, config, cluster);
@@ -43,13 +48,20 @@ pub async fn run(
         Err(Missing::Error(error)) => return Finding::failed("ApplyFailed", error.to_string()),
     };
     context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
+    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    let mut cluster = cluster.clone();
+    let (version, _told_by_another_stage) =
+        upgrade::for_pods(context, config, &cluster, live.as_deref()).await;
+    if let Some(version) = version {
+        cluster.spec.postgresql.version = version.to_string();
+    }
+    let cluster = &cluster;
     let (mut wanted, notices) = stateful_set(cluster, config, &facts);
     // Once for each manifest, or every look at it would be an event.
     let is_new = manifest.status["observedGeneration"].as_i64() != manifest.metadata.generation;
     for notice in notices.into_iter().filter(|_| is_new) {
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
-    let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     let now = live.as_deref().and_then(replicas);
     let held =

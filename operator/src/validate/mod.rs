@@ -17,7 +17,7 @@ use crate::databases::{
     BadName, DatabaseName, ExtensionName, Prepared, PreparedSchema, SchemaName, Wanted,
 };
 use crate::roles::{self, ManifestRoles};
-use crate::windows;
+use crate::{upgrade, windows};
 
 /// What a manifest asks for and gets not, or not as it says.
 pub fn notes(cluster: &Cluster, config: &Config) -> Vec<String> {
@@ -39,7 +39,9 @@ pub struct Accepted {
 pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, FieldError> {
     let missing = || FieldError::new("metadata.name", "the object has no name or namespace");
     let id = ClusterId::of(manifest).ok_or_else(missing)?;
-    let spec = manifest.parsed()?;
+    let mut spec = manifest.parsed()?;
+    // All that is made is made for the version that the cluster is to have.
+    spec.postgresql.version = upgrade::version::wanted(&spec.postgresql.version, config);
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;

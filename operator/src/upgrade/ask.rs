@@ -1,0 +1,87 @@
+//! Which versions servers have, as Patroni says in each pod.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::plan::{self, Member};
+use super::version;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::patroni::{Patroni, Server};
+use crate::stages::pods::{is_ready, primary_of};
+
+/// The annotation of a pod that is to be made anew.
+const MARK: &str = "zalando-postgres-operator-rolling-update-required";
+/// A look at a cluster is not held up for longer.
+const LONGEST: Duration = Duration::from_secs(3);
+
+/// The major version of the primary, as it is or as it was seen last.
+pub async fn known(context: &Context, config: &Config, cluster: &Cluster) -> Option<u32> {
+    let seen = context.memory.with(&cluster.id, |known| known.upgrade.running);
+    match seen {
+        Some(seen) => Some(seen),
+        None => primary(context, config, cluster).await.as_ref().and_then(Server::major),
+    }
+}
+
+/// What the primary says of itself now.
+pub async fn primary(context: &Context, config: &Config, cluster: &Cluster) -> Option<Server> {
+    let primary = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+    let server = patroni(context, config, &primary)?.server().await.ok()?;
+    context.memory.with(&cluster.id, |known| known.upgrade.running = server.major());
+    Some(server)
+}
+
+/// All pods, and what their Patroni says.
+pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<plan::Pod> {
+    let pods = context.caches.pods.of(&cluster.id);
+    let asked = pods.iter().map(|pod| async move {
+        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
+        let server = match patroni(context, config, pod) {
+            Some(patroni) => patroni.server().await.ok(),
+            None => None,
+        };
+        plan::Pod {
+            name: pod.name_any(),
+            is_ready: is_ready(pod),
+            is_leaving: pod.metadata.deletion_timestamp.is_some()
+                || pod.annotations().get(MARK).is_some_and(|value| value == "true"),
+            made_for: version::of_pod(containers.unwrap_or_default()),
+            server: server.map(|server| plan::Server {
+                runs: server.state == "running",
+                is_primary: server.is_primary(),
+                version: server.major(),
+            }),
+        }
+    });
+    futures_util::future::join_all(asked).await
+}
+
+/// Who is in the cluster, as its primary says.
+pub async fn members(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    primary: &Server,
+) -> Option<Vec<Member>> {
+    let pod = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+    let all = patroni(context, config, &pod)?.members().await.ok()?;
+    let streaming = if primary.tells_streaming() { "streaming" } else { "running" };
+    let member = |own: crate::patroni::Member| Member {
+        leads: ["leader", "master", "standby_leader"].contains(&own.role.as_str()),
+        streams: own.state == streaming,
+        lag: own.lag.as_u64(),
+        name: own.name,
+    };
+    Some(all.members.into_iter().map(member).collect())
+}
+
+fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse::<IpAddr>().ok()?;
+    let patience = config.operation.patroni_api_check_timeout.min(LONGEST);
+    Some(Patroni::new(context.http.clone(), address, patience))
+}
