@@ -31,6 +31,7 @@ mod key_sets;
 mod login;
 mod names;
 mod node_agent;
+mod operator_clone;
 mod operator_cluster;
 mod operator_configuration;
 mod operator_databases;
