@@ -30,13 +30,13 @@ fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
     world.platform.wait_for_phase(CLUSTER, "Running");
     let status = world.platform.status(CLUSTER);
     assert_eq!(status["people"]["count"], 1, "{status:#}");
-    what_needs_a_restart_waits(&world);
+    a_pause_keeps_pods_as_they_are(&world);
     the_primary_hands_over_before_its_pod_goes(&world);
     let operator = world.operator.take().expect("it runs");
     assert_eq!(operator.stop().code, Some(0));
 }
 
-fn what_needs_a_restart_waits(world: &Cloud) {
+fn a_pause_keeps_pods_as_they_are(world: &Cloud) {
     let pods = || {
         let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
         pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
@@ -46,8 +46,9 @@ fn what_needs_a_restart_waits(world: &Cloud) {
     assert_eq!(pods(), before, "nobody restarts them");
     let mut other = minimal(&world.platform.namespace);
     other["spec"]["dockerImage"] = json!("registry.example.com/spilo-15:3.1");
+    other["metadata"]["annotations"] = json!({ "acid.zalan.do/pause": "true" });
     world.platform.kube.try_apply(&other).expect("it is accepted");
-    let wanted = ("False", "RestartPending");
+    let wanted = ("False", "Paused");
     let said = world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", wanted);
     assert!(said.contains("image") && said.contains("spilo-15:3.1"), "{said}");
     assert_eq!(pods(), before, "nobody restarts them");

@@ -32,6 +32,7 @@ const FOREIGN: [&str; 3] = ["default", "kube-root-ca.crt", "postgres-operator"];
 /// Nothing in it leaves something behind when it changes.
 fn any_spec(random: &mut Random) -> Value {
     let zone = ["a", "b", "c"][random.below(3)];
+    let size = ["1Gi", "1500Mi"][random.below(2)];
     let mut spec = json!({
         "numberOfInstances": random.below(3),
         "enableMasterLoadBalancer": random.one_in(2),
@@ -40,6 +41,7 @@ fn any_spec(random: &mut Random) -> Value {
         "podAnnotations": { "example.com/zone": zone },
         "users": { "app": [], "app_owner": ["createdb"] },
         "databases": { "orders": "app_owner" },
+        "volume": { "size": size },
     });
     if random.one_in(2) {
         spec["allowedSourceRanges"] = json!(["10.0.0.0/8"]);

@@ -19,12 +19,14 @@ use crate::controller::seen::Seen;
 use crate::events::Events;
 use crate::identity::Identity;
 use crate::memory::Memory;
+use crate::nodes::Nodes;
 use crate::report::News;
 
 /// Shared by all workers.
 pub struct Context {
     pub client: Client,
     pub caches: Caches,
+    pub nodes: Nodes,
     pub events: Events,
     /// For Patroni.
     pub http: reqwest::Client,
@@ -72,6 +74,7 @@ impl Context {
             .build()?;
         Ok(Self {
             caches: Caches::new(&config.labels, Arc::clone(&lasting.manifests)),
+            nodes: Nodes::default(),
             events: Events::new(client.clone(), instance),
             client,
             http,

@@ -1,7 +1,7 @@
 //! What was found out about each cluster since this process started. Losing it costs another
 //! look, and nothing else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +9,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
-use crate::report::Picture;
-use crate::stages::HandOver;
+use crate::databases::pooler::Lookup;
+use crate::report::{Finding, Picture};
+use crate::stages::volumes::Refusal;
+use crate::stages::{PatroniConfig, Rolling};
+use crate::switchover::Switchover;
 use crate::upgrade;
 use crate::validate::Accepted;
 
@@ -36,10 +39,18 @@ pub struct Known {
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.
     pub teams: BTreeSet<String>,
-    /// How it goes with a primary whose pod is about to go.
-    pub hand_over: HandOver,
+    /// How it goes with a primary that hands over.
+    pub switchover: Switchover,
+    /// How it goes with pods that are made anew.
+    pub rolling: Rolling,
+    /// How it goes with Patroni's settings.
+    pub patroni_config: PatroniConfig,
     /// What is known of its major version.
     pub upgrade: upgrade::Known,
+    /// Claims for which the API server took no larger size.
+    pub refused_growth: BTreeMap<String, Refusal>,
+    /// What a pooler asks in the databases, and what came of it when they were looked at last.
+    pub lookup: Option<(Lookup, Finding)>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.

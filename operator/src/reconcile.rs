@@ -14,7 +14,8 @@ use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
 use crate::stages::{
-    backup, pod_annotations, pods, resources, rotation, secrets, stateful_set, upgrade,
+    backup, patroni_config, pod_annotations, pods, pooler, resources, rolling, rotation, secrets,
+    stateful_set, upgrade, volumes,
 };
 use crate::tell;
 use crate::validate::{Accepted, validate};
@@ -47,6 +48,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     notes.extend(crate::validate::notes(&accepted.cluster, &config));
     notes.extend(stateful_set::missing_source(context, &config, &accepted.cluster));
     notes.extend(context.identity.notes(&accepted, &config));
+    notes.extend(crate::patroni::pause_complaint(&manifest));
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
@@ -60,7 +62,11 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
     let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
     let secrets = worst([secrets, rotated]);
-    let workload = stateful_set::run(context, &config, &manifest, cluster).await;
+    let volumes = volumes::run(context, &config, &manifest, cluster).await;
+    let of_new = volumes.of_new;
+    let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
+    let fewer = workload.fewer;
+    let workload = workload.finding;
     let backup = backup::run(context, &config, &manifest, cluster).await;
     let waits = [Some(&workload), backup.as_ref()]
         .into_iter()
@@ -68,9 +74,18 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         .any(|finding| finding.outcome == Outcome::Waiting);
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
+    let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
-    let version = upgrade::run(context, &config, &manifest, cluster).await;
+    let rolls = rolled.finding.outcome != Outcome::Done;
+    let version = upgrade::run(context, &config, &manifest, cluster, rolls).await;
     let version_again = version.as_ref().and_then(|looked| looked.again);
+    patroni_config::run(context, &config, &manifest, cluster);
+    let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
+    let optional = [
+        poolers.map(|finding| (Stage::Pooler, finding)),
+        backup.map(|finding| (Stage::LogicalBackup, finding)),
+        version.map(|looked| (Stage::Version, looked.finding)),
+    ];
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -83,12 +98,10 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             ),
             (Stage::Secrets, secrets),
             (Stage::Pods, pods.ready),
-            (Stage::Template, pods.template),
+            (Stage::Template, rolled.finding),
+            (Stage::Volumes, volumes.finding),
         ];
-        picture.found(cluster.generation, found);
-        let version = version.map(|looked| (Stage::Version, looked.finding));
-        picture.found(cluster.generation, version);
-        picture.found(cluster.generation, backup.map(|found| (Stage::LogicalBackup, found)));
+        picture.found(cluster.generation, found.into_iter().chain(optional.into_iter().flatten()));
         is_new
     });
     if pods.has_primary {
@@ -99,18 +112,19 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets, Stage::LogicalBackup, Stage::Version]
+        [Stage::Resources, Stage::Secrets, Stage::Pooler, Stage::LogicalBackup, Stage::Version]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
     let resync = config.operation.resync_period;
-    if failed || written.is_err() {
+    if failed || written.is_err() || volumes.is_to_be_tried_again {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     // What it waits for is nothing that tells us.
-    let again = if waits { config.operation.resource_check_interval } else { resync };
-    let again = version_again.map_or(again, |version| again.min(version));
-    Ended::Well { again }
+    let check = waits.then_some(config.operation.resource_check_interval);
+    let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
+    let sooner = [check, grows, rolled.again, version_again].into_iter().flatten();
+    Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.

@@ -1,13 +1,13 @@
 //! Writing the status of a cluster, and telling of its turns: only when something is new.
 
 use jiff::Timestamp;
-use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::admin::{ClusterFacts, Objects, RoleSync};
 use crate::api::postgresql::Postgresql;
-use crate::api::status::PostgresStatus;
+use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::api::{GROUP, VERSION};
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
@@ -21,14 +21,39 @@ use crate::report;
 /// # Errors
 /// What the API server has against it; a manifest that is gone is none.
 pub async fn status(context: &Context, manifest: &Postgresql) -> Result<(), ApplyError> {
-    let Some(id) = ClusterId::of(manifest) else { return Ok(()) };
+    changed(context, manifest, |_| {}).await.map(drop)
+}
+
+/// The same, with something else that is to be remembered of Patroni's settings. When this is
+/// done, the API server knows it.
+///
+/// # Errors
+/// What the API server has against it; or the manifest is gone.
+pub async fn patroni(
+    context: &Context,
+    manifest: &Postgresql,
+    change: impl FnOnce(&mut PatroniStatus),
+) -> Result<(), ApplyError> {
+    let gone = || ApplyError::new("postgresql", &manifest.name_any(), "it is gone, or another one");
+    let written = changed(context, manifest, |status| change(&mut status.patroni)).await?;
+    written.ok_or_else(gone)
+}
+
+/// `None`: there is no such manifest any more.
+async fn changed(
+    context: &Context,
+    manifest: &Postgresql,
+    change: impl FnOnce(&mut PostgresStatus),
+) -> Result<Option<()>, ApplyError> {
+    let Some(id) = ClusterId::of(manifest) else { return Ok(None) };
     let writing = context.memory.with(&id, |known| known.writing.clone());
     let _one_at_a_time = writing.lock().await;
     // Somebody may have written since we were given it.
-    let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(()) };
+    let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(None) };
     let picture = context.memory.with(&id, |known| known.picture.clone());
     let before = known(&manifest.status);
-    let after = report::status(&before, &picture, Timestamp::now());
+    let mut after = report::status(&before, &picture, Timestamp::now());
+    change(&mut after);
     for (stage, finding) in &picture.findings {
         if finding.outcome == report::Outcome::Failed {
             context.board.stage_failed(stage.condition());
@@ -47,16 +72,17 @@ pub async fn status(context: &Context, manifest: &Postgresql) -> Result<(), Appl
         },
     );
     if !report::is_new(&before, &after) && manifest.status.is_object() {
-        return Ok(());
+        return Ok(Some(()));
     }
     let written = write(context, &id, &manifest, &after).await?;
+    let is_written = written.is_some();
     if let Some(written) = written {
         context.caches.manifests.wrote(written);
     }
     if let Some(news) = report::news(&before, &after, &picture) {
         context.tell(&manifest, &news);
     }
-    Ok(())
+    Ok(is_written.then_some(()))
 }
 
 async fn write(

@@ -34,6 +34,11 @@ pub struct Cloud {
 impl Cloud {
     /// With these keys of the configuration above what a cloud needs.
     pub fn new(settings: &[(&str, &str)]) -> Self {
+        Self::on(Settings::default().nodes, settings)
+    }
+
+    /// The same, where pods can be on these nodes only.
+    pub fn on(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
         let plane = ControlPlane::shared();
         let network = Arc::clone(plane.network());
         let authority = Authority::new();
@@ -44,7 +49,7 @@ impl Cloud {
         let hosts = BTreeMap::from([(HOST.to_owned(), address)]);
         let agent = NodeAgent::with(
             plane,
-            Settings { authority: authority.pem(), hosts, ..Settings::default() },
+            Settings { authority: authority.pem(), hosts, nodes, ..Settings::default() },
         );
         let namespace = agent.namespace();
         let platform = Platform::on(plane, &namespace);

@@ -88,8 +88,7 @@ pub struct PostgresSpec {
     pub standby: Option<Standby>,
     pub enable_connection_pooler: Option<bool>,
     pub enable_replica_connection_pooler: Option<bool>,
-    /// Not ours yet.
-    pub connection_pooler: Option<Value>,
+    pub connection_pooler: Option<ConnectionPooler>,
     pub enable_logical_backup: Option<bool>,
     pub logical_backup_schedule: Option<String>,
     pub logical_backup_retention: Option<String>,
@@ -250,6 +249,21 @@ pub struct AdditionalVolume {
     #[serde(default, deserialize_with = "null_is_default")]
     pub target_containers: Vec<String>,
     pub volume_source: k8s_openapi::api::core::v1::Volume,
+}
+
+/// What is not said is as the configuration has it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionPooler {
+    pub number_of_instances: Option<i32>,
+    pub schema: Option<String>,
+    pub user: Option<String>,
+    pub mode: Option<String>,
+    pub docker_image: Option<String>,
+    /// Of all instances together, to each database.
+    #[serde(rename = "maxDBConnections")]
+    pub max_db_connections: Option<i32>,
+    pub resources: Option<Resources>,
 }
 
 /// `clone`.

@@ -1,7 +1,7 @@
 //! The status of a `postgresql`: one word as the reference writes it, and conditions that say
 //! what it stands for. Constructors only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,58 @@ pub struct PostgresStatus {
     /// What the last dry run of the roles would do; annotation `acid.zalan.do/role-sync: plan`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_plan: Option<RolePlanStatus>,
+    #[serde(default, skip_serializing_if = "PatroniStatus::is_empty")]
+    pub patroni: PatroniStatus,
+}
+
+/// What of Patroni's settings is ours: whatever this manifest has asked for. Only that is ever
+/// taken away again, so it is written down before Patroni is told.
+///
+/// It stands in the status, not in an annotation: only the operator writes there. Whoever replaces
+/// a manifest, or compares it with one in a repository, neither loses nor sees it; and like the
+/// manifest that it speaks of, it is gone with it. With a new manifest of the same name nothing is
+/// taken away that it has not asked for itself.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PatroniStatus {
+    /// `ttl` and its like.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub settings: BTreeSet<String>,
+    /// Of PostgreSQL.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub parameters: BTreeSet<String>,
+    /// Replication slots.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub slots: BTreeSet<String>,
+    /// The pause is ours; somebody else's is not ended by us.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pause: bool,
+    /// It was made a standby cluster by its manifest, and is not promoted yet.
+    #[serde(skip_serializing_if = "is_false")]
+    pub standby: bool,
+    /// Pod -> what it was restarted for last, as long as Patroni says that a restart is pending.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub restarts: BTreeMap<String, RestartStatus>,
+}
+
+impl PatroniStatus {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One restart that did not end what it was for.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestartStatus {
+    /// Parameters with their values before and after.
+    pub reason: String,
+    pub times: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// `PostgresClusterStatus`.

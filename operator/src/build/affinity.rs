@@ -44,15 +44,15 @@ pub(super) fn node_affinity(said: Option<&NodeAffinity>, pods: &Pods) -> Option<
     match required {
         None => *required = Some(NodeSelector { node_selector_terms: vec![term(ready)] }),
         Some(required) => match pods.node_readiness_label_merge {
-            Merge::Or => required.node_selector_terms.push(term(ready)),
             // Fields of a manifest's term are lost here, as in pods of the reference.
-            Merge::And => {
+            Merge::And if !required.node_selector_terms.is_empty() => {
                 for own in &mut required.node_selector_terms {
                     let mut expressions = own.match_expressions.take().unwrap_or_default();
                     expressions.extend(ready.iter().cloned());
                     *own = term(expressions);
                 }
             }
+            Merge::Or | Merge::And => required.node_selector_terms.push(term(ready)),
         },
     }
     Some(all)

@@ -13,6 +13,7 @@ pub mod names;
 pub mod namespace;
 pub mod patroni;
 pub mod pod;
+pub mod pooler;
 pub mod probes;
 pub mod resources;
 pub mod service;
@@ -22,5 +23,5 @@ pub mod statefulset;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 pub mod volumes;

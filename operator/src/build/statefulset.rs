@@ -66,8 +66,11 @@ fn retention(config: &Config) -> StatefulSetPersistentVolumeClaimRetentionPolicy
     }
 }
 
-/// Annotations of the manifest that a downscaler reads on the StatefulSet.
-fn downscaler_annotations(cluster: &Cluster, config: &Config) -> BTreeMap<String, String> {
+/// Annotations of the manifest that a downscaler reads on what has replicas.
+pub(super) fn downscaler_annotations(
+    cluster: &Cluster,
+    config: &Config,
+) -> BTreeMap<String, String> {
     let patterns: Vec<_> = config
         .labels
         .downscaler_annotations

@@ -169,6 +169,16 @@ fn tls_volumes(tls: &Tls) -> Vec<AdditionalVolume> {
     all
 }
 
+/// The manifest's certificates for a pod without a database: volumes and their mounts.
+pub(super) fn certificates(spec: &PostgresSpec) -> (Vec<Volume>, Vec<VolumeMount>) {
+    let all = tls(spec).map(tls_volumes).unwrap_or_default().into_iter();
+    all.map(|one| {
+        let mount = mount(&one.name, &one.mount_path);
+        (Volume { name: one.name, ..one.volume_source }, mount)
+    })
+    .unzip()
+}
+
 /// What each pod's data lies on.
 pub fn claim(cluster: &Cluster, config: &Config) -> PersistentVolumeClaim {
     let volume = &cluster.spec.volume;

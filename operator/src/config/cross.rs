@@ -10,10 +10,14 @@ use super::Config;
 /// One thing that has to hold: the keys it is about, the first of which is blamed.
 type Fit = (&'static [&'static str], fn(&Config) -> Option<String>);
 
-const FITS: [Fit; 12] = [
+const FITS: [Fit; 13] = [
     (&["min_instances", "max_instances"], instances),
     (&["super_username", "replication_username"], system_users),
     (&["pam_role_name", "super_username", "replication_username"], role_of_people),
+    (
+        &["connection_pooler_user", "super_username", "replication_username", "pam_role_name"],
+        pooler,
+    ),
     (&["role_deletion_suffix", "enable_team_member_deprecation"], suffix),
     (&["password_rotation_interval", "enable_password_rotation"], rotation),
     (&["pod_role_label", "cluster_name_label", "cluster_labels"], labels),
@@ -58,6 +62,17 @@ fn role_of_people(config: &Config) -> Option<String> {
         .then(|| {
             "all people would be members of a role of the system; write one of their own".to_owned()
         })
+}
+
+fn pooler(config: &Config) -> Option<String> {
+    let (identity, user) = (&config.identity, &config.poolers.user);
+    let taken = [
+        ("super_username", &identity.super_username),
+        ("replication_username", &identity.replication_username),
+        ("pam_role_name", &identity.pam_role_name),
+    ];
+    let (key, _) = taken.into_iter().find(|(_, name)| *name == user)?;
+    Some(format!("it is {key}, too: poolers have a role of their own, with no other rights"))
 }
 
 fn suffix(config: &Config) -> Option<String> {

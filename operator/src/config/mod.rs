@@ -32,6 +32,7 @@ pub use backup::{Backup, Upgrade};
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{Environment, Loaded, from_config_map, from_operator_configuration};
 pub use show::{changes, needs_restart, redacted};
+pub(crate) use syntax::{image, one_of_pool_modes, pooler_schema, pooler_user};
 
 /// `[ns/]name`.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -72,6 +73,7 @@ pub struct Config {
     pub deletion: Deletion,
     pub backup: Backup,
     pub upgrade: Upgrade,
+    pub poolers: Poolers,
     /// What was set and is not used.
     pub unused: Unused,
 }
@@ -238,6 +240,10 @@ pub struct Services {
     pub enable_replica_load_balancer: bool,
     pub enable_master_node_port: bool,
     pub enable_replica_node_port: bool,
+    pub enable_master_pooler_load_balancer: bool,
+    pub enable_replica_pooler_load_balancer: bool,
+    pub enable_master_pooler_node_port: bool,
+    pub enable_replica_pooler_node_port: bool,
     pub custom_service_annotations: BTreeMap<String, String>,
     pub external_traffic_policy: String,
     pub db_hosted_zone: String,
@@ -352,6 +358,24 @@ impl fmt::Debug for Sidecars {
             .field("scalyr_image", &self.scalyr_image)
             .finish_non_exhaustive()
     }
+}
+
+/// Connection poolers, where a manifest says nothing of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Poolers {
+    pub number_of_instances: i32,
+    pub schema: String,
+    pub user: String,
+    pub image: String,
+    /// `session` or `transaction`.
+    pub mode: String,
+    /// Of all instances together, to each database; 0 is nothing said.
+    pub max_db_connections: i32,
+    /// Kubernetes quantities, checked; `None` is not set.
+    pub default_cpu_request: Option<String>,
+    pub default_memory_request: Option<String>,
+    pub default_cpu_limit: Option<String>,
+    pub default_memory_limit: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

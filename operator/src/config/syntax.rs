@@ -155,7 +155,7 @@ pub(super) fn word(text: &str) -> Checked {
 }
 
 /// An image: as little as the runtime would refuse in any case.
-pub(super) fn image(text: &str) -> Checked {
+pub(crate) fn image(text: &str) -> Checked {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c));
     must(plain, "write an image such as registry.example.com/spilo-18:4.1-p2")
 }
@@ -245,6 +245,30 @@ pub(super) fn plain_role(text: &str) -> Checked {
         !RESERVED.contains(&text),
         "Spilo writes it into SQL without quotes, where it is a word of the language",
     )
+}
+
+/// The role of poolers. PgBouncer reads it from a file of its own kind.
+pub(crate) fn pooler_user(text: &str) -> Checked {
+    role(text)?;
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c));
+    must(plain, "use lower-case letters, digits, '_' and '-'")
+}
+
+/// The schema of the lookup function. PgBouncer is told it without quotes.
+pub(crate) fn pooler_schema(text: &str) -> Checked {
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    must(plain && text.len() <= 63, "use lower-case letters, digits and '_', at most 63")?;
+    let is_systems = text.starts_with("pg_") || text == "information_schema";
+    must(!is_systems, "PostgreSQL keeps that name for itself")?;
+    must(text != "public", "others make things in public; use a schema of its own")?;
+    must(!RESERVED.contains(&text), "PgBouncer asks without quotes, where it is a word of SQL")
+}
+
+/// What a pooler shares: the mode of PgBouncer.
+pub(crate) fn one_of_pool_modes(text: &str) -> Checked {
+    one_of(text, &["session", "transaction"])
 }
 
 /// Words that SQL takes for its own where a role would stand, and words of pg_hba.conf.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
@@ -28,6 +28,11 @@ pub struct Caches {
     pub budgets: Cache<PodDisruptionBudget>,
     pub secrets: Cache<Secret>,
     pub pods: Cache<Pod>,
+    /// They outlive their clusters, so that none of them tells that there is one.
+    pub claims: Cache<PersistentVolumeClaim>,
+    /// Of poolers. Without a right to list them, everything but poolers goes on.
+    pub deployments: Cache<Deployment>,
+    /// Of logical backups. Without a right to list them, everything but backups goes on.
     pub cron_jobs: Cache<CronJob>,
     /// By namespace and name of the object itself.
     pub teams: Cache<PostgresTeam>,
@@ -50,12 +55,14 @@ impl Caches {
             budgets: Cache::new(by_label(&label)),
             secrets: Cache::new(by_mark(&label)),
             pods: Cache::new(by_label(&label)),
+            claims: Cache::new(by_label(&label)),
+            deployments: Cache::new(by_label(&label)),
             cron_jobs: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
     }
 
-    /// Waits until all but the teams were listed.
+    /// Waits until all but the teams and poolers were listed.
     pub async fn filled(&self) {
         self.manifests.filled().await;
         self.stateful_sets.filled().await;
@@ -63,7 +70,7 @@ impl Caches {
         self.budgets.filled().await;
         self.secrets.filled().await;
         self.pods.filled().await;
-        self.cron_jobs.filled().await;
+        self.claims.filled().await;
     }
 
     pub fn are_filled(&self) -> bool {
@@ -79,7 +86,7 @@ impl Caches {
             ("PodDisruptionBudget", self.budgets.is_filled()),
             ("Secret", self.secrets.is_filled()),
             ("Pod", self.pods.is_filled()),
-            ("CronJob", self.cron_jobs.is_filled()),
+            ("PersistentVolumeClaim", self.claims.is_filled()),
         ];
         all.into_iter().filter(|(_, is_filled)| !is_filled).map(|(kind, _)| kind).collect()
     }
@@ -91,6 +98,7 @@ impl Caches {
         all.extend(self.secrets.clusters());
         all.extend(self.budgets.clusters());
         all.extend(self.pods.clusters());
+        all.extend(self.deployments.clusters());
         for known in self.manifests.clusters() {
             all.remove(&known);
         }
@@ -115,6 +123,7 @@ impl Caches {
             || !self.budgets.of(cluster).is_empty()
             || !self.secrets.of(cluster).is_empty()
             || !self.pods.of(cluster).is_empty()
+            || !self.deployments.of(cluster).is_empty()
     }
 }
 

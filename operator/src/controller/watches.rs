@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 
 use super::one::{api, follow};
 use super::triggers;
+use crate::build::pooler;
 use crate::context::Context;
+use crate::nodes;
 
 /// Follows everything but the manifests until the set is dropped. `namespace`: `None` is all.
 pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
@@ -16,6 +18,8 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     let labels = &config.labels.cluster_labels;
     let selector =
         labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+    let of_poolers = watcher::Config::default().labels(&pooler::selector(&config.labels));
+    let of_both = watcher::Config::default().labels(&pooler::selector_of_both(&config.labels));
     let ours = watcher::Config::default().labels(&selector);
     let all = watcher::Config::default();
     macro_rules! follow {
@@ -29,13 +33,17 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
         };
     }
     follow!(stateful_sets, "StatefulSet", ours, triggers::stateful_set);
-    follow!(services, "Service", ours, triggers::service);
+    follow!(services, "Service", of_both, triggers::service);
     follow!(budgets, "PodDisruptionBudget", ours, triggers::budget);
-    follow!(secrets, "Secret", ours, triggers::secret);
+    follow!(secrets, "Secret", of_both, triggers::secret);
     follow!(pods, "Pod", ours, triggers::pod);
+    follow!(claims, "PersistentVolumeClaim", ours, triggers::claim);
+    follow!(deployments, "Deployment", of_poolers, triggers::deployment);
     follow!(cron_jobs, "CronJob", ours, triggers::cron_job);
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }
+    let context = Arc::clone(context);
+    tasks.spawn(async move { nodes::follow(&context).await });
     tasks
 }

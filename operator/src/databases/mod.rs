@@ -15,6 +15,7 @@
 mod names;
 mod observed;
 mod plan;
+pub mod pooler;
 mod report;
 mod sql;
 mod sync;

@@ -18,7 +18,7 @@ use super::wanted::{Prepared, Wanted};
 
 /// What `ALTER DATABASE ... SET` could have changed for us. `session_authorization` is not among it,
 /// because the login itself decides that.
-const PINS: &str = "set role none;\n\
+pub(super) const PINS: &str = "set role none;\n\
      set search_path = pg_catalog, pg_temp;\n\
      set standard_conforming_strings = on;\n\
      set backslash_quote = safe_encoding;\n\
@@ -35,9 +35,9 @@ const PINS: &str = "set role none;\n\
      where name in ('idle_session_timeout', 'transaction_timeout')";
 
 /// Of an own database, where being read-only is no guard of those who run the server.
-const WRITABLE: &str = "set default_transaction_read_only = off";
+pub(super) const WRITABLE: &str = "set default_transaction_read_only = off";
 
-fn limits(lock: Duration, statement: Duration) -> String {
+pub(super) fn limits(lock: Duration, statement: Duration) -> String {
     format!(
         "set statement_timeout = {};\nset lock_timeout = {}",
         // Zero would be no limit.

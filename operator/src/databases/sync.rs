@@ -22,10 +22,10 @@ use super::sql;
 use super::wanted::{Prepared, Wanted};
 
 /// Where databases are made from.
-const MAINTENANCE: &str = "postgres";
+pub(super) const MAINTENANCE: &str = "postgres";
 /// Sessions at a time.
-const SIDE_BY_SIDE: usize = 4;
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(super) const SIDE_BY_SIDE: usize = 4;
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -249,7 +249,10 @@ fn advice(sqlstate: &str, step: &Step) -> &'static str {
 }
 
 /// One value of JSON, as the last of these statements has it.
-async fn read<T: serde::de::DeserializeOwned>(session: &Session, query: &str) -> Result<T, String> {
+pub(super) async fn read<T: serde::de::DeserializeOwned>(
+    session: &Session,
+    query: &str,
+) -> Result<T, String> {
     let answer = session.batch(query).await;
     let answer = answer.map_err(|error| session.end().unwrap_or_else(|| describe(&error)))?;
     let text = last_text(&answer).ok_or("no row, or one that is no UTF-8")?;

@@ -1,9 +1,7 @@
 //! What a deletion leaves: objects that the reference made for features that are not ours. They
 //! are named and never touched.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, ResourceExt};
 
@@ -16,8 +14,6 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::report::News;
 
-/// The label of everything that belongs to poolers.
-const POOLER: &str = "application=db-connection-pooler";
 /// Who reads streams.
 const STREAMS_USER: &str = "fes_user";
 
@@ -49,11 +45,7 @@ pub(super) async fn tell(
 
 async fn found(context: &Context, config: &Config, id: &ClusterId) -> Vec<String> {
     let of_cluster = format!("{}={}", config.labels.cluster_name_label, id.name);
-    let of_pooler = format!("{POOLER},{of_cluster}");
-    let mut all = names_of::<Deployment>(context, id, &of_pooler).await;
-    all.extend(names_of::<Service>(context, id, &of_pooler).await);
-    all.extend(names_of::<Secret>(context, id, &of_pooler).await);
-    all.extend(names_of::<CronJob>(context, id, &of_cluster).await);
+    let mut all = names_of::<CronJob>(context, id, &of_cluster).await;
     let backup = format!("CronJob {}", backup::name(&id.name, config));
     all.retain(|left| *left != backup);
     all.extend(streams(context, id, &of_cluster).await);

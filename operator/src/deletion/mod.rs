@@ -7,6 +7,7 @@
 //! them anew, and a name could not be used again.
 
 mod leaves;
+mod poolers;
 mod protection;
 mod steps;
 mod tombstone;

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::mark::Mark;
 
-use super::tombstone;
+use super::{poolers, tombstone};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Left {
@@ -56,6 +56,7 @@ pub(super) async fn run(
     }
     if config.deletion.enable_secrets_deletion {
         note(&mut errors, delete_secrets(context, config, id, uid, &selector).await);
+        note(&mut errors, poolers::secrets(context, id).await);
     }
     let pods = match list::<Pod>(context, &id.namespace, &selector).await {
         Ok(pods) => pods.len(),
@@ -83,6 +84,7 @@ async fn services(context: &Context, id: &ClusterId, selector: &str) -> Result<L
     // The first is Patroni's, with the labels of its cluster.
     let before = [format!("{}-config", id.name), names::service(&id.name, Role::Replica)];
     note(&mut errors, named::<Service>(context, id, selector, &before).await);
+    note(&mut errors, poolers::objects(context, id).await);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -146,7 +148,7 @@ async fn named<K: Kind>(
 }
 
 /// One that stops already has its own time for it.
-async fn remove<K: Kind>(context: &Context, object: &K) -> Result<Removal, ApplyError> {
+pub(super) async fn remove<K: Kind>(context: &Context, object: &K) -> Result<Removal, ApplyError> {
     match object.meta().deletion_timestamp {
         Some(_) => Ok(Removal::Ends),
         None => delete(context, object, false).await,

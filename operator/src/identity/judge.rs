@@ -17,6 +17,7 @@ use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
 use crate::context::Context;
 use crate::databases::DatabaseReport;
+use crate::databases::pooler::LookupReport;
 use crate::report::{Finding, News, Stage};
 
 /// Everything that is known after a pass.
@@ -27,6 +28,8 @@ pub(super) struct Facts<'a> {
     pub(super) roles: &'a Report,
     /// `None`: nobody looked.
     pub(super) databases: Option<&'a DatabaseReport>,
+    /// What a pooler asks, if there is one.
+    pub(super) lookup: Option<&'a LookupReport>,
     /// Users of former passwords.
     pub(super) retired: &'a Retired,
     pub(super) is_dry_run: bool,
@@ -222,6 +225,8 @@ fn role_plan(facts: &Facts<'_>) -> Option<RolePlanStatus> {
     }
     let changes = facts.roles.changes.iter().map(ToString::to_string);
     let databases = facts.databases.into_iter().flat_map(|report| report.changes.iter().cloned());
+    let lookup = facts.lookup.into_iter().flat_map(|report| report.changes.iter().cloned());
+    let databases = databases.chain(lookup);
     let retired = facts.retired.dropped.iter().cloned();
     Some(RolePlanStatus {
         changes: shown(&changes.chain(databases).chain(retired).collect::<Vec<_>>()),
@@ -239,7 +244,8 @@ pub(super) fn tell(context: &Context, manifest: &Postgresql, facts: &Facts<'_>) 
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Roles", lines(&changes)));
     }
-    let changes = facts.databases.map(|report| report.changes.clone()).unwrap_or_default();
+    let mut changes = facts.databases.map(|report| report.changes.clone()).unwrap_or_default();
+    changes.extend(facts.lookup.into_iter().flat_map(|report| report.changes.iter().cloned()));
     if !changes.is_empty() {
         context.tell(manifest, &News::normal("Databases", lines(&changes)));
     }
@@ -271,6 +277,6 @@ fn shown(all: &[String]) -> Vec<String> {
     shown
 }
 
-fn lines(all: &[String]) -> String {
+pub(super) fn lines(all: &[String]) -> String {
     shown(all).join("; ")
 }

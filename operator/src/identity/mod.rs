@@ -4,6 +4,7 @@
 
 mod directory;
 mod judge;
+mod lookup;
 mod mode;
 mod passwords;
 mod people;
@@ -27,6 +28,7 @@ use crate::roles::RobotNames;
 use crate::validate::Accepted;
 
 pub use directory::Directory;
+pub use lookup::lookup;
 pub use mode::why_databases_stay;
 pub use robots::Robots;
 pub use sync::sync;
@@ -80,6 +82,11 @@ impl Identity {
         with_password
             .filter_map(|robot| Some((robot.name.to_string(), robot.password?.reveal())))
             .collect()
+    }
+
+    /// Whether all infrastructure roles are known now.
+    pub fn robots_are_known(&self, config: &Config) -> bool {
+        self.robots.now(&config.identity).frozen.is_none()
     }
 
     /// Whose names are infrastructure roles'.

@@ -10,7 +10,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 use super::mode::{mode, off};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire, settled};
-use super::{judge, passwords, people, refused};
+use super::{judge, lookup, passwords, people, refused};
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -104,6 +104,10 @@ async fn look(
         let text = "the script of a major upgrade runs, and the server with it";
         return judge::all(&Finding::waiting("UpgradeRuns", text));
     }
+    if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
+        let text = "the cluster does not follow another one any more, and is not promoted yet";
+        return judge::all(&Finding::waiting("Promoting", text));
+    }
     let primary = match primary(context, config, cluster).await {
         Ok(primary) => primary,
         Err(Missing::Yet(text)) => return judge::all(&Finding::waiting("NoPrimary", text)),
@@ -154,11 +158,16 @@ async fn look(
         }
         Some(_) => Retired::default(),
     };
+    let lookup = match &roles.error {
+        None => lookup::run(context, config, accepted, &primary.dsn, is_dry_run).await,
+        Some(_) => None,
+    };
     let facts = judge::Facts {
         desired: &desired,
         known: &wanted.known,
         roles: &roles,
         databases: databases.as_ref(),
+        lookup: lookup.as_ref(),
         retired: &retired,
         is_dry_run,
         complaint,

@@ -1,5 +1,6 @@
-//! What Patroni says about a cluster, and the one thing that we ask of it: a switchover before
-//! its primary is taken away.
+//! What Patroni says about a cluster, and what we ask of it: a switchover before its primary is
+//! taken away (`crate::switchover` asks, and nobody else), other settings ([`dynamic`]), and
+//! restarts that are pending.
 //!
 //! In: the objects that Patroni keeps in Kubernetes, and its REST API (port 8008, no
 //! authentication). Out: who leads. Never: an election, a failover or a promotion of our own.
@@ -8,12 +9,20 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::json;
 
-mod server;
+pub mod dynamic;
+mod pause;
+mod rest;
+mod view;
 
-pub use server::{Program, Server};
+pub use pause::{PAUSE, is_paused, pause_complaint};
+pub use rest::{Instance, Overview, Program, Standing, Turn};
+pub use view::View;
 
 /// Patroni's REST API in every pod.
 pub const PORT: u16 = 8008;
@@ -28,10 +37,28 @@ pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get("leader").map(String::as_str).filter(|leader| !leader.is_empty())
 }
 
+/// Whether Patroni says in the annotation `status` of its pod that a restart is pending there. It
+/// is as old as its last turn, and in etcd's mode there is none.
+pub fn says_pending(pod: &Pod) -> bool {
+    let status = pod.annotations().get("status");
+    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    status.is_some_and(|status| status["pending_restart"] == true)
+}
+
 /// `GET /cluster`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct Members {
     pub members: Vec<Member>,
+    /// One that waits for its time, if there is one.
+    #[serde(default)]
+    pub scheduled_switchover: Option<Scheduled>,
+}
+
+/// A switchover to come.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Scheduled {
+    /// As Patroni writes a time.
+    pub at: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -43,23 +70,6 @@ pub struct Member {
     /// Bytes behind, or the word `unknown`.
     #[serde(default)]
     pub lag: serde_json::Value,
-}
-
-impl Members {
-    /// Whoever may take over: a synchronous standby first, then the one that is least behind.
-    pub fn candidate(&self, may: impl Fn(&str) -> bool) -> Option<&str> {
-        let runs = |member: &&Member| {
-            ["running", "streaming", "in archive recovery"].contains(&member.state.as_str())
-        };
-        let follows =
-            |member: &&Member| !["leader", "standby_leader"].contains(&member.role.as_str());
-        let behind = |member: &&Member| {
-            let is_synchronous = ["sync_standby", "quorum_standby"].contains(&member.role.as_str());
-            (!is_synchronous, member.lag.as_u64().unwrap_or(u64::MAX), member.name.clone())
-        };
-        let able = self.members.iter().filter(follows).filter(runs).filter(|one| may(&one.name));
-        able.min_by_key(behind).map(|member| member.name.as_str())
-    }
 }
 
 /// Why Patroni did not do it.
@@ -75,13 +85,14 @@ pub struct PatroniError {
 pub struct Patroni {
     http: reqwest::Client,
     address: IpAddr,
+    port: u16,
     /// For everything but a switchover.
     patience: Duration,
 }
 
 impl Patroni {
     pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
-        Self { http, address, patience }
+        Self { http, address, port: PORT, patience }
     }
 
     /// # Errors
@@ -92,13 +103,23 @@ impl Patroni {
         serde_json::from_slice(&body).map_err(|error| self.error(&error.to_string()))
     }
 
-    /// Hands the leadership over, and waits until it is done.
+    /// Hands the leadership over, and waits until it is done; with a time, until Patroni has
+    /// noted it.
     ///
     /// # Errors
     /// What Patroni says against it.
-    pub async fn switchover(&self, leader: &str, candidate: &str) -> Result<(), PatroniError> {
-        let body = json!({ "leader": leader, "candidate": candidate }).to_string();
-        let request = self.http.post(self.url("switchover")).timeout(SWITCHOVER).body(body);
+    pub(crate) async fn switchover(
+        &self,
+        leader: &str,
+        candidate: &str,
+        at: Option<Timestamp>,
+    ) -> Result<(), PatroniError> {
+        let mut body = json!({ "leader": leader, "candidate": candidate });
+        if let Some(at) = at {
+            body["scheduled_at"] = json!(at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
+        }
+        let request = self.http.post(self.url("switchover")).timeout(SWITCHOVER);
+        let request = request.body(body.to_string());
         let (status, body) = self.send(request.header("content-type", "application/json")).await?;
         if status.is_success() {
             return Ok(());
@@ -108,8 +129,8 @@ impl Patroni {
 
     fn url(&self, path: &str) -> String {
         match self.address {
-            IpAddr::V4(address) => format!("http://{address}:{PORT}/{path}"),
-            IpAddr::V6(address) => format!("http://[{address}]:{PORT}/{path}"),
+            IpAddr::V4(address) => format!("http://{address}:{}/{path}", self.port),
+            IpAddr::V6(address) => format!("http://[{address}]:{}/{path}", self.port),
         }
     }
 

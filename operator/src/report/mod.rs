@@ -21,9 +21,15 @@ pub enum Stage {
     Pods,
     /// Whether pods still run by an older template, which only a restart changes.
     Template,
+    /// Patroni's settings, and restarts that they need.
+    Patroni,
+    /// Whether volumes are as large as the manifest says.
+    Volumes,
     Roles,
     Databases,
     HumanAccess,
+    /// Connection poolers, where somebody asks for them.
+    Pooler,
     /// Only where a manifest asks for backups, or did.
     LogicalBackup,
     /// Only where there is a server to ask.
@@ -31,14 +37,17 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
         Self::Template,
+        Self::Patroni,
+        Self::Volumes,
         Self::Roles,
         Self::Databases,
         Self::HumanAccess,
+        Self::Pooler,
         Self::LogicalBackup,
         Self::Version,
     ];
@@ -50,9 +59,12 @@ impl Stage {
             Self::Secrets => "SecretsReady",
             Self::Pods => "PodsReady",
             Self::Template => "PodsUpToDate",
+            Self::Patroni => "PatroniConfigured",
+            Self::Volumes => "VolumesReady",
             Self::Roles => "RolesSynced",
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
+            Self::Pooler => "PoolerReady",
             Self::LogicalBackup => "LogicalBackupReady",
             Self::Version => "VersionUpToDate",
         }
@@ -176,6 +188,7 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
         phase: phase::phase(before.phase, picture, is_new),
         observed_generation: observed,
         conditions,
+        patroni: before.patroni.clone(),
         people: picture.people.clone().or_else(|| before.people.clone()),
         // Until the roles were looked at, nobody knows better.
         role_plan: match picture.findings.contains_key(&Stage::Roles) {

@@ -1,6 +1,6 @@
 //! `PostgresClusterStatus`: one word for everything.
 
-use super::{Outcome, Picture, Stage};
+use super::{Finding, Outcome, Picture, Stage};
 use crate::api::status::Phase;
 
 /// The stages that a cluster needs to run. People are not among them: a directory that is down
@@ -23,12 +23,15 @@ pub(super) fn phase(before: Phase, picture: &Picture, is_new: bool) -> Phase {
             false => Phase::CreateFailed,
         };
     }
+    // Pods of an older template serve as well; that they cannot be made anew is a failure.
+    let is_stuck = |finding: &Finding| finding.outcome == Outcome::Failed;
+    let is_stuck = picture.findings.get(&Stage::Template).is_some_and(is_stuck);
     let has = |outcome: Outcome| {
         NEEDED.iter().any(|stage| {
             picture.findings.get(stage).is_some_and(|finding| finding.outcome == outcome)
         })
     };
-    if has(Outcome::Failed) {
+    if has(Outcome::Failed) || is_stuck {
         return match (has_run, is_new, before) {
             (false, _, _) => Phase::CreateFailed,
             (true, true, _) | (true, false, Phase::UpdateFailed | Phase::Updating) => {

@@ -15,7 +15,7 @@ mod tests;
 pub(crate) mod vectors;
 
 pub use convert::{robots, rotated};
-pub use manifest::{ManifestRole, ManifestRoles, Origin, SecretPlace, of_manifest};
+pub use manifest::{ManifestRole, ManifestRoles, Origin, SecretPlace, of_manifest, pooler_role};
 pub use people::{human_rules, names, server_rules, style};
 pub use robot_names::RobotNames;
 pub use teams::PostgresTeams;

@@ -27,12 +27,12 @@ impl RobotNames {
     /// Whether an infrastructure role has the name of this role of a manifest. One of a prepared
     /// database is stronger.
     pub fn have(&self, name: &RoleName, role: &ManifestRole) -> bool {
-        role.origin == Origin::Manifest && self.names.contains(name)
+        role.origin != Origin::Prepared && self.names.contains(name)
     }
 
     /// The same, or it may be one of those that are not known now.
     pub fn may_have(&self, name: &RoleName, role: &ManifestRole) -> bool {
-        role.origin == Origin::Manifest && (!self.are_all || self.names.contains(name))
+        role.origin != Origin::Prepared && (!self.are_all || self.names.contains(name))
     }
 
     /// Whether an infrastructure role is called so.
@@ -46,6 +46,9 @@ impl RobotNames {
         let note = |(name, role): (&RoleName, &ManifestRole)| match role.origin {
             Origin::Manifest => format!(
                 "the user {name} of the manifest is an infrastructure role and stays one: its Secret holds the password of that"
+            ),
+            Origin::Pooler => format!(
+                "the pooler cannot log in as {name}: it is an infrastructure role, and stays one"
             ),
             Origin::Prepared => format!(
                 "the infrastructure role {name} is not made here: a prepared database has a role with that name"

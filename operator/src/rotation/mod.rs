@@ -169,9 +169,14 @@ fn is_enabled(subject: &Subject<'_>, spec: &PostgresSpec, config: &Config) -> bo
     if lists(&spec.users_ignoring_secret_rotation, subject.role) {
         return false;
     }
+    let in_place = lists(&spec.users_with_in_place_secret_rotation, subject.role);
+    if subject.origin == Some(Origin::Pooler) {
+        // It has one name, to which each database gives its rights.
+        return in_place;
+    }
     // Owners have to keep what they own, so nobody rotates them without saying so.
     lists(&spec.users_with_secret_rotation, subject.role)
-        || lists(&spec.users_with_in_place_secret_rotation, subject.role)
+        || in_place
         || (config.secrets.enable_password_rotation && !subject.is_database_owner)
 }
 

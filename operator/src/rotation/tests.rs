@@ -239,3 +239,19 @@ fn a_time_that_nobody_plans_any_more_is_emptied_and_the_password_stays() {
     }
     assert_eq!(decided(&subject(Some("")), &spec(), &vectors::config()), Rotation::Leave);
 }
+
+#[test]
+fn the_password_of_a_pooler_is_renewed_in_place_and_only_where_it_is_listed() {
+    let pooler = |next| Subject {
+        role: "pooler",
+        username: "pooler",
+        origin: Some(Origin::Pooler),
+        ..subject(next)
+    };
+    let mut spec = spec();
+    spec.users_with_secret_rotation = names(&["pooler"]);
+    assert_eq!(decided(&pooler(None), &spec, &everybody()), Rotation::Leave);
+    spec.users_with_in_place_secret_rotation = names(&["pooler"]);
+    let wanted = Rotation::InPlace { next: time(IN_90_DAYS) };
+    assert_eq!(decided(&pooler(DUE), &spec, &everybody()), wanted);
+}

@@ -65,6 +65,7 @@ pub(super) fn orphans(
         own.extend(of(&caches.secrets, id));
         own.extend(of(&caches.budgets, id));
         own.extend(of(&caches.pods, id));
+        own.extend(of(&caches.deployments, id));
         let words = own.iter().map(|one| match one.namespace == id.namespace {
             true => format!("{} {}", one.kind, one.name),
             false => format!("{} {}/{}", one.kind, one.namespace, one.name),

@@ -32,6 +32,8 @@ use source::Source;
 
 /// To read the infrastructure roles before the first look at a cluster.
 const ROBOTS: Duration = Duration::from_secs(10);
+/// To list the nodes before that; without a right to, nobody waits.
+const NODES: Duration = Duration::from_secs(5);
 /// Workers may finish what they are at within this, after somebody asked us to stop. All in all
 /// an end takes 20 seconds at most.
 const FINISH: Duration = Duration::from_secs(12);
@@ -164,6 +166,7 @@ async fn era(
             let settings = &context.config().identity;
             let read = context.identity.robots.filled(settings);
             let _either = tokio::time::timeout(ROBOTS, read).await;
+            let _either = tokio::time::timeout(NODES, context.nodes.answered()).await;
             context.board.in_sync(true);
             let mut each = JoinSet::new();
             for worker in 0..number {

@@ -24,6 +24,11 @@ pub async fn run(
     cluster: &Cluster,
 ) -> Option<Finding> {
     let failed = |error: ApplyError| Finding::failed("ApplyFailed", error.to_string());
+    if !context.caches.cron_jobs.is_filled() {
+        let text = "CronJobs could not be listed yet; see operator-rbac.yaml for the rights";
+        let is_asked = backup::is_wanted(&cluster.spec);
+        return is_asked.then(|| Finding::waiting("NotListed", text));
+    }
     if !backup::is_wanted(&cluster.spec) {
         return match remove(context, config, manifest, cluster, false).await {
             Ok(()) if is_told(&manifest.status, Stage::LogicalBackup) => {
@@ -62,8 +67,14 @@ async fn make(
         ensure(context, &context.caches.secrets, &cluster.id, &credentials).await?;
     }
     let wanted = backup::cron_job(cluster, config, &keys);
-    let written = ensure(context, &context.caches.cron_jobs, &cluster.id, &wanted).await?;
     let name = wanted.name_any();
+    if context.caches.cron_jobs.get(&cluster.id, &name).is_none()
+        && is_foreign(context, cluster, &name).await?
+    {
+        let text = format!("the CronJob {name} is there, and not of this cluster: rename it");
+        return Ok(Finding::failed("NameTaken", text));
+    }
+    let written = ensure(context, &context.caches.cron_jobs, &cluster.id, &wanted).await?;
     if written == Written::Created {
         let text = format!("The CronJob {name} of logical backups has been created");
         context.tell(manifest, &News::normal("LogicalBackup", text));
@@ -72,6 +83,14 @@ async fn make(
     remove(context, config, manifest, cluster, true).await?;
     let schedule = wanted.spec.map(|spec| spec.schedule).unwrap_or_default();
     Ok(Finding::done("Ready", format!("{name} runs at {schedule:?}")))
+}
+
+/// Whether there is one that has not the labels of the cluster, which no cache knows.
+async fn is_foreign(context: &Context, cluster: &Cluster, name: &str) -> Result<bool, ApplyError> {
+    let api: Api<CronJob> = Api::namespaced(context.client.clone(), &cluster.id.namespace);
+    let found = api.get_opt(name).await.map_err(|error| ApplyError::of::<CronJob>(name, &error))?;
+    // One of ours that the watch has not told of yet.
+    Ok(found.is_some_and(|found| !has_applied(&found)))
 }
 
 /// Deletes what is ours and not wanted.

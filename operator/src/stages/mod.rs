@@ -2,14 +2,20 @@
 //! finding how it went.
 
 pub mod backup;
-mod hand_over;
+mod fewer;
+pub mod patroni_config;
 mod patronis;
 pub mod pod_annotations;
 pub mod pods;
+pub mod pooler;
+mod replace;
 pub mod resources;
+pub mod rolling;
 pub mod rotation;
 pub mod secrets;
 pub mod stateful_set;
 pub mod upgrade;
+pub mod volumes;
 
-pub use hand_over::HandOver;
+pub use patroni_config::PatroniConfig;
+pub use rolling::Rolling;

@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 
 use crate::api::postgresql::Postgresql;
 use crate::apply::{create, ensure_against};
-use crate::build::{meta, names};
+use crate::build::{meta, names, pooler};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::mark::{Mark, SECRET_OF};
 use crate::report::{Finding, News};
-use crate::roles::{ManifestRoles, RobotNames};
+use crate::roles::{ManifestRoles, Origin, RobotNames};
 use crate::secrets::{self, Credentials, PASSWORD, Source, USERNAME, Wanted};
 
 /// Brings them all in line. One that fails does not stop the others.
@@ -35,7 +35,8 @@ pub async fn run(
     let mut errors: Vec<String> = collisions.iter().map(ToString::to_string).collect();
     let mut created = Vec::new();
     for wanted in &wanted {
-        match one(context, config, cluster, wanted).await {
+        let labels = labels(config, cluster, roles, &wanted.role);
+        match one(context, config, cluster, wanted, labels).await {
             Ok(true) => created.push(wanted.name.as_str()),
             Ok(false) => {}
             Err(error) => errors.push(error.to_string()),
@@ -88,9 +89,10 @@ async fn one(
     config: &Config,
     cluster: &Cluster,
     wanted: &Wanted,
+    labels: BTreeMap<String, String>,
 ) -> Result<bool, ApplyError> {
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
-    let metadata = metadata(config, cluster, wanted);
+    let metadata = metadata(config, cluster, wanted, labels);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
     let live = match read().await? {
         Some(live) => live,
@@ -133,8 +135,28 @@ async fn one(
     Ok(false)
 }
 
-fn metadata(config: &Config, cluster: &Cluster, wanted: &Wanted) -> Secret {
-    let labels = names::labels(cluster, &config.labels);
+/// The Secret of a pooler belongs to the pooler.
+fn labels(
+    config: &Config,
+    cluster: &Cluster,
+    roles: &ManifestRoles,
+    role: &str,
+) -> BTreeMap<String, String> {
+    let role = roles.roles.iter().find(|(name, _)| name.as_str() == role);
+    match role {
+        Some((_, role)) if role.origin == Origin::Pooler => {
+            pooler::base_labels(&cluster.id.name, names::Role::Master, &config.labels)
+        }
+        _ => names::labels(cluster, &config.labels),
+    }
+}
+
+fn metadata(
+    config: &Config,
+    cluster: &Cluster,
+    wanted: &Wanted,
+    labels: BTreeMap<String, String>,
+) -> Secret {
     let mut metadata = meta::meta(&wanted.name, cluster, config, labels, BTreeMap::new());
     if wanted.namespace != cluster.id.namespace {
         // Owners live in the namespace of what they own.

@@ -1,22 +1,21 @@
 //! The StatefulSet. Its pods are restarted by nobody here: the update strategy is `OnDelete`, so
-//! that another template is known to the API server and waits.
+//! that another template is known to the API server and waits for `rolling`.
 //!
 //! A field that Kubernetes does not let anybody change needs another StatefulSet under the same
 //! name: the old one is deleted and its pods stay, and the new one takes them over.
-
-use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use tokio::time::Instant;
 
-use super::hand_over::before_fewer;
-use super::upgrade;
+use super::fewer::before_fewer;
+use super::{replace, upgrade, volumes};
 use crate::api::postgresql::Postgresql;
 use crate::apply::{self, Written, ensure};
 use crate::build::facts::PodFacts;
 use crate::build::names;
+use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
 use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
@@ -24,12 +23,34 @@ use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::report::{Finding, News};
 
-/// Brings it in line.
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub finding: Finding,
+    /// So many pods there are to be, once the primary has handed over.
+    pub fewer: Option<i32>,
+}
+
+/// Brings it in line. `of_new`: how large the volumes of new pods are, if not as it has it.
 pub async fn run(
-    context: &Arc<Context>,
+    context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
+    of_new: Option<Quantity>,
+) -> Workload {
+    let mut fewer = None;
+    let finding = ensure_set(context, config, manifest, cluster, of_new, &mut fewer).await;
+    Workload { finding, fewer }
+}
+
+async fn ensure_set(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    of_new: Option<Quantity>,
+    fewer: &mut Option<i32>,
 ) -> Finding {
     if upgrade::runs(context, manifest, cluster) {
         let text = "nothing is changed while the script of a major upgrade runs";
@@ -62,12 +83,13 @@ pub async fn run(
     for notice in notices.into_iter().filter(|_| is_new) {
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
+    volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     let now = live.as_deref().and_then(replicas);
     let held =
         replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
     if let (Some((number, _)), Some(spec)) = (&held, &mut wanted.spec) {
-        spec.replicas = Some(*number);
+        *fewer = spec.replicas.replace(*number);
     }
     match write(context, manifest, cluster, &wanted, live.as_deref()).await {
         Ok(()) => held.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
@@ -91,15 +113,7 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            let name = &cluster.id.name;
-            apply::delete(context, live, true).await?;
-            let text = format!(
-                "The StatefulSet {name} is replaced, and its pods stay: {} cannot be changed",
-                fixed.join(", ")
-            );
-            context.tell(manifest, &News::normal("StatefulSet", text));
-            // The watch tells when it is gone, and then it is made anew.
-            return Ok(());
+            return replace::around_its_pods(context, manifest, &cluster.id, live, &fixed).await;
         }
     }
     let written = ensure(context, sets, &cluster.id, wanted).await?;

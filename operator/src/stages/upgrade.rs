@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
+use crate::patroni;
 use crate::report::Finding;
 use crate::upgrade::attempt::{self, Attempt};
 use crate::upgrade::note::{FAILURE, NOTE, Note};
@@ -23,8 +24,6 @@ use crate::upgrade::version::{self, Held};
 use crate::upgrade::{ask, is_under_way};
 use crate::windows::Windows;
 
-/// Nobody disturbs the pods of a cluster that has this annotation.
-const PAUSE: &str = "acid.zalan.do/pause";
 /// What passes by itself is looked for again after this.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -36,12 +35,14 @@ pub struct Looked {
     pub again: Option<Duration>,
 }
 
-/// `None`: there is no server, or nobody can say which version it is to have.
+/// `None`: there is no server, or nobody can say which version it is to have. `rolls`: whether
+/// pods are being made anew, or may be.
 pub async fn run(
     context: &Arc<Context>,
     config: &Arc<Config>,
     manifest: &Postgresql,
     cluster: &Cluster,
+    rolls: bool,
 ) -> Option<Looked> {
     let id = &cluster.id;
     // Stages before this one may have written to it, and notes are written by nobody but us.
@@ -52,6 +53,7 @@ pub async fn run(
     let replicas = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let expected = usize::try_from(replicas).ok().filter(|expected| *expected > 0)?;
     let now = situation(context, config, manifest, cluster, (wanted, expected)).await;
+    let now = Situation { is_disturbed: rolls || now.is_disturbed, ..now };
     let step = next(&now);
     let looked = |finding, again| Some(Looked { finding, again });
     let failed = |error: ApplyError| Finding::failed("ApplyFailed", error.to_string());
@@ -125,13 +127,15 @@ async fn situation(
     let note = manifest.annotations().get(NOTE).and_then(|text| Note::parse(text));
     let has_failed = manifest.annotations().contains_key(FAILURE);
     let is_lost = matches!(note, Some(Note::Running(_)));
-    let (runs_here, seen, is_lost_for_long) = context.memory.with(id, |known| {
+    let (runs_here, seen, is_lost_for_long, is_disturbed) = context.memory.with(id, |known| {
+        let disturbed =
+            known.switchover.is_under_way() || known.patroni_config.restarts().is_some();
         let own = &mut known.upgrade;
         let lost = is_lost && own.runs.is_none();
         own.lost_since = own.lost_since.filter(|_| lost).or(lost.then(Instant::now));
         let limit = config.operation.resource_check_timeout;
         let long = own.lost_since.is_some_and(|since| since.elapsed() > limit);
-        (own.runs.is_some(), own.running, long)
+        (own.runs.is_some(), own.running, long, disturbed)
     });
     let primary = match seen == Some(wanted) && note.is_none() || runs_here {
         true => None,
@@ -151,7 +155,8 @@ async fn situation(
         note,
         is_lost_for_long,
         has_failed,
-        is_paused: cluster.annotations.get(PAUSE).is_some_and(|value| value == "true"),
+        is_disturbed,
+        is_paused: patroni::is_paused(manifest),
         opens: windows.next(Timestamp::now()),
         expected,
         pods: Vec::new(),

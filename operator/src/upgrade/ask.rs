@@ -11,11 +11,10 @@ use super::version;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::patroni::{Patroni, Server};
+use crate::patroni::{Instance, Patroni};
+use crate::rolling::is_marked;
 use crate::stages::pods::{is_ready, primary_of};
 
-/// The annotation of a pod that is to be made anew.
-const MARK: &str = "zalando-postgres-operator-rolling-update-required";
 /// A look at a cluster is not held up for longer.
 const LONGEST: Duration = Duration::from_secs(3);
 
@@ -24,14 +23,14 @@ pub async fn known(context: &Context, config: &Config, cluster: &Cluster) -> Opt
     let seen = context.memory.with(&cluster.id, |known| known.upgrade.running);
     match seen {
         Some(seen) => Some(seen),
-        None => primary(context, config, cluster).await.as_ref().and_then(Server::major),
+        None => primary(context, config, cluster).await.as_ref().and_then(Instance::major),
     }
 }
 
 /// What the primary says of itself now.
-pub async fn primary(context: &Context, config: &Config, cluster: &Cluster) -> Option<Server> {
+pub async fn primary(context: &Context, config: &Config, cluster: &Cluster) -> Option<Instance> {
     let primary = primary_of(&context.caches.pods.of(&cluster.id), config)?;
-    let server = patroni(context, config, &primary)?.server().await.ok()?;
+    let server = patroni(context, config, &primary)?.instance().await.ok()?;
     context.memory.with(&cluster.id, |known| known.upgrade.running = server.major());
     Some(server)
 }
@@ -42,14 +41,13 @@ pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<
     let asked = pods.iter().map(|pod| async move {
         let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
         let server = match patroni(context, config, pod) {
-            Some(patroni) => patroni.server().await.ok(),
+            Some(patroni) => patroni.instance().await.ok(),
             None => None,
         };
         plan::Pod {
             name: pod.name_any(),
             is_ready: is_ready(pod),
-            is_leaving: pod.metadata.deletion_timestamp.is_some()
-                || pod.annotations().get(MARK).is_some_and(|value| value == "true"),
+            is_leaving: pod.metadata.deletion_timestamp.is_some() || is_marked(pod),
             made_for: version::of_pod(containers.unwrap_or_default()),
             server: server.map(|server| plan::Server {
                 runs: server.state == "running",
@@ -66,14 +64,15 @@ pub async fn members(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
-    primary: &Server,
+    primary: &Instance,
 ) -> Option<Vec<Member>> {
     let pod = primary_of(&context.caches.pods.of(&cluster.id), config)?;
     let all = patroni(context, config, &pod)?.members().await.ok()?;
-    let streaming = if primary.tells_streaming() { "streaming" } else { "running" };
+    let follows =
+        |state: &str| state == "streaming" || state == "running" && !primary.tells_streaming();
     let member = |own: crate::patroni::Member| Member {
         leads: ["leader", "master", "standby_leader"].contains(&own.role.as_str()),
-        streams: own.state == streaming,
+        streams: follows(&own.state),
         lag: own.lag.as_u64(),
         name: own.name,
     };

@@ -45,6 +45,7 @@ pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, Fiel
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
+    build::pooler::check(&spec)?;
     build::backup::check(&spec)?;
     sources::check(&spec)?;
     check_windows(&spec.maintenance_windows)?;

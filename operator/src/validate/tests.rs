@@ -86,10 +86,8 @@ fn what_a_manifest_asks_for_in_vain_is_said() {
         spec.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("one"));
         serde_json::from_value::<PostgresSpec>(spec).expect("a spec")
     };
-    assert_eq!(notes(&spec(json!({ "enableConnectionPooler": false }))), <[&str; 0]>::default());
+    assert_eq!(notes(&spec(json!({ "enableLogicalBackup": false }))), <[&str; 0]>::default());
     for (more, word) in [
-        (json!({ "enableConnectionPooler": true }), "enableConnectionPooler"),
-        (json!({ "connectionPooler": { "mode": "session" } }), "connectionPooler"),
         (json!({ "streams": [{}] }), "streams"),
         (json!({ "volume": { "size": "1Gi", "iops": 3000 } }), "volume.iops"),
     ] {

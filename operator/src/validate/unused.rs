@@ -5,15 +5,8 @@ use crate::api::spec::PostgresSpec;
 
 /// One line for each such feature.
 pub(super) fn notes(spec: &PostgresSpec) -> Vec<String> {
-    let is_on = |flag: Option<bool>| flag == Some(true);
     let volume = &spec.volume;
     let asked = [
-        (
-            is_on(spec.enable_connection_pooler)
-                || is_on(spec.enable_replica_connection_pooler)
-                || spec.connection_pooler.is_some(),
-            "connection poolers (enableConnectionPooler, enableReplicaConnectionPooler, connectionPooler)",
-        ),
         (!spec.streams.is_empty(), "streams"),
         (
             volume.iops.is_some() || volume.throughput.is_some() || volume.type_.is_some(),

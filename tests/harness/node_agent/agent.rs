@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -17,9 +17,11 @@ use super::api::Api;
 use super::container::log_file;
 use super::machine::{Machine, text};
 use super::pod::Pod;
+use super::resizer::Resizing;
 use super::turn::{Seen, Shared};
 use super::volumes::claim_folder;
-use crate::control_plane::{ADDRESS, ControlPlane, PORT};
+use crate::control_plane::{ADDRESS, ControlPlane, NODES, PORT};
+use crate::network::Network;
 use crate::postmaster::psql;
 use crate::sandbox::Sandbox;
 use crate::secrets::random_text;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub authority: String,
     /// Further host names, with their addresses.
     pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// The nodes that its pods can be on.
+    pub nodes: Vec<String>,
 }
 
 impl Default for Settings {
@@ -54,6 +58,7 @@ impl Default for Settings {
             module: artifacts::module(),
             authority: String::new(),
             hosts: BTreeMap::new(),
+            nodes: NODES.map(str::to_owned).into(),
         }
     }
 }
@@ -89,9 +94,11 @@ impl NodeAgent {
             seen: Seen::start(&api, control_plane.network()),
             api,
             name: settings.name,
+            nodes: settings.nodes,
             fixed,
             pods: Mutex::default(),
             known_claims: Mutex::default(),
+            resizer: Mutex::default(),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
@@ -149,6 +156,12 @@ impl NodeAgent {
         self.shared.paused.store(false, Ordering::Relaxed);
     }
 
+    /// What happens from now on to claims that ask for more than they have. Without this they grow
+    /// at once.
+    pub fn volumes_grow(&self, how: Resizing) {
+        self.shared.resizer.lock().unwrap_or_else(PoisonError::into_inner).how = how;
+    }
+
     #[track_caller]
     pub fn pod_ip(&self, namespace: &str, pod: &str) -> Ipv4Addr {
         let ip = self.with_pod(namespace, pod, |pod| pod.ip.clone());
@@ -187,6 +200,11 @@ impl NodeAgent {
     /// so that whoever has mounted it sees what changes.
     pub fn hosts_file(&self) -> &Path {
         &self.shared.machine.hosts
+    }
+
+    /// Where the pods are.
+    pub fn network(&self) -> &Network {
+        &self.shared.machine.network
     }
 
     /// A command that runs in the network of the cluster, knows its names, and trusts the

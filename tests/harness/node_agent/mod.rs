@@ -3,7 +3,7 @@
 //! process of the tests ends.
 //!
 //! Only the container `postgres` runs; others are told to be as it is. Images, resources,
-//! affinities and probes are not looked at.
+//! affinities between pods and probes are not looked at.
 
 mod agent;
 mod api;
@@ -12,6 +12,8 @@ pub mod environment;
 mod hosts;
 mod machine;
 mod pod;
+mod resizer;
+mod scheduler;
 pub mod spilo;
 pub mod status;
 mod turn;
@@ -20,3 +22,4 @@ mod watch;
 
 pub use agent::{LABEL, NodeAgent, Settings};
 pub use hosts::hosts;
+pub use resizer::Resizing;

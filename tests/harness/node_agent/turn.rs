@@ -18,9 +18,10 @@ use super::api::Api;
 use super::hosts::hosts;
 use super::machine::{Machine, text};
 use super::pod::{Next, Pod};
+use super::resizer::Resizer;
+use super::scheduler::place;
 use super::volumes::claim_folder;
 use super::watch::Watch;
-use crate::control_plane::NODES;
 use crate::eventually::pause;
 use crate::network::Network;
 
@@ -33,9 +34,11 @@ pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) seen: Seen,
     pub(crate) name: String,
+    pub(crate) nodes: Vec<String>,
     pub(crate) fixed: BTreeMap<String, String>,
     pub(crate) pods: Mutex<BTreeMap<String, Pod>>,
     pub(crate) known_claims: Mutex<BTreeSet<String>>,
+    pub(crate) resizer: Mutex<Resizer>,
     pub(crate) paused: AtomicBool,
     pub(crate) stopped: AtomicBool,
 }
@@ -44,6 +47,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Seen {
     namespaces: Watch,
+    nodes: Watch,
     pods: Watch,
     claims: Watch,
     endpoints: Watch,
@@ -54,11 +58,13 @@ impl Seen {
         let client = || api.patient();
         let this = Self {
             namespaces: Watch::start::<Namespace>(network, client()),
+            nodes: Watch::start::<api::Node>(network, client()),
             pods: Watch::start::<api::Pod>(network, client()),
             claims: Watch::start::<PersistentVolumeClaim>(network, client()),
             endpoints: Watch::start::<Endpoints>(network, client()),
         };
-        for watch in [&this.namespaces, &this.pods, &this.claims, &this.endpoints] {
+        let all = [&this.namespaces, &this.nodes, &this.pods, &this.claims, &this.endpoints];
+        for watch in all {
             assert!(watch.is_there(network), "the API server gives no list");
         }
         this
@@ -72,14 +78,13 @@ impl Shared {
 
     /// Goes on until it is stopped.
     pub(crate) fn run(&self) {
-        let mut nodes = NODES.into_iter().cycle();
         while !self.stopped.load(Ordering::Relaxed) {
-            self.turn(&mut nodes);
+            self.turn();
             pause(INTERVAL);
         }
     }
 
-    fn turn(&self, nodes: &mut impl Iterator<Item = &'static str>) {
+    fn turn(&self) {
         let labelled = |object: &DynamicObject| object.labels().get(LABEL) == Some(&self.name);
         let namespaces = self.seen.namespaces.objects(labelled);
         let namespaces: BTreeSet<_> =
@@ -88,19 +93,38 @@ impl Shared {
             object.namespace().is_some_and(|namespace| namespaces.contains(namespace.as_str()))
         };
         let pods = self.seen.pods.objects(ours);
-        self.take_over(&pods, nodes);
-        self.claims(&self.seen.claims.objects(ours));
+        self.schedule(&pods);
+        self.take_over(&pods);
+        self.claims(&self.seen.claims.objects(ours), &pods);
         self.write_hosts(&self.seen.endpoints.objects(ours), &pods);
     }
 
-    /// Binds new pods, forgets those that are gone, and lets each do what is due.
-    fn take_over(&self, objects: &[Value], nodes: &mut impl Iterator<Item = &'static str>) {
+    /// Binds new pods to nodes. One that no node takes waits.
+    fn schedule(&self, pods: &[Value]) {
+        let is_new = |pod: &&Value| text(pod, "/spec/nodeName").is_empty();
+        if !pods.iter().any(|pod| is_new(&pod)) {
+            return;
+        }
+        let own = |node: &DynamicObject| self.nodes.contains(&node.name_any());
+        let mut nodes = self.seen.nodes.objects(own);
+        nodes.sort_by_key(|node| text(node, "/metadata/name").to_owned());
+        let mut bound: Vec<&str> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect();
+        for pod in pods.iter().filter(is_new) {
+            let there = |node: &str| bound.iter().filter(|own| **own == node).count();
+            if let Some(node) = place(pod, nodes.iter(), there) {
+                self.bind(pod, node);
+                bound.push(node);
+            }
+        }
+    }
+
+    /// Forgets pods that are gone, and lets each do what is due.
+    fn take_over(&self, objects: &[Value]) {
         let listed: BTreeSet<_> =
             objects.iter().map(|object| text(object, "/metadata/uid")).collect();
         self.pods().retain(|uid, _| listed.contains(uid.as_str()));
         for object in objects {
             if text(object, "/spec/nodeName").is_empty() {
-                self.bind(object, nodes.next().expect("it has no end"));
                 continue;
             }
             let uid = text(object, "/metadata/uid");
@@ -116,7 +140,8 @@ impl Shared {
 
     fn new_pod(&self, object: &Value) -> Pod {
         let ip = self.machine.network.address().to_string();
-        let node = text(object, "/spec/nodeName").trim_start_matches("node-");
+        let node = self.nodes.iter().position(|node| node == text(object, "/spec/nodeName"));
+        let node = node.unwrap_or_default();
         let folder = format!("pods/{}", text(object, "/metadata/uid"));
         self.machine.sandbox.workdir.folder("pods");
         let folder = self.machine.sandbox.workdir.folder(&folder);
@@ -136,9 +161,11 @@ impl Shared {
     }
 
     /// Claims are bound as soon as they are there, and their data goes with them.
-    fn claims(&self, claims: &[Value]) {
+    fn claims(&self, claims: &[Value], pods: &[Value]) {
         for claim in claims {
             if text(claim, "/status/phase") == "Bound" {
+                let mut resizer = self.resizer.lock().unwrap_or_else(PoisonError::into_inner);
+                resizer.turn(&self.api, claim, pods);
                 continue;
             }
             let path = format!(

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::EnvVar;
 
 use super::credentials_name;
 use crate::build::containers::POSTGRES_PORT;
-use crate::build::environment::{field, given, password_of, plain, scope_suffix, secret};
+use crate::build::environment::{field, given, key_of, password_of, plain, scope_suffix};
 use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -17,11 +17,11 @@ pub(super) fn environment(cluster: &Cluster, config: &Config, keys: &[String]) -
     let mut all = server(cluster, config);
     all.extend(store(cluster, config));
     let held = credentials_name(&cluster.id.name, config);
-    all.extend(credentials(config).into_iter().map(|(name, _)| secret(name, &held, name)));
+    all.extend(credentials(config).into_iter().map(|(name, _)| key_of(name, &held, name)));
     if let Some(added) = given(&config.backup.logical_backup_cronjob_environment_secret) {
         let keys: BTreeSet<&String> = keys.iter().collect();
         all.retain(|one| !keys.contains(&one.name));
-        all.extend(keys.into_iter().map(|key| secret(key, added, key)));
+        all.extend(keys.into_iter().map(|key| key_of(key, added, key)));
     }
     all
 }

@@ -14,11 +14,11 @@ mod tests;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::EnvVar;
-use list::{List, PASSWORD};
+use list::{List, PASSWORD, secret};
 
-pub(in crate::build) use list::{absent_appended, field, password_of, plain, secret};
+pub(in crate::build) use list::{absent_appended, field, password_of, plain, secret as key_of};
 pub(in crate::build) use source::given;
-pub(in crate::build) use storage::scope_suffix;
+pub(in crate::build) use storage::{certificates_as, scope_suffix};
 
 use super::facts::PodFacts;
 use super::spilo::json;

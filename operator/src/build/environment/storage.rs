@@ -44,19 +44,25 @@ pub(super) fn buckets(uid: &str, config: &Config) -> Vec<EnvVar> {
 }
 
 pub(super) fn certificates(tls: &Tls) -> Vec<EnvVar> {
+    certificates_as(tls, ["SSL_CERTIFICATE_FILE", "SSL_PRIVATE_KEY_FILE", "SSL_CA_FILE"])
+}
+
+/// The same under other names: of the certificate, its key, and the authority.
+pub(in crate::build) fn certificates_as(tls: &Tls, names: [&str; 3]) -> Vec<EnvVar> {
     if tls.secret_name.is_empty() {
         return Vec::new();
     }
     let certificate = given(&tls.certificate_file).unwrap_or("tls.crt");
     let key = given(&tls.private_key_file).unwrap_or("tls.key");
+    let [certificate_name, key_name, authority_name] = names;
     let mut all = vec![
-        plain("SSL_CERTIFICATE_FILE", within(CERTIFICATES, certificate)),
-        plain("SSL_PRIVATE_KEY_FILE", within(CERTIFICATES, key)),
+        plain(certificate_name, within(CERTIFICATES, certificate)),
+        plain(key_name, within(CERTIFICATES, key)),
     ];
     if let Some(authority) = given(&tls.ca_file) {
         let other = given(&tls.ca_secret_name).is_some();
         let directory = if other { AUTHORITY } else { CERTIFICATES };
-        all.push(plain("SSL_CA_FILE", within(directory, authority)));
+        all.push(plain(authority_name, within(directory, authority)));
     }
     all
 }

@@ -10,23 +10,38 @@ const LONGEST_NAME: usize = 58;
 
 /// The names, separated by a comma as external-dns wants them.
 pub(super) fn names(role: Role, cluster: &Cluster, config: &Services) -> String {
-    let (format, legacy) = match role {
-        Role::Master => (&config.master_dns_name_format, &config.master_legacy_dns_name_format),
-        Role::Replica => (&config.replica_dns_name_format, &config.replica_legacy_dns_name_format),
+    let legacy = match role {
+        Role::Master => &config.master_legacy_dns_name_format,
+        Role::Replica => &config.replica_legacy_dns_name_format,
     };
-    let fill = |format: &str, name: &str| {
-        format
-            .replace("{cluster}", name)
-            .replace("{namespace}", &cluster.id.namespace)
-            .replace("{team}", &cluster.spec.team_id)
-            .replace("{hostedzone}", &config.db_hosted_zone)
-            .to_lowercase()
-    };
-    let name = fill(format, &cluster.id.name);
+    let name = name_of(role, &cluster.id.name, cluster, config);
     match without_team(&cluster.id.name, &cluster.spec.team_id) {
-        Some(rest) => format!("{name},{}", fill(legacy, rest)),
+        Some(rest) => format!("{name},{}", filled(legacy, rest, cluster, config)),
         None => name,
     }
+}
+
+/// The name by namespace of a load balancer that is called `name`.
+pub(in crate::build) fn name_of(
+    role: Role,
+    name: &str,
+    cluster: &Cluster,
+    config: &Services,
+) -> String {
+    let format = match role {
+        Role::Master => &config.master_dns_name_format,
+        Role::Replica => &config.replica_dns_name_format,
+    };
+    filled(format, name, cluster, config)
+}
+
+fn filled(format: &str, name: &str, cluster: &Cluster, config: &Services) -> String {
+    format
+        .replace("{cluster}", name)
+        .replace("{namespace}", &cluster.id.namespace)
+        .replace("{team}", &cluster.spec.team_id)
+        .replace("{hostedzone}", &config.db_hosted_zone)
+        .to_lowercase()
 }
 
 /// `minimal-cluster` of `acid-minimal-cluster` and team `ACID`.

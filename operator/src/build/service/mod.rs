@@ -20,16 +20,18 @@ mod dns;
 mod tests;
 
 pub use check::check_services;
+pub(in crate::build) use dns::name_of;
 
 /// Where PostgreSQL listens.
-const PORT: i32 = 5432;
+pub(in crate::build) const PORT: i32 = 5432;
 /// Who may come in through a load balancer where nobody was named: nobody.
 const NOBODY: &str = "127.0.0.1/32";
 /// Read by external-dns.
 const HOSTNAME: &str = "external-dns.alpha.kubernetes.io/hostname";
 
+/// How a Service is reached.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Kind {
+pub(in crate::build) enum Kind {
     ClusterIp,
     NodePort,
     LoadBalancer,
@@ -49,6 +51,11 @@ impl Kind {
                 spec.enable_replica_load_balancer.unwrap_or(config.enable_replica_load_balancer),
             ),
         };
+        Self::chosen(node_port, load_balancer)
+    }
+
+    /// A node port before a load balancer.
+    pub(in crate::build) fn chosen(node_port: bool, load_balancer: bool) -> Self {
         match (node_port, load_balancer) {
             (true, _) => Self::NodePort,
             (false, true) => Self::LoadBalancer,
@@ -71,26 +78,42 @@ pub fn service(role: Role, cluster: &Cluster, config: &Config) -> Service {
     let labels = names::with_role(names::labels(cluster, &config.labels), role, &config.labels);
     let annotations = annotations(role, kind, cluster, config);
     let name = names::service(&cluster.id.name, role);
-    let policy = &config.services.external_traffic_policy;
+    let port = ServicePort {
+        name: Some("postgresql".to_owned()),
+        node_port: node_port(role, cluster),
+        ..ServicePort::default()
+    };
     Service {
         metadata: meta::meta(&name, cluster, config, labels, annotations),
-        spec: Some(ServiceSpec {
-            type_: Some(kind.name().to_owned()),
-            selector: Some(selector(role, cluster, config)),
-            ports: Some(vec![ServicePort {
-                name: Some("postgresql".to_owned()),
-                port: PORT,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::Int(PORT)),
-                node_port: node_port(role, cluster).filter(|_| kind == Kind::NodePort),
-                ..ServicePort::default()
-            }]),
-            external_traffic_policy: Some(policy.clone())
-                .filter(|policy| kind != Kind::ClusterIp && !policy.is_empty()),
-            load_balancer_source_ranges: Some(source_ranges(kind, cluster)),
-            ..ServiceSpec::default()
-        }),
+        spec: Some(spec(kind, port, selector(role, cluster, config), cluster, config)),
         status: None,
+    }
+}
+
+/// The spec of one. `port`: its name, and the node port that somebody asked for.
+pub(in crate::build) fn spec(
+    kind: Kind,
+    port: ServicePort,
+    selector: BTreeMap<String, String>,
+    cluster: &Cluster,
+    config: &Config,
+) -> ServiceSpec {
+    let policy = &config.services.external_traffic_policy;
+    ServiceSpec {
+        type_: Some(kind.name().to_owned()),
+        selector: Some(selector),
+        ports: Some(vec![ServicePort {
+            port: PORT,
+            protocol: Some("TCP".to_owned()),
+            target_port: Some(IntOrString::Int(PORT)),
+            // Kubernetes picks one otherwise.
+            node_port: port.node_port.filter(|port| *port != 0 && kind == Kind::NodePort),
+            ..port
+        }]),
+        external_traffic_policy: Some(policy.clone())
+            .filter(|policy| kind != Kind::ClusterIp && !policy.is_empty()),
+        load_balancer_source_ranges: Some(source_ranges(kind, cluster)),
+        ..ServiceSpec::default()
     }
 }
 
@@ -105,13 +128,12 @@ fn selector(role: Role, cluster: &Cluster, config: &Config) -> BTreeMap<String, 
     }
 }
 
-/// A port that somebody asked for; Kubernetes picks one otherwise.
+/// A port that somebody asked for.
 fn node_port(role: Role, cluster: &Cluster) -> Option<i32> {
-    let port = match role {
+    match role {
         Role::Master => cluster.spec.master_node_port,
         Role::Replica => cluster.spec.replica_node_port,
-    };
-    port.filter(|port| *port != 0)
+    }
 }
 
 fn source_ranges(kind: Kind, cluster: &Cluster) -> Vec<String> {
@@ -123,11 +145,23 @@ fn source_ranges(kind: Kind, cluster: &Cluster) -> Vec<String> {
     }
 }
 
-/// Of the configuration, then of the manifest for both, then for this one. The DNS name of a
-/// load balancer is the operator's to give.
+/// The DNS name of a load balancer is the operator's to give.
 fn annotations(
     role: Role,
     kind: Kind,
+    cluster: &Cluster,
+    config: &Config,
+) -> BTreeMap<String, String> {
+    let names = || dns::names(role, cluster, &config.services);
+    annotations_with(role, kind, names, cluster, config)
+}
+
+/// Of the configuration, then of the manifest for both, then for this role; and what a load
+/// balancer is called.
+pub(in crate::build) fn annotations_with(
+    role: Role,
+    kind: Kind,
+    names: impl FnOnce() -> String,
     cluster: &Cluster,
     config: &Config,
 ) -> BTreeMap<String, String> {
@@ -139,7 +173,7 @@ fn annotations(
     all.extend(cluster.spec.service_annotations.clone());
     all.extend(own.clone());
     if kind == Kind::LoadBalancer {
-        all.insert(HOSTNAME.to_owned(), dns::names(role, cluster, &config.services));
+        all.insert(HOSTNAME.to_owned(), names());
     }
     all
 }

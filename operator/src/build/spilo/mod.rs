@@ -42,6 +42,11 @@ const LOCAL: [&str; 20] = [
     "ssl_key_file",
 ];
 
+/// Whether a parameter stays in the pod, as the reference divides them.
+pub fn is_local(parameter: &str) -> bool {
+    LOCAL.contains(&parameter)
+}
+
 /// Options of `initdb` that take no value.
 const WITHOUT_VALUE: [&str; 6] =
     ["data-checksums", "debug", "no-locale", "noclean", "nosync", "sync-only"];
@@ -115,7 +120,7 @@ pub fn configuration(cluster: &Cluster, config: &Config) -> String {
     let patroni = cluster.spec.patroni.as_ref().unwrap_or(&nothing);
     let all = postgres.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let (local, shared): (Parameters<'_>, Parameters<'_>) =
-        all.partition(|(name, _)| LOCAL.contains(name));
+        all.partition(|(name, _)| is_local(name));
     let bin_dir = (!config.pods.enable_pgversion_env_var)
         .then(|| format!("/usr/lib/postgresql/{}/bin", postgres.version));
     json::compact(&Configuration {

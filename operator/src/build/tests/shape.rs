@@ -155,6 +155,14 @@ fn ready_nodes_join_the_manifests_affinity() {
         config.pods.node_readiness_label_merge = Merge::And;
     });
     assert_eq!(*terms(&pod), json!([{ "matchExpressions": [own, ready] }]));
+    let none = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [],
+    } } });
+    let pod = with(none, |config| {
+        label(config);
+        config.pods.node_readiness_label_merge = Merge::And;
+    });
+    assert_eq!(*terms(&pod), json!([{ "matchExpressions": [ready] }]));
     let pod = with(manifest(), |_| ());
     assert_eq!(*terms(&pod), json!([{ "matchExpressions": [own] }]));
 }

@@ -1,7 +1,7 @@
 //! Pods, volumes, labels and what is deleted.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, Kind, NotEmpty, NotYet, Pairs, Restart, Within};
+use super::Rule::{AtLeast, Each, Kind, NotEmpty, Pairs, Restart, Within};
 use super::keys;
 use crate::config::syntax::{
     annotation, annotation_key, capability, domain, label, label_key, namespaces, object_name,
@@ -29,7 +29,7 @@ keys! { pub(super) KUBERNETES, Some("kubernetes");
     inherited_annotations InheritedAnnotations: Set(labels.inherited_annotations) = "", Nothing, Core, [Each(annotation_key)], "Annotations of a manifest that its objects have, too.";
     inherited_labels InheritedLabels: Set(labels.inherited_labels) = "", Nothing, Core, [Each(label_key)], "Labels of a manifest that its objects have, too.";
     liveness_probe LivenessProbe: Probe(pods.liveness_probe) = "", Nothing, Later, [], "The liveness probe of PostgreSQL, where a manifest has none.";
-    master_pod_move_timeout MasterPodMoveTimeout: Time(operation.master_pod_move_timeout) = "20m", Same, Core, [AtLeast(1000), NotYet], "For how long moving primaries off a node may take.";
+    master_pod_move_timeout MasterPodMoveTimeout: Time(operation.master_pod_move_timeout) = "20m", Same, Core, [AtLeast(1000)], "For how long moving primaries off a node may take before a warning.";
     node_readiness_label NodeReadinessLabel: Map(pods.node_readiness_label) = "", Nothing, Core, [Pairs(label)], "Labels of nodes that pods may run on.";
     node_readiness_label_merge NodeReadinessLabelMerge: Merge(pods.node_readiness_label_merge) = "OR", Nothing, Core, [], "How these join the node affinity of a manifest: `OR` or `AND`.";
     persistent_volume_claim_retention_policy PersistentVolumeClaimRetentionPolicy: Retention(volumes) = "when_deleted:retain,when_scaled:retain", Nothing, Later, [], "What happens to volumes of pods that are gone: `when_deleted` and `when_scaled`, each `retain` or `delete`.";
@@ -50,7 +50,7 @@ keys! { pub(super) KUBERNETES, Some("kubernetes");
     spilo_privileged SpiloPrivileged: Flag(pods.spilo_privileged) = "false", Nothing, Later, [], "`privileged` of PostgreSQL.";
     spilo_runasgroup SpiloRunAsGroup: Id(pods.spilo_runasgroup) = "", Nothing, Core, [Within(0, 4_294_967_294)], "`runAsGroup` of pods.";
     spilo_runasuser SpiloRunAsUser: Id(pods.spilo_runasuser) = "", Nothing, Core, [Within(0, 4_294_967_294)], "`runAsUser` of pods.";
-    storage_resize_mode StorageResizeMode: Text(operation.storage_resize_mode) = "pvc", Same, Core, [NotEmpty("write pvc, or off"), Each(one_of_resize_modes), NotYet], "How volumes grow: `pvc`, `ebs`, `mixed` or `off`.";
+    storage_resize_mode StorageResizeMode: Text(operation.storage_resize_mode) = "pvc", Same, Core, [NotEmpty("write pvc, or off"), Each(one_of_resize_modes)], "How volumes grow: `pvc` (the claims ask for more) or `off`. `ebs` and `mixed` act as `pvc`, and a condition says so.";
     toleration PodToleration: Map(pods.toleration) = "", Nothing, Core, [Pairs(toleration)], "One toleration of pods: `key`, `operator`, `value`, `effect`.";
     watched_namespace WatchedNamespace: OptText(operation.watched_namespace) = "", Nothing, Core, [Each(namespaces), Restart], "Where manifests are looked for. `*`: everywhere; empty: where the operator is. The environment variable `WATCHED_NAMESPACE` goes before.";
 }

@@ -8,7 +8,7 @@ mod backup;
 mod cloud;
 mod identity;
 mod kubernetes;
-mod later;
+mod poolers;
 mod services;
 mod top;
 
@@ -252,7 +252,7 @@ const TABLES: [&[Key]; 18] = [
     services::IN_KUBERNETES,
     cloud::AWS_OR_GCP,
     cloud::SCALYR,
-    later::CONNECTION_POOLER,
+    poolers::CONNECTION_POOLER,
     backup::LOGICAL_BACKUP,
     backup::MAJOR_VERSION_UPGRADE,
 ];

@@ -1,7 +1,7 @@
 //! The operator itself: what stands directly under `configuration`, and small groups.
 
 use super::CrdDefault::{Nothing, Same};
-use super::Rule::{AtLeast, Each, NotEmpty, NotYet, Restart, Within};
+use super::Rule::{AtLeast, Each, NotEmpty, Restart, Within};
 use super::keys;
 use crate::config::syntax::{annotation_key, image, window, word};
 
@@ -11,7 +11,7 @@ keys! { pub(super) TOP, Some("");
     docker_image DockerImage: Text(pods.docker_image) = "ghcr.io/zalando/spilo-18:4.1-p2", Same, Core, [NotEmpty("pods need an image"), Each(image)], "The image of Spilo, where a manifest names none.";
     enable_crd_registration EnableCRDRegistration: Flag(operation.enable_crd_registration) = "true", Same, Core, [Restart], "Make or renew the CRDs at the start.";
     enable_lazy_spilo_upgrade EnableLazySpiloUpgrade: Flag(operation.enable_lazy_spilo_upgrade) = "false", Nothing, Later, [], "A new image alone restarts no pod.";
-    enable_maintenance_windows EnableMaintenanceWindows: Nullable(operation.enable_maintenance_windows) = "true", Same, Later, [NotYet], "Wait for maintenance windows.";
+    enable_maintenance_windows EnableMaintenanceWindows: Nullable(operation.enable_maintenance_windows) = "true", Same, Later, [], "Wait for maintenance windows.";
     enable_pgversion_env_var EnablePgVersionEnvVar: Flag(pods.enable_pgversion_env_var) = "true", Same, Core, [], "Name the major version by `PGVERSION` instead of `bin_dir`.";
     enable_shm_volume ShmVolume: Flag(pods.enable_shm_volume) = "true", Same, Core, [], "Mount memory at `/dev/shm`.";
     enable_spilo_wal_path_compat EnableSpiloWalPathCompat: Flag(pods.enable_spilo_wal_path_compat) = "false", Nothing, Later, [], "Look for WAL at the paths of older images, too.";
@@ -20,7 +20,7 @@ keys! { pub(super) TOP, Some("");
     ignore_instance_limits_annotation_key IgnoreInstanceLimitsAnnotationKey: OptText(operation.ignore_instance_limits_annotation_key) = "", Nothing, Later, [Each(annotation_key)], "An annotation that takes a manifest out of the limits of instances.";
     ignore_resources_limits_annotation_key IgnoreResourcesLimitsAnnotationKey: OptText(resources.ignore_resources_limits_annotation_key) = "", Nothing, Later, [Each(annotation_key)], "An annotation that takes a manifest out of the limits of resources.";
     kubernetes_use_configmaps KubernetesUseConfigMaps: Nullable(patroni.kubernetes_use_configmaps) = "true", Same, Core, [], "Patroni keeps its state in ConfigMaps instead of Endpoints.";
-    maintenance_windows MaintenanceWindows: List(operation.maintenance_windows) = "", Nothing, Later, [Each(window), NotYet], "When clusters without windows of their own may be interrupted: `01:00-06:00` or `Sat:01:00-06:00`, in UTC.";
+    maintenance_windows MaintenanceWindows: List(operation.maintenance_windows) = "", Nothing, Later, [Each(window)], "When clusters without windows of their own may be interrupted: `01:00-06:00` or `Sat:01:00-06:00`, in UTC.";
     max_instances MaxInstances: Int(operation.max_instances) = "-1", Same, Core, [NotEmpty("it would be 0, and every cluster would lose its pods")], "More instances a cluster cannot have. -1: any number.";
     min_instances MinInstances: Int(operation.min_instances) = "-1", Same, Core, [], "Fewer instances a cluster cannot have. -1: any number.";
     repair_period RepairPeriod: Time(operation.repair_period) = "5m", Same, Core, [AtLeast(1000)], "How often a cluster that failed is tried again.";
@@ -48,10 +48,10 @@ keys! { pub(super) PATRONI, Some("patroni");
 }
 
 keys! { pub(super) TIMEOUTS, Some("timeouts");
-    patroni_api_check_interval PatroniAPICheckInterval: Time(operation.patroni_api_check_interval) = "1s", Same, Core, [AtLeast(100), NotYet], "Pause between two attempts to reach Patroni.";
+    patroni_api_check_interval PatroniAPICheckInterval: Time(operation.patroni_api_check_interval) = "1s", Same, Core, [AtLeast(100)], "Pause between two attempts to reach Patroni.";
     patroni_api_check_timeout PatroniAPICheckTimeout: Time(operation.patroni_api_check_timeout) = "5s", Same, Core, [AtLeast(100)], "For how long Patroni is tried.";
-    pod_deletion_wait_timeout PodDeletionWaitTimeout: Time(operation.pod_deletion_wait_timeout) = "10m", Same, Core, [AtLeast(1000), NotYet], "For how long a pod may take to go.";
-    pod_label_wait_timeout PodLabelWaitTimeout: Time(operation.pod_label_wait_timeout) = "10m", Same, Core, [AtLeast(1000), NotYet], "For how long a pod may take to get the label of its role.";
+    pod_deletion_wait_timeout PodDeletionWaitTimeout: Time(operation.pod_deletion_wait_timeout) = "10m", Same, Core, [AtLeast(1000)], "For how long a pod may take to go.";
+    pod_label_wait_timeout PodLabelWaitTimeout: Time(operation.pod_label_wait_timeout) = "10m", Same, Core, [AtLeast(1000)], "For how long a pod may take to get the label of its role.";
     ready_wait_interval ReadyWaitInterval: Time(operation.ready_wait_interval) = "4s", Same, Core, [AtLeast(100)], "Pause between two looks at new CRDs.";
     ready_wait_timeout ReadyWaitTimeout: Time(operation.ready_wait_timeout) = "30s", Same, Core, [AtLeast(1000)], "For how long new CRDs may take to be ready.";
     resource_check_interval ResourceCheckInterval: Time(operation.resource_check_interval) = "3s", Same, Core, [AtLeast(100)], "Pause between two looks at an object that is waited for.";

@@ -311,18 +311,16 @@ fn values_have_to_fit_together() {
 fn what_is_unknown_or_not_used_is_a_warning() {
     let loaded = loaded(&[
         ("enable_team_api", "true"),
-        ("connection_pooler_mode", "session"),
-        ("connection_pooler_max_db_connections", "sixty"),
+        ("enable_load_balancer", "true"),
         ("protected_role_names", "admin, cron_admin"),
     ]);
     assert_eq!(
         loaded.warnings,
         [
             "enable_team_api: ignored, because there is no such key",
+            "enable_load_balancer: accepted, and not used here",
             "protected_role_names: blanks around items of the list are no part of them; \
              zalando/postgres-operator keeps them",
-            "connection_pooler_max_db_connections: accepted, and not used here; write a whole number",
-            "connection_pooler_mode: accepted, and not used here",
         ]
     );
     assert!(loaded.config.identity.protected_role_names.contains("cron_admin"));
@@ -370,14 +368,7 @@ fn definitions_are_objects_of_their_kind() {
 
 #[test]
 fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
-    let keys = [
-        ("aws_region", "eu-west-1"),
-        ("master_pod_move_timeout", "5m"),
-        ("patroni_api_check_interval", "2s"),
-        ("pod_deletion_wait_timeout", "5m"),
-        ("pod_label_wait_timeout", "5m"),
-        ("storage_resize_mode", "off"),
-    ];
+    let keys = [("aws_region", "eu-west-1")];
     for (key, value) in keys {
         let warning = format!("{key}: accepted, and without an effect so far");
         assert!(loaded(&[(key, value)]).warnings.contains(&warning), "{key}");

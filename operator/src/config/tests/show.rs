@@ -108,6 +108,7 @@ fn every_key_goes_where_it_is_read() {
         (_, "pod_management_policy") => "parallel",
         (_, "node_readiness_label_merge") => "AND",
         (_, "connect_to") => "pod",
+        (_, "connection_pooler_mode") => "session",
         (_, "maintenance_windows") => "Sat:01:00-06:00",
         (_, "logical_backup_schedule") => "@daily",
         (_, "logical_backup_provider") => "gcs",

@@ -115,6 +115,14 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// The same after a pause, unless it is due before.
+    pub fn add_later(&self, cluster: &ClusterId, pause: Duration, why: Why) {
+        let mut state = self.state();
+        state.place(cluster, Instant::now() + pause, why);
+        drop(state);
+        self.changed.notify_one();
+    }
+
     /// The next one that is due, for one worker; `None` when the queue was closed.
     pub async fn next(&self) -> Option<(ClusterId, Why)> {
         loop {

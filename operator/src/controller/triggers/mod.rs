@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
@@ -18,6 +18,8 @@ use crate::context::Context;
 use crate::controller::cache::{Cache, Change, is_news};
 use crate::controller::lasting::Lasting;
 use crate::controller::queue::Why;
+use crate::patroni::says_pending;
+use crate::rolling::{is_marked, not_running};
 use crate::stages::pods::{is_primary, is_ready};
 
 /// From now on this one is told of manifests; of all that there are at once.
@@ -71,9 +73,20 @@ fn manifest(context: &Context, change: Change<Postgresql>) {
 pub(in crate::controller) fn stateful_set(context: &Context, change: Change<StatefulSet>) {
     let reports = |set: &StatefulSet| {
         let status = set.status.as_ref()?;
-        Some((status.ready_replicas, status.replicas, status.update_revision.clone()))
+        let newest = (status.observed_generation, status.update_revision.clone());
+        Some((status.ready_replicas, status.replicas, newest))
     };
     object(context, &context.caches.stateful_sets, &change, |before, now| {
+        reports(before) != reports(now)
+    });
+}
+
+pub(in crate::controller) fn deployment(context: &Context, change: Change<Deployment>) {
+    let reports = |pooler: &Deployment| {
+        let status = pooler.status.as_ref()?;
+        Some((status.observed_generation, status.updated_replicas, status.available_replicas))
+    };
+    object(context, &context.caches.deployments, &change, |before, now| {
         reports(before) != reports(now)
     });
 }
@@ -102,12 +115,16 @@ pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
     let config = context.config();
     let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
     let turned = |before: &Pod, now: &Pod| {
-        is_ready(before) != is_ready(now) || address(before) != address(now)
+        is_ready(before) != is_ready(now)
+            || address(before) != address(now)
+            || not_running(before) != not_running(now)
+            || says_pending(before) != says_pending(now)
     };
     // Patroni writes an annotation at each of its turns.
     let stands = |pod: &Pod| {
         let deleted = pod.metadata.deletion_timestamp.is_some();
-        (is_primary(pod, &config), is_ready(pod), address(pod), deleted, pod.labels().clone())
+        let disturbed = (deleted, is_marked(pod), not_running(pod), says_pending(pod));
+        (is_primary(pod, &config), is_ready(pod), address(pod), disturbed, pod.labels().clone())
     };
     if let Change::Seen { before: Some(before), now } = &change
         && stands(before) == stands(now)
@@ -122,6 +139,18 @@ pub(in crate::controller) fn pod(context: &Context, change: Change<Pod>) {
     {
         context.databases.add(&id, Why::Object);
     }
+}
+
+pub(in crate::controller) fn claim(context: &Context, change: Change<PersistentVolumeClaim>) {
+    // It has no generation. Of its conditions, only their times change at each turn of a driver.
+    let stands = |claim: &PersistentVolumeClaim| {
+        let mut status = claim.status.clone().unwrap_or_default();
+        for own in status.conditions.iter_mut().flatten() {
+            (own.last_probe_time, own.last_transition_time) = (None, None);
+        }
+        (claim.spec.clone(), status)
+    };
+    object(context, &context.caches.claims, &change, |before, now| stands(before) != stands(now));
 }
 
 pub(in crate::controller) fn team(context: &Context, change: Change<PostgresTeam>) {

@@ -10,15 +10,10 @@ use crate::testing::Store;
 
 #[tokio::test]
 async fn a_deletion_names_what_others_made_for_the_cluster_and_leaves_it() {
-    let pooler = json!({ "labels": { "application": "db-connection-pooler",
-        "cluster-name": "acid-main" } });
     let backup = json!({ "labels": { "application": "spilo-logical-backup",
         "cluster-name": "acid-main" } });
     let fes = "fes-user.acid-main.credentials.postgresql.acid.zalan.do";
     let store = Store::new([
-        object("deployments", "acid-main-pooler", &pooler),
-        object("services", "acid-main-pooler", &pooler),
-        object("secrets", "acid-main-pooler-u", &pooler),
         object("cronjobs", "nightly-acid-main", &backup),
         object("fabriceventstreams", "acid-main-orders", &json!({})),
         object("secrets", fes, &json!({})),
@@ -39,9 +34,6 @@ async fn a_deletion_names_what_others_made_for_the_cluster_and_leaves_it() {
         tokio::task::yield_now().await;
     }
     for left in [
-        "Deployment acid-main-pooler",
-        "Service acid-main-pooler",
-        "Secret acid-main-pooler-u",
         "CronJob nightly-acid-main",
         "FabricEventStream acid-main-orders",
         &format!("Secret {fes}"),

@@ -1,6 +1,7 @@
 mod leaves;
 mod lost;
 mod owners;
+mod poolers;
 mod protection;
 mod secrets;
 mod seen;

@@ -5,6 +5,7 @@
 //! database is stronger than a user with its name. Infrastructure roles and people are not here.
 
 mod name;
+mod pooler;
 mod prepared;
 mod users;
 
@@ -15,6 +16,8 @@ use teams_sync::role::{Attributes, Parameter, RoleName};
 use crate::api::postgresql::FieldError;
 use crate::cluster::Cluster;
 use crate::config::Config;
+
+pub use pooler::pooler_role;
 
 /// All of them, and what is odd about them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -45,6 +48,8 @@ pub enum Origin {
     Manifest,
     /// `preparedDatabases`.
     Prepared,
+    /// `connectionPooler`, where no other has the name.
+    Pooler,
 }
 
 /// Where the password of a role is.
@@ -72,6 +77,7 @@ pub fn of_manifest(cluster: &Cluster, config: &Config) -> Result<ManifestRoles, 
     let mut all = ManifestRoles::default();
     prepared::add(cluster, config, &mut all)?;
     users::add(cluster, config, &mut all)?;
+    pooler::add(cluster, config, &mut all);
     add_owner_roles(config, &mut all);
     Ok(all)
 }

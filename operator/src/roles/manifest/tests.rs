@@ -3,7 +3,7 @@
 use teams_sync::role::Flag;
 
 use super::*;
-use crate::api::spec::PreparedDatabase;
+use crate::api::spec::{ConnectionPooler, PreparedDatabase};
 use crate::roles::vectors::{self, config};
 
 fn empty() -> Cluster {
@@ -296,4 +296,43 @@ fn names_of_prepared_databases_and_schemas_are_checked() {
     assert!(error.reason.contains("63 bytes"), "{error}");
     assert!(refused(&prepared("{pg_x: }")).reason.contains("keeps the name"));
     assert_eq!(roles(&prepared("{FOO_1: }")).roles.len(), 6);
+}
+
+fn with_pooler(user: &str) -> Cluster {
+    let mut cluster = vectors::cluster();
+    cluster.spec.connection_pooler =
+        Some(ConnectionPooler { user: Some(user.to_owned()), ..ConnectionPooler::default() });
+    cluster
+}
+
+#[test]
+fn a_pooler_has_a_role_that_logs_in_and_has_no_other_rights() {
+    assert!(!roles(&vectors::cluster()).roles.contains_key(&role("pooler")));
+    let all = roles(&with_pooler("pooler"));
+    let made = &all.roles[&role("pooler")];
+    assert_eq!((made.origin, made.attributes), (Origin::Pooler, Attributes::LOGIN));
+    assert!(made.member_of.is_empty() && made.admins.is_empty() && made.parameters.is_empty());
+    assert_eq!(made.secret, Some(SecretPlace::default()));
+    assert_eq!(pooler_role("pooler", &all, &config()), Ok(role("pooler")));
+}
+
+#[test]
+fn a_user_of_the_manifest_can_be_the_role_of_a_pooler_and_stays_what_it_is() {
+    let all = roles(&with_pooler("foo_user"));
+    assert_eq!(all.roles[&role("foo_user")].origin, Origin::Manifest);
+    assert_eq!(pooler_role("foo_user", &all, &config()), Ok(role("foo_user")));
+}
+
+#[test]
+fn a_pooler_never_logs_in_as_somebody_of_the_system() {
+    for user in ["postgres", "standby", "zalandos", "admin", "cron_admin"] {
+        let all = roles(&with_pooler(user));
+        assert!(!all.roles.contains_key(&role(user)), "{user}");
+        let reason = pooler_role(user, &all, &config()).expect_err("it cannot");
+        assert!(reason.contains("connectionPooler.user"), "{reason}");
+    }
+    let mut owner = prepared("{foo: }");
+    owner.spec.connection_pooler = with_pooler("foo_owner").spec.connection_pooler;
+    let reason = pooler_role("foo_owner", &roles(&owner), &config()).expect_err("no login");
+    assert!(reason.contains("does not log in"), "{reason}");
 }

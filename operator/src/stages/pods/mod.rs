@@ -1,9 +1,7 @@
 //! How the pods of a cluster are. Nothing is written here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -12,19 +10,13 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::report::Finding;
-use crate::restart::{self, Difference, Kind, Live};
 
 /// What there is to say about them.
 #[derive(Clone, Debug)]
 pub struct Pods {
     pub ready: Finding,
-    /// Whether a restart would change something.
-    pub template: Finding,
     pub has_primary: bool,
 }
-
-/// The template that a pod was made of, as the StatefulSet controller counts.
-const REVISION: &str = "controller-revision-hash";
 
 /// Looks at all of them.
 pub fn look(context: &Context, config: &Config, cluster: &Cluster) -> Pods {
@@ -34,30 +26,7 @@ pub fn look(context: &Context, config: &Config, cluster: &Cluster) -> Pods {
     let pods = context.caches.pods.of(&cluster.id);
     let has_primary = pods.iter().any(|pod| is_primary(pod, config) && is_ready(pod));
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-    let template = match spec.map(|spec| &spec.template) {
-        None => Finding::done("UpToDate", ""),
-        Some(template) => {
-            let newest = set.as_deref().and_then(newest);
-            // Whoever is made of the newest template has from elsewhere what is different.
-            let is_newest = |pod: &&Arc<Pod>| {
-                let revision = pod.labels().get(REVISION).map(String::as_str);
-                revision.is_some() && revision == newest
-            };
-            let outdated = pods.iter().filter(|pod| !is_newest(pod)).filter_map(|pod| {
-                let differences = restart::differences(template, Live::Pod(pod), config);
-                (!differences.is_empty()).then(|| (pod.name_any(), differences))
-            });
-            up_to_date(&outdated.collect::<Vec<_>>())
-        }
-    };
-    Pods { ready: readiness(ready, wanted, has_primary), template, has_primary }
-}
-
-/// The revision of the template as it is now, once its controller has seen it.
-fn newest(set: &StatefulSet) -> Option<&str> {
-    let status = set.status.as_ref()?;
-    let is_seen = status.observed_generation == set.metadata.generation;
-    status.update_revision.as_deref().filter(|_| is_seen)
+    Pods { ready: readiness(ready, wanted, has_primary), has_primary }
 }
 
 fn readiness(ready: usize, wanted: i32, has_primary: bool) -> Finding {
@@ -68,34 +37,6 @@ fn readiness(ready: usize, wanted: i32, has_primary: bool) -> Finding {
         (_, true) => Finding::waiting("PodsNotReady", counts),
         (_, false) => Finding::waiting("NoPrimary", format!("{counts}, and none is the primary")),
     }
-}
-
-/// What only a restart changes is waited for; what comes with any restart is told of.
-fn up_to_date(outdated: &[(String, Vec<Difference>)]) -> Finding {
-    let waits = told(outdated, Kind::RollsPods);
-    if !waits.is_empty() {
-        return Finding::waiting("RestartPending", format!("waits for a restart of {waits}"));
-    }
-    let comes = told(outdated, Kind::Template);
-    match comes.is_empty() {
-        true => Finding::done("UpToDate", ""),
-        false => Finding::done("UpToDate", format!("the next restart brings: {comes}")),
-    }
-}
-
-/// Pods that are alike are told of together.
-fn told(outdated: &[(String, Vec<Difference>)], kind: Kind) -> String {
-    let mut by_fields: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (pod, differences) in outdated {
-        let of_kind = differences.iter().filter(|own| own.kind == kind);
-        let fields: Vec<String> = of_kind.map(ToString::to_string).collect();
-        if !fields.is_empty() {
-            by_fields.entry(fields.join(", ")).or_default().push(pod);
-        }
-    }
-    let texts =
-        by_fields.into_iter().map(|(fields, pods)| format!("{}: {fields}", pods.join(", ")));
-    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// The pod that is the primary by its label, and ready.

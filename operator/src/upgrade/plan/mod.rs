@@ -24,6 +24,8 @@ pub struct Situation {
     pub is_lost_for_long: bool,
     /// Whether the annotation of the reference is there.
     pub has_failed: bool,
+    /// Pods are being made anew, a primary hands over, or a server is restarted.
+    pub is_disturbed: bool,
     pub is_paused: bool,
     /// When a maintenance window opens, if none is open.
     pub opens: Option<Timestamp>,
@@ -166,6 +168,9 @@ fn unready(now: &Situation, running: u32) -> Option<Step> {
     }
     if let Some(opens) = now.opens {
         return wait("WaitsForWindow", format!("a maintenance window opens at {opens}"));
+    }
+    if now.is_disturbed {
+        return wait("PodsNotUpToDate", "something is done to pods or servers".to_owned());
     }
     if now.pods.len() != now.expected {
         let text = format!("there are {} pods of {}", now.pods.len(), now.expected);

@@ -24,6 +24,7 @@ fn ready() -> Situation {
         note: None,
         is_lost_for_long: false,
         has_failed: false,
+        is_disturbed: false,
         is_paused: false,
         opens: None,
         expected: 2,
@@ -70,6 +71,7 @@ fn it_waits_for_pods_windows_and_replicas() {
         ("PodsNotReady", with(|now| now.pods[0].server.as_mut().unwrap().runs = false)),
         // The one that was upgraded and the one that was not.
         ("PodsNotReady", with(|now| now.pods[0].server.as_mut().unwrap().version = Some(16))),
+        ("PodsNotUpToDate", with(|now| now.is_disturbed = true)),
         ("PodsNotUpToDate", with(|now| now.pods[1].made_for = Some(15))),
         ("PodsNotUpToDate", with(|now| now.pods[0].is_leaving = true)),
         ("NotStreaming", with(|now| now.members = None)),

@@ -21,6 +21,7 @@ pub fn localize(patroni: &mut Value, place: &Place<'_>) {
     postgresql.insert("listen".to_owned(), json!(format!("{ip}:5432")));
     postgresql.remove("basebackup_fast_xlog");
     postgresql.insert("create_replica_method".to_owned(), json!(["basebackup"]));
+    // The script that waits for no checkpoint is the image's.
     postgresql.insert("basebackup".to_owned(), json!([{ "checkpoint": "fast" }, "no-sync"]));
     // The script of the image knows the superuser from its environment.
     let superuser = postgresql["authentication"]["superuser"]["username"].clone();
@@ -28,6 +29,10 @@ pub fn localize(patroni: &mut Value, place: &Place<'_>) {
     postgresql.insert("callbacks".to_owned(), json!({ "on_role_change": script }));
     parameters(patroni, place);
     initdb(patroni);
+    let dcs = map_at(patroni, &["bootstrap", "dcs"]);
+    if let Some(source) = dcs.get_mut("standby_cluster") {
+        source["create_replica_methods"] = json!(["basebackup"]);
+    }
     let dynamic = ["bootstrap", "dcs", "postgresql", "parameters"];
     let connections = map_at(patroni, &dynamic).entry("max_connections").or_insert(json!(100));
     // Patroni would take 100 for less.

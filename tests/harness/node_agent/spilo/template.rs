@@ -29,7 +29,17 @@ fn bootstrap(variables: &Variables<'_>) -> Value {
     let mut all = json!({
         "post_init": format!("/scripts/post_init.sh \"{}\"", variables.escaped("HUMAN_ROLE", "zalandos")),
         "initdb": [{ "encoding": "UTF8" }, { "locale": locale }, "data-checksums"],
-        "dcs": {
+        "dcs": dcs(variables),
+    });
+    if variables.or("CLONE_METHOD", "") == "CLONE_WITH_BASEBACKUP" {
+        all["method"] = json!("clone_with_basebackup");
+        all["clone_with_basebackup"] = json!({ "command": copy(variables) });
+    }
+    all
+}
+
+fn dcs(variables: &Variables<'_>) -> Value {
+    let mut dcs = json!({
             "ttl": 30,
             "loop_wait": 10,
             "retry_timeout": 10,
@@ -39,13 +49,29 @@ fn bootstrap(variables: &Variables<'_>) -> Value {
                 "use_slots": true,
                 "parameters": dynamic_parameters(),
             },
-        },
     });
-    if variables.or("CLONE_METHOD", "") == "CLONE_WITH_BASEBACKUP" {
-        all["method"] = json!("clone_with_basebackup");
-        all["clone_with_basebackup"] = json!({ "command": copy(variables) });
+    if let Some(source) = standby_cluster(variables) {
+        dcs["standby_cluster"] = source;
     }
-    all
+    dcs
+}
+
+/// Whom a standby cluster follows. There is no archive here that one could read.
+fn standby_cluster(variables: &Variables<'_>) -> Option<Value> {
+    if !variables.set("STANDBY_HOST") && !variables.set("STANDBY_PORT") {
+        return None;
+    }
+    let mut source = json!({ "create_replica_methods": ["basebackup_fast_xlog"] });
+    for (key, variable) in [
+        ("host", "STANDBY_HOST"),
+        ("port", "STANDBY_PORT"),
+        ("primary_slot_name", "STANDBY_PRIMARY_SLOT_NAME"),
+    ] {
+        if variables.set(variable) {
+            source[key] = json!(variables.escaped(variable, ""));
+        }
+    }
+    Some(source)
 }
 
 /// What the image has a script for. Patroni adds words of its own at the end. A short name is one

@@ -1,0 +1,110 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn lookup() -> Lookup {
+    Lookup {
+        user: RoleName::parse("pooler").unwrap(),
+        schema: SchemaName::parse("schema", "pooler").unwrap(),
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn owner(name: &str, is_superuser: bool) -> Value {
+    json!({ "name": hex(name), "is_superuser": is_superuser })
+}
+
+fn schema() -> Value {
+    json!({ "owner": owner("postgres", true), "is_usable": true, "creators": [] })
+}
+
+fn function() -> Value {
+    json!({ "owner": owner("postgres", true), "is_ours": true, "is_right": true,
+        "is_replaceable": true, "is_granted": true, "askers": [] })
+}
+
+/// What is done where this is there.
+fn planned(schema: &Value, function: &Value) -> Result<Vec<Step>, String> {
+    let there = json!({ "has_user": true, "schema": schema, "lookup": function, "strangers": 0 });
+    plan(&lookup(), &serde_json::from_value(there).unwrap())
+}
+
+fn with(mut all: Value, field: &str, value: Value) -> Value {
+    all[field] = value;
+    all
+}
+
+#[test]
+fn nothing_is_done_where_everything_is_right_and_all_of_it_where_nothing_is() {
+    assert_eq!(planned(&schema(), &function()), Ok(vec![]));
+    let made = [Step::CreateFunction, Step::GrantExecute];
+    let all = [Step::CreateSchema, Step::GrantUsage].into_iter().chain(made.clone());
+    assert_eq!(planned(&Value::Null, &Value::Null), Ok(all.collect()));
+    assert_eq!(planned(&schema(), &Value::Null), Ok(made.to_vec()));
+    let unusable = with(schema(), "is_usable", json!(false));
+    assert_eq!(planned(&unusable, &function()), Ok(vec![Step::GrantUsage]));
+}
+
+#[test]
+fn a_schema_into_which_somebody_else_could_put_a_function_is_never_used() {
+    let mallorys = with(schema(), "owner", owner("mallory", false));
+    let refused = planned(&mallorys, &function()).expect_err("it is hers");
+    assert!(refused.contains("belongs to mallory"), "{refused}");
+    for (creator, shown) in [(json!(null), "everybody"), (json!(hex("eve")), "eve")] {
+        let open = with(schema(), "creators", json!([creator]));
+        let refused = planned(&open, &Value::Null).expect_err("anybody could");
+        assert!(refused.contains(&format!("{shown} may make functions")), "{refused}");
+    }
+    let there = json!({ "has_user": true, "schema": schema(), "lookup": null, "strangers": 1 });
+    assert!(plan(&lookup(), &serde_json::from_value(there).unwrap()).is_err());
+}
+
+#[test]
+fn a_function_that_is_nobodys_whom_one_can_trust_is_made_anew_and_never_kept() {
+    let anew = Ok(vec![Step::DropFunction, Step::CreateFunction, Step::GrantExecute]);
+    let mallorys = with(function(), "owner", owner("mallory", false));
+    assert_eq!(planned(&schema(), &mallorys), anew);
+    let other = with(with(function(), "is_replaceable", json!(false)), "is_right", json!(false));
+    assert_eq!(planned(&schema(), &other), anew);
+}
+
+#[test]
+fn a_function_of_the_reference_gets_our_body_and_is_asked_by_the_pooler_alone() {
+    let wrong = with(function(), "is_right", json!(false));
+    assert_eq!(planned(&schema(), &wrong), Ok(vec![Step::ReplaceFunction]));
+    let anothers = with(function(), "is_ours", json!(false));
+    assert_eq!(planned(&schema(), &anothers), Ok(vec![Step::TakeFunction]));
+    let open = with(function(), "askers", json!([null, hex("old_pooler")]));
+    let open = with(open, "is_granted", json!(false));
+    let steps: Vec<String> =
+        planned(&schema(), &open).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        steps,
+        [
+            "revoke user_lookup of the pooler from everybody",
+            "revoke user_lookup of the pooler from old_pooler",
+            "grant user_lookup to the pooler",
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_done_before_there_is_a_role() {
+    let there = json!({ "has_user": false, "schema": null, "lookup": null, "strangers": 0 });
+    assert!(plan(&lookup(), &serde_json::from_value(there).unwrap()).is_err());
+}
+
+#[test]
+fn a_name_is_shown_in_one_line_whatever_its_bytes_are() {
+    let name = |hex: &str| {
+        let database = json!({ "name": hex, "connects": true });
+        serde_json::from_value::<Database>(database).unwrap()
+    };
+    assert_eq!(name(&hex("a\"b")).name().as_deref(), Some("a\"b"));
+    assert_eq!(name(&hex("a\nb")).shown(), "a\\nb");
+    assert_eq!(name("ff61").name(), None);
+    assert_eq!(name("ff61").shown(), "\u{fffd}a");
+}

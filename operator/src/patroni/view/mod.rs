@@ -1,0 +1,126 @@
+//! What one member says of all of them: who follows, who may take over, and how its cluster
+//! replicates.
+//!
+//! In: `GET /cluster`, `GET /config` and `GET /patroni` of one pod. Out: a [`View`]. Never a
+//! decision; it is as old as its answers are.
+
+use serde_json::Value;
+
+use super::{Member, Members, Patroni, PatroniError};
+
+/// The members of a cluster, as one of them saw them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct View {
+    pub members: Members,
+    /// Whether a write waits for a standby, by the settings in use.
+    pub is_synchronous: bool,
+    /// Before 3.1 a replica that streams says no more than that it runs.
+    pub tells_streaming: bool,
+}
+
+impl View {
+    /// Whoever may take over, the best first: in synchronous mode a synchronous standby, and
+    /// nobody else; then who has the lowest rank; then who is least behind. `rank`: `None` may
+    /// not.
+    pub fn candidates(&self, rank: impl Fn(&str) -> Option<u8>) -> Vec<&str> {
+        let mut able: Vec<_> = self
+            .members
+            .members
+            .iter()
+            .filter(|member| self.follows(member))
+            .filter(|member| !self.is_synchronous || is_synchronous(member))
+            .filter_map(|member| {
+                let lag = member.lag.as_u64().unwrap_or(u64::MAX);
+                let order = (!is_synchronous(member), rank(&member.name)?, lag);
+                Some((order, member.name.as_str()))
+            })
+            .collect();
+        able.sort_unstable();
+        able.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Whether a member has what the leader writes, or is about to.
+    pub fn streams(&self, name: &str) -> bool {
+        let own = self.members.members.iter().find(|member| member.name == name);
+        own.is_some_and(|member| self.follows(member))
+    }
+
+    /// Whether a write waits for this one.
+    pub fn is_synchronous_standby(&self, name: &str) -> bool {
+        let own = self.members.members.iter().find(|member| member.name == name);
+        own.is_some_and(is_synchronous)
+    }
+
+    /// Whether writes wait for anybody.
+    pub fn has_synchronous_standby(&self) -> bool {
+        self.members.members.iter().any(|own| is_synchronous(own) && self.follows(own))
+    }
+
+    pub fn leader(&self) -> Option<&str> {
+        self.members.members.iter().find(|member| leads(member)).map(|own| own.name.as_str())
+    }
+
+    fn follows(&self, member: &Member) -> bool {
+        let is_well = match member.state.as_str() {
+            "streaming" | "in archive recovery" => true,
+            // It may be catching up still, and cannot say so.
+            "running" => !self.tells_streaming,
+            _ => false,
+        };
+        is_well && !leads(member)
+    }
+}
+
+fn leads(member: &Member) -> bool {
+    ["leader", "standby_leader"].contains(&member.role.as_str())
+}
+
+fn is_synchronous(member: &Member) -> bool {
+    ["sync_standby", "quorum_standby"].contains(&member.role.as_str())
+}
+
+impl Patroni {
+    /// # Errors
+    /// No answer in time, or none that can be understood.
+    pub async fn view(&self) -> Result<View, PatroniError> {
+        let members = self.members().await?;
+        let config = self.json("config").await?;
+        let own = self.json("patroni").await?;
+        Ok(View {
+            members,
+            is_synchronous: is_on(&config["synchronous_mode"]),
+            tells_streaming: tells_streaming(&own["patroni"]["version"]),
+        })
+    }
+
+    async fn json(&self, path: &str) -> Result<Value, PatroniError> {
+        let request = self.http.get(self.url(path)).timeout(self.patience);
+        let (status, body) = self.send(request).await?;
+        if !status.is_success() {
+            return Err(self.error(&format!("GET /{path} gives {status}")));
+        }
+        serde_json::from_slice(&body).map_err(|error| self.error(&error.to_string()))
+    }
+}
+
+/// Whatever is not off: `true`, `quorum`, and words for these.
+fn is_on(mode: &Value) -> bool {
+    match mode {
+        Value::Bool(is_on) => *is_on,
+        Value::String(word) => {
+            !["", "off", "false", "no", "0"].contains(&word.to_lowercase().as_str())
+        }
+        Value::Number(number) => number.as_u64() != Some(0),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Since 3.1. Whoever does not say is taken for a newer one.
+fn tells_streaming(version: &Value) -> bool {
+    let mut parts = version.as_str().unwrap_or_default().split('.');
+    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    number().zip(number()).is_none_or(|version| version >= (3, 1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! One look at the settings of a cluster, from the question to the next step.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::read::{Answer, change, read};
+use super::restarts::{Restart, restarts};
+use super::seen::Seen;
+use super::{Job, Next};
+use crate::api::status::{PatroniStatus, PostgresStatus};
+use crate::controller::queue::Why;
+use crate::patroni::Patroni;
+use crate::patroni::dynamic::{Plan, plan};
+use crate::report::{Finding, News};
+use crate::tell;
+
+/// To change a setting, Patroni writes it where it keeps its state.
+const CHANGE: Duration = Duration::from_secs(10);
+/// Each member sees a change at its next turn, and takes so long for it.
+const RELOAD: Duration = Duration::from_secs(2);
+
+pub(super) type Looked = (Finding, Next);
+
+pub(super) async fn look(job: &Job) -> Looked {
+    // As it is now: the pods may have changed since the look that made us ask.
+    let seen = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
+    if job.cluster.spec.number_of_instances == 0 {
+        return (Finding::off("NoInstances", "the cluster has no instances"), Next::Rest);
+    }
+    let doors: Vec<IpAddr> = seen.doors().into_iter().map(|(_, address)| address).collect();
+    if doors.is_empty() {
+        return (Finding::waiting("NoPods", "no pod has an address yet"), Next::Rest);
+    }
+    let answer = match read(&job.context.http, &job.config, &doors).await {
+        Ok(answer) => answer,
+        Err(error) if seen.has_primary() => return failed(error),
+        Err(error) => {
+            let text = format!("no pod is the primary and ready; {error}");
+            return (Finding::waiting("NoPrimary", text), Next::Failed);
+        }
+    };
+    let ours = ours(job);
+    let plan = plan(&job.wanted, &ours, &answer.config);
+    match &plan.patch {
+        Some(patch) => apply(job, &ours, &plan, patch, &answer).await,
+        None => hold(job, &seen, &ours, plan, &answer).await,
+    }
+}
+
+/// What is written down of this manifest.
+fn ours(job: &Job) -> PatroniStatus {
+    let id = job.id();
+    let manifest = job.context.caches.manifests.get(id, &id.name);
+    let status = manifest.map(|manifest| manifest.status.clone()).unwrap_or_default();
+    serde_json::from_value::<PostgresStatus>(status).unwrap_or_default().patroni
+}
+
+/// Writes down what is ours, unless it is written already.
+///
+/// # Errors
+/// What the API server has against it; nothing more is to be done then.
+pub(super) async fn remember(
+    job: &Job,
+    before: &PatroniStatus,
+    now: &PatroniStatus,
+) -> Result<(), Looked> {
+    if before == now {
+        return Ok(());
+    }
+    let written = tell::patroni(&job.context, &job.manifest, |own| own.clone_from(now)).await;
+    written.map_err(|error| {
+        let text = format!("nothing is changed, because it cannot be written down: {error}");
+        (Finding::failed("StatusNotWritten", text), Next::Failed)
+    })
+}
+
+fn failed(error: String) -> Looked {
+    (Finding::failed("PatroniFailed", error), Next::Failed)
+}
+
+/// Patroni gets what differs.
+async fn apply(
+    job: &Job,
+    ours: &PatroniStatus,
+    plan: &Plan,
+    patch: &Value,
+    answer: &Answer,
+) -> Looked {
+    if let Err(looked) = remember(job, ours, &plan.before).await {
+        return looked;
+    }
+    let patience = CHANGE.max(job.config.operation.patroni_api_check_timeout);
+    let now = match change(&job.context.http, &answer.doors, patch, patience).await {
+        Ok(now) => now,
+        Err(error) => return failed(error),
+    };
+    let changes = plan.changes.join(", ");
+    job.context
+        .tell(&job.manifest, &News::normal("Patroni", format!("Patroni's settings: {changes}")));
+    match patch.get("pause") {
+        Some(Value::Null) => {
+            let text = "The pause is over: Patroni fails over again, and pending restarts are done";
+            job.context.tell(&job.manifest, &News::normal("Pause", text));
+        }
+        Some(_) => {
+            let text = "Patroni is paused by the manifest: no failover, no switchover, no restart";
+            job.context.tell(&job.manifest, &News::normal("Pause", text));
+        }
+        None => {}
+    }
+    if let Err(looked) = remember(job, &plan.before, &plan.after).await {
+        return looked;
+    }
+    let text = format!("the pods take it over within {:?}: {changes}", turn(&now));
+    (Finding::waiting("Applying", text), Next::In(turn(&now)))
+}
+
+/// Within this every member has seen a change.
+fn turn(config: &Map<String, Value>) -> Duration {
+    let wait = config.get("loop_wait");
+    let wait = wait.and_then(|wait| wait.as_u64().or_else(|| wait.as_str()?.trim().parse().ok()));
+    Duration::from_secs(wait.unwrap_or(10).min(3600)) + RELOAD
+}
+
+/// The settings are as they should be: what follows from them?
+async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: &Answer) -> Looked {
+    let mut after = plan.after.clone();
+    let promotes = job.wanted.standby.is_none() && ours.standby && !plan.is_paused;
+    if promotes && is_promoted(job, seen, answer).await {
+        after.standby = false;
+    }
+    let turn = turn(&answer.config);
+    let found = restarts(job, seen, &plan, &mut after, answer, turn).await;
+    if let Err(looked) = remember(job, ours, &after).await {
+        return looked;
+    }
+    if promotes && !after.standby {
+        let text = "The cluster follows nobody any more, and has been promoted";
+        job.context.tell(&job.manifest, &News::normal("Standby", text));
+        // What could not be done while it followed another one.
+        job.context.databases.add(job.id(), Why::Primary);
+    }
+    if promotes && after.standby {
+        let text = "the cluster follows nobody any more, and Patroni has not promoted it yet";
+        return (Finding::waiting("Promoting", text), Next::In(RELOAD));
+    }
+    match found {
+        Restart::None(next) => (settled(&plan), next),
+        Restart::Waits(finding, next) => (with_stays(finding, &plan), next),
+        Restart::Now(begun) => {
+            let finding = begun.begin(job);
+            (with_stays(finding, &plan), Next::Rest)
+        }
+    }
+}
+
+/// Whether whoever leads writes.
+async fn is_promoted(job: &Job, seen: &Seen, answer: &Answer) -> bool {
+    let leads = |role: &str| ["leader", "standby_leader"].contains(&role);
+    let leader = answer.overview.members.iter().find(|member| leads(&member.role));
+    let doors = seen.doors();
+    let door = leader.and_then(|leader| doors.iter().find(|(name, _)| *name == leader.name));
+    let Some((_, address)) = door else { return false };
+    let patience = job.config.operation.patroni_api_check_timeout;
+    let patroni = Patroni::new(job.context.http.clone(), *address, patience);
+    patroni.instance().await.is_ok_and(|own| {
+        ["primary", "master"].contains(&own.role.as_str()) && own.state == "running"
+    })
+}
+
+fn settled(plan: &Plan) -> Finding {
+    let finding = match plan.is_paused {
+        true => {
+            let whose = if plan.after.pause { "by the manifest" } else { "by somebody else" };
+            let text = format!("Patroni is paused {whose}: no failover, no switchover, no restart");
+            Finding::done("Paused", text)
+        }
+        false => Finding::done("InSync", ""),
+    };
+    with_stays(finding, plan)
+}
+
+fn with_stays(mut finding: Finding, plan: &Plan) -> Finding {
+    for text in &plan.stays {
+        let separator = if finding.message.is_empty() { "" } else { "; " };
+        finding.message = format!("{}{separator}{text}", finding.message);
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::turn;
+
+    #[test]
+    fn a_turn_is_as_long_as_patroni_waits_between_two_looks_and_a_reload() {
+        for (config, seconds) in [
+            (json!({}), 12),
+            (json!({ "loop_wait": 1 }), 3),
+            (json!({ "loop_wait": "5" }), 7),
+            (json!({ "loop_wait": "often" }), 12),
+        ] {
+            let config = config.as_object().expect("an object");
+            assert_eq!(turn(config), Duration::from_secs(seconds), "{config:?}");
+        }
+    }
+}

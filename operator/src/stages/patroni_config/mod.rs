@@ -1,0 +1,213 @@
+//! Patroni's settings, and the restarts that they need.
+//!
+//! In: a manifest, and what Patroni says. Out: a finding, as the others, but later: Patroni may be
+//! slow to answer, so it is asked beside the queue, by one task for each cluster at a time. Nothing
+//! is asked while nothing has changed since the last answer. Never: two members restarted at a
+//! time, or one of a cluster that is paused or whose pods are not ready.
+
+mod look;
+mod read;
+mod restarts;
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::postgresql::Postgresql;
+use crate::cluster::{Cluster, ClusterId};
+use crate::config::Config;
+use crate::context::Context;
+use crate::controller::queue::Why;
+use crate::patroni::dynamic::Wanted;
+use crate::patroni::is_paused;
+use crate::report::{Finding, Stage};
+use crate::stages::upgrade;
+use crate::tell;
+use look::look;
+use seen::Seen;
+
+/// After the first failure; it doubles from there on.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How it goes with the settings of a cluster.
+#[derive(Debug, Default)]
+pub struct PatroniConfig {
+    /// What Patroni was asked about last, and when.
+    seen: Option<(Seen, Instant)>,
+    /// Whether it is being asked.
+    looks: bool,
+    /// Whether something changed meanwhile.
+    again: bool,
+    /// It is to be asked then, whatever has changed.
+    at: Option<Instant>,
+    failures: u32,
+    /// The pod whose PostgreSQL is being restarted by us.
+    restarts: Option<String>,
+    /// Who has to be restarted for which parameters, as far as it was seen.
+    pending: BTreeMap<String, BTreeSet<String>>,
+    /// Nobody is restarted before.
+    settles: Option<Instant>,
+}
+
+/// When Patroni is to be asked again, if nothing changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    /// With the next change, or when everything is looked at again.
+    Rest,
+    In(Duration),
+    /// It failed; later each time.
+    Failed,
+}
+
+impl PatroniConfig {
+    /// The pod whose PostgreSQL is being restarted, if one is. No other pod of the cluster is to be
+    /// disturbed meanwhile.
+    pub fn restarts(&self) -> Option<&str> {
+        self.restarts.as_deref()
+    }
+
+    /// Whether to ask now; whoever is told so has to say how it ended.
+    fn begins(&mut self, seen: &Seen, now: Instant, resync: Duration) -> bool {
+        let is_new =
+            self.seen.as_ref().is_none_or(|(known, at)| known != seen || *at + resync <= now);
+        let is_due = self.at.is_some_and(|at| at <= now);
+        if !is_new && !is_due {
+            return false;
+        }
+        if self.looks {
+            self.again = true;
+            return false;
+        }
+        self.looks = true;
+        self.again = false;
+        self.at = None;
+        self.seen = Some((seen.clone(), now));
+        true
+    }
+
+    /// When to look again, if at a certain time.
+    fn ended(&mut self, now: Instant, next: Next, at_most: Duration) -> Option<Duration> {
+        self.looks = false;
+        let pause = match next {
+            Next::Failed => {
+                let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
+                self.failures += 1;
+                Some(pause)
+            }
+            Next::In(pause) => {
+                self.failures = 0;
+                Some(pause)
+            }
+            Next::Rest => {
+                self.failures = 0;
+                None
+            }
+        };
+        let pause = if std::mem::take(&mut self.again) { Some(Duration::ZERO) } else { pause };
+        // A restart that has ended meanwhile wants another look, too.
+        self.at = self.at.into_iter().chain(pause.map(|pause| now + pause)).min();
+        pause
+    }
+
+    /// Whether all members have had the time to say that they have to be restarted, so that the
+    /// right one is first; if not, for how long to wait. `turn`: so long each of them may take.
+    fn settled(
+        &mut self,
+        pending: BTreeMap<String, BTreeSet<String>>,
+        now: Instant,
+        turn: Duration,
+    ) -> Result<(), Duration> {
+        let is_known = |(name, parameters): (&String, &BTreeSet<String>)| {
+            self.pending.get(name).is_some_and(|known| parameters.is_subset(known))
+        };
+        if !pending.iter().all(is_known) {
+            self.settles = Some(now + turn);
+        }
+        self.pending = pending;
+        match self.settles.and_then(|at| at.checked_duration_since(now)) {
+            Some(left) if !left.is_zero() => Err(left),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Asks Patroni, beside everything else, if there is a reason to.
+pub fn run(
+    context: &Arc<Context>,
+    config: &Arc<Config>,
+    manifest: &Arc<Postgresql>,
+    cluster: &Cluster,
+) {
+    if upgrade::runs(context, manifest, cluster) {
+        return;
+    }
+    let wanted = Wanted::of(cluster, config, is_paused(manifest));
+    let seen = Seen::of(context, config, cluster, wanted);
+    let resync = config.operation.resync_period;
+    let begins = context
+        .memory
+        .with(&cluster.id, |known| known.patroni_config.begins(&seen, Instant::now(), resync));
+    if !begins {
+        return;
+    }
+    let job = Job {
+        context: Arc::clone(context),
+        config: Arc::clone(config),
+        manifest: Arc::clone(manifest),
+        cluster: cluster.clone(),
+        wanted: seen.wanted,
+    };
+    tokio::spawn(async move {
+        let own = job.clone();
+        // A task of its own: a bug that panics ends this look, not all that are to come.
+        let looked = tokio::spawn(async move { look(&own).await }).await;
+        let (finding, next) = looked.unwrap_or_else(|error| {
+            let cluster = &job.cluster.id;
+            tracing::error!(%cluster, %error, "a bug ended the work on Patroni's settings");
+            (Finding::failed("Bug", "a bug ended the work on Patroni's settings"), Next::Failed)
+        });
+        job.ended(finding, next).await;
+    });
+}
+
+/// One look.
+#[derive(Clone)]
+struct Job {
+    context: Arc<Context>,
+    config: Arc<Config>,
+    manifest: Arc<Postgresql>,
+    cluster: Cluster,
+    wanted: Wanted,
+}
+
+impl Job {
+    fn id(&self) -> &ClusterId {
+        &self.cluster.id
+    }
+
+    async fn ended(&self, finding: Finding, next: Next) {
+        let (context, id) = (&self.context, self.id());
+        let at_most = self.config.operation.repair_period;
+        let generation = self.cluster.generation;
+        let again = context.memory.with(id, |known| {
+            known.picture.found(generation, [(Stage::Patroni, finding)]);
+            known.patroni_config.ended(Instant::now(), next, at_most)
+        });
+        if context.caches.manifests.get(id, &id.name).is_none() {
+            if context.begun(id).is_none() {
+                context.memory.forget(id);
+            }
+            return;
+        }
+        let _told_again_at_the_next_look = tell::status(context, &self.manifest).await;
+        if let Some(again) = again {
+            context.objects.add_later(id, again, Why::Repair);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Restarts that are pending: whose turn it is, and why nobody's if so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::read::Answer;
+use super::seen::Seen;
+use super::{Job, Next};
+use crate::api::status::{PatroniStatus, RestartStatus};
+use crate::controller::queue::Why;
+use crate::patroni::dynamic::{Member, Plan, next, reason};
+use crate::patroni::{Instance, Patroni};
+use crate::report::{Finding, News};
+use crate::tell;
+
+/// A restart that changes nothing about its reason is not tried for ever: something else sets the
+/// parameter, `ALTER SYSTEM` for one. The second try is for a standby that had not heard yet that
+/// its primary has less.
+const MOST: u32 = 2;
+/// Until a server that was restarted streams again, it is looked at so often.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What is to be done.
+pub(super) enum Restart {
+    None(Next),
+    Waits(Finding, Next),
+    Now(Begun),
+}
+
+/// One that begins as soon as it is written down.
+pub(super) struct Begun {
+    name: String,
+    leads: bool,
+    address: IpAddr,
+    reason: String,
+}
+
+/// `after`: gets what has to be remembered.
+pub(super) async fn restarts(
+    job: &Job,
+    seen: &Seen,
+    plan: &Plan,
+    after: &mut PatroniStatus,
+    answer: &Answer,
+    turn: Duration,
+) -> Restart {
+    let pending: Vec<&str> = answer
+        .overview
+        .members
+        .iter()
+        .filter(|member| member.pending_restart)
+        .map(|member| member.name.as_str())
+        .collect();
+    let waits = |text: String, next| {
+        let text = format!("a restart is pending on {}: {text}", pending.join(", "));
+        Restart::Waits(Finding::waiting("RestartPending", text), next)
+    };
+    let restarting = job
+        .context
+        .memory
+        .read(job.id(), |known| known.patroni_config.restarts().map(str::to_owned));
+    if let Some(name) = restarting.flatten() {
+        let text = format!("PostgreSQL of {name} is being restarted");
+        return Restart::Waits(Finding::waiting("Restarting", text), Next::Rest);
+    }
+    if pending.is_empty() {
+        after.restarts.clear();
+        return Restart::None(Next::Rest);
+    }
+    if plan.is_paused {
+        return waits("it is done when the pause is over".to_owned(), Next::Rest);
+    }
+    if let Some(why) = seen.why_not() {
+        return waits(why, Next::Rest);
+    }
+    let members = match members(job, seen, answer).await {
+        Ok(members) => members,
+        Err(why) => return waits(why, Next::In(RETRY)),
+    };
+    let parameters = members.iter().filter(|own| own.instance.pending_restart).map(|own| {
+        let parameters: BTreeSet<String> =
+            own.instance.pending_restart_reason.keys().cloned().collect();
+        (own.name.clone(), parameters)
+    });
+    let parameters: BTreeMap<_, _> = parameters.collect();
+    let settled = job
+        .context
+        .memory
+        .with(job.id(), |known| known.patroni_config.settled(parameters, Instant::now(), turn));
+    if let Err(left) = settled {
+        return waits("all members get the time to say so".to_owned(), Next::In(left));
+    }
+    if let Some(why) = members.iter().find_map(why_not_well) {
+        return waits(why, Next::In(SOON));
+    }
+    match choose(&members, after) {
+        Some(member) => {
+            let reason = reason(&member.instance);
+            match seen.doors().into_iter().find(|(name, _)| *name == member.name) {
+                Some((name, address)) => {
+                    Restart::Now(Begun { name, leads: member.leads, address, reason })
+                }
+                None => waits(format!("{} has no address", member.name), Next::Rest),
+            }
+        }
+        None if members.iter().any(|own| own.instance.pending_restart) => {
+            let text = format!(
+                "a restart is pending on {} and has not helped: something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod",
+                pending.join(", ")
+            );
+            Restart::Waits(Finding::partly("RestartPending", text), Next::Rest)
+        }
+        // Patroni's own list is a turn old.
+        None => Restart::None(Next::In(turn)),
+    }
+}
+
+/// Between two looks at a member that does not answer.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// All members, as they are now.
+///
+/// # Errors
+/// Who does not answer, or has no pod.
+async fn members(job: &Job, seen: &Seen, answer: &Answer) -> Result<Vec<Member>, String> {
+    let patience = job.config.operation.patroni_api_check_timeout;
+    let doors = seen.doors();
+    let mut all = Vec::new();
+    for standing in &answer.overview.members {
+        let door = doors.iter().find(|(name, _)| *name == standing.name);
+        let (name, address) =
+            door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
+        let patroni = Patroni::new(job.context.http.clone(), *address, patience);
+        let instance = patroni.instance().await.map_err(|error| error.to_string())?;
+        let leads = ["leader", "standby_leader"].contains(&standing.role.as_str());
+        all.push(Member { name: name.clone(), leads, instance });
+    }
+    if !all.iter().any(|member| member.leads) {
+        return Err("nobody leads".to_owned());
+    }
+    Ok(all)
+}
+
+/// Nobody is restarted while another one does not run, or does not follow.
+fn why_not_well(member: &Member) -> Option<String> {
+    let Instance { state, replication_state, .. } = &member.instance;
+    if state != "running" {
+        return Some(format!("PostgreSQL of {} is {}", member.name, state.escape_debug()));
+    }
+    let follows = ["streaming", "in archive recovery"];
+    let is_told = member.instance.tells_streaming() && !member.leads;
+    let is_well = replication_state.as_deref().is_some_and(|state| follows.contains(&state));
+    (is_told && !is_well).then(|| format!("{} does not follow its primary yet", member.name))
+}
+
+/// Whose turn it is; that is noted.
+fn choose<'a>(members: &'a [Member], after: &mut PatroniStatus) -> Option<&'a Member> {
+    after.restarts.retain(|name, _| {
+        members.iter().any(|own| own.name == *name && own.instance.pending_restart)
+    });
+    let times = |member: &Member| match after.restarts.get(&member.name) {
+        Some(last) if last.reason == reason(&member.instance) => last.times,
+        _ => 0,
+    };
+    let member = next(members, |member| times(member) < MOST)?;
+    let noted = RestartStatus { reason: reason(&member.instance), times: times(member) + 1 };
+    if member.leads {
+        // What a replica could not have before, it can have now.
+        after.restarts.clear();
+    }
+    after.restarts.insert(member.name.clone(), noted);
+    Some(member)
+}
+
+impl Begun {
+    /// Beside everything else; the finding until it is over.
+    pub(super) fn begin(self, job: &Job) -> Finding {
+        let begins = job.context.memory.with(job.id(), |known| {
+            let begins = known.patroni_config.restarts.is_none();
+            known.patroni_config.restarts.get_or_insert_with(|| self.name.clone());
+            begins
+        });
+        let text = format!("PostgreSQL of {} is being restarted: {}", self.name, self.reason);
+        if begins {
+            let job = job.clone();
+            tokio::spawn(async move {
+                let own = job.clone();
+                // Patroni goes on with it whatever becomes of this task.
+                let _a_bug = tokio::spawn(async move { self.restart(&own).await }).await;
+                job.context.memory.with(job.id(), |known| {
+                    known.patroni_config.restarts = None;
+                    known.patroni_config.at = Some(Instant::now());
+                });
+                job.context.objects.add(job.id(), Why::Repair);
+            });
+        }
+        Finding::waiting("Restarting", text)
+    }
+
+    async fn restart(self, job: &Job) {
+        let role = if self.leads { "master" } else { "replica" };
+        let pod = format!("{role} pod {}/{}", job.id().namespace, self.name);
+        let for_what =
+            if self.reason.is_empty() { String::new() } else { format!(" ({})", self.reason) };
+        let text = format!("restarting Postgres server within {pod}{for_what}");
+        job.context.tell(&job.manifest, &News::normal("Update", text));
+        let patience = job.config.operation.patroni_api_check_timeout;
+        let patroni = Patroni::new(job.context.http.clone(), self.address, patience);
+        match patroni.restart_pending().await {
+            Ok(()) => {
+                let text = format!("Postgres server restart done for {pod}");
+                job.context.tell(&job.manifest, &News::normal("Update", text));
+            }
+            Err(error) => {
+                let text = format!("could not restart Postgres server within {pod}: {error}");
+                job.context.tell(&job.manifest, &News::warning("Update", text));
+                // It does not count, but it is not tried at once.
+                let forgets = |own: &mut PatroniStatus| {
+                    if let Some(noted) = own.restarts.get_mut(&self.name) {
+                        noted.times = noted.times.saturating_sub(1);
+                    }
+                };
+                let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Member, PatroniStatus, choose, why_not_well};
+
+    fn member(name: &str, leads: bool, instance: Value) -> Member {
+        let mut all = json!({
+            "state": "running", "role": if leads { "primary" } else { "replica" },
+            "patroni": { "version": "4.0.4" },
+        });
+        all.as_object_mut().expect("an object").extend(instance.as_object().cloned().expect("one"));
+        let instance = serde_json::from_value(all).expect("an instance");
+        Member { name: name.to_owned(), leads, instance }
+    }
+
+    fn pending(name: &str, leads: bool, from: &str) -> Member {
+        let turn = json!({ "old_value": from, "new_value": "100" });
+        let reasons = json!({ "max_connections": turn });
+        let instance = json!({ "pending_restart": true, "pending_restart_reason": reasons });
+        member(name, leads, instance)
+    }
+
+    #[test]
+    fn a_restart_that_does_not_help_is_tried_once_more_and_then_no_more() {
+        let mut after = PatroniStatus::default();
+        let all = [member("acid-0", true, json!({})), pending("acid-1", false, "50")];
+        for _ in 0..2 {
+            assert_eq!(choose(&all, &mut after).map(|own| own.name.as_str()), Some("acid-1"));
+        }
+        assert_eq!(choose(&all, &mut after), None);
+        // For something else it is.
+        let all = [member("acid-0", true, json!({})), pending("acid-1", false, "60")];
+        assert_eq!(choose(&all, &mut after).map(|own| own.name.as_str()), Some("acid-1"));
+        // And when it was well in between, from the beginning.
+        let well = [member("acid-0", true, json!({})), member("acid-1", false, json!({}))];
+        assert_eq!(choose(&well, &mut after), None);
+        assert_eq!(after, PatroniStatus::default());
+    }
+
+    #[test]
+    fn behind_a_restart_of_the_primary_every_replica_may_be_restarted_again() {
+        let mut after = PatroniStatus::default();
+        let replica = || member("acid-1", false, json!({ "pending_restart": true }));
+        let all = [member("acid-0", true, json!({ "pending_restart": true })), replica()];
+        let order: Vec<_> =
+            std::iter::from_fn(|| choose(&all, &mut after).map(|own| own.name.clone()))
+                .take(3)
+                .collect();
+        assert_eq!(order, ["acid-1", "acid-1", "acid-0"], "nobody says what it is for");
+        let then = [member("acid-0", true, json!({})), replica()];
+        assert_eq!(choose(&then, &mut after).map(|own| own.name.as_str()), Some("acid-1"));
+    }
+
+    #[test]
+    fn nobody_is_restarted_while_another_one_does_not_run_or_does_not_stream() {
+        for (leads, instance, is_well) in [
+            (true, json!({}), true),
+            (true, json!({ "state": "starting" }), false),
+            (false, json!({}), false),
+            (false, json!({ "replication_state": "streaming" }), true),
+            (false, json!({ "replication_state": "in archive recovery" }), true),
+            (false, json!({ "state": "stopped", "replication_state": "streaming" }), false),
+            // It cannot say.
+            (false, json!({ "patroni": { "version": "3.0.2" } }), true),
+        ] {
+            let found = why_not_well(&member("acid-0", leads, instance.clone()));
+            assert_eq!(found.is_none(), is_well, "{leads} {instance}: {found:?}");
+        }
+    }
+}

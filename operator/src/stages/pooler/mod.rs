@@ -1,0 +1,153 @@
+//! Connection poolers of a cluster: for each that is asked for a list of users, a Service and a
+//! Deployment; what nobody asks for any more goes. No database waits for any of it.
+//!
+//! The role and what it asks in the databases are made elsewhere, with the other roles; here it is
+//! told how that went.
+
+mod objects;
+mod takeover;
+mod unwanted;
+mod users;
+
+use crate::api::postgresql::Postgresql;
+use crate::build::pooler::{self, Pooler};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::failure::ApplyError;
+use crate::identity;
+use crate::report::{Finding, Outcome, Stage};
+use crate::roles;
+use crate::validate::Accepted;
+
+/// Brings them all in line. `None`: there is nothing to tell, or not yet.
+pub async fn run(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    has_primary: bool,
+) -> Option<Finding> {
+    let cluster = &accepted.cluster;
+    let wanted = pooler::of(&cluster.spec, config);
+    let removed = unwanted::remove(context, config, &cluster.id, wanted.as_ref()).await;
+    let mut errors: Vec<String> = removed.iter().map(ToString::to_string).collect();
+    let Some(wanted) = wanted else { return switched_off(manifest, &errors) };
+    if let Some(finding) = obstacle(context, config, accepted, &wanted) {
+        return Some(finding);
+    }
+    let mut waits = Vec::new();
+    match all(context, config, manifest, cluster, &wanted).await {
+        Ok(waiting) => waits.extend(waiting),
+        Err(failed) => errors.extend(failed.iter().map(ToString::to_string)),
+    }
+    if !errors.is_empty() {
+        return Some(Finding::failed("ApplyFailed", errors.join("; ")));
+    }
+    let asks = lookup(context, config, manifest, accepted, has_primary);
+    match (waits.is_empty(), asks) {
+        (_, Some(finding)) if finding.outcome == Outcome::Failed => Some(finding),
+        (false, _) => Some(Finding::waiting("Rollout", waits.join("; "))),
+        (true, asks) => asks,
+    }
+}
+
+/// Told once there was one.
+fn switched_off(manifest: &Postgresql, errors: &[String]) -> Option<Finding> {
+    if !errors.is_empty() {
+        return Some(Finding::failed("DeleteFailed", errors.join("; ")));
+    }
+    let conditions = manifest.status["conditions"].as_array();
+    let is_told = |all: &Vec<serde_json::Value>| {
+        all.iter().any(|own| own["type"] == Stage::Pooler.condition())
+    };
+    conditions.is_some_and(is_told).then(|| {
+        let text = "nobody asks for a pooler; what it asked in the databases stays there";
+        Finding::off("NotWanted", text)
+    })
+}
+
+/// Why there is no pooler, whatever is done.
+fn obstacle(
+    context: &Context,
+    config: &Config,
+    accepted: &Accepted,
+    wanted: &Pooler,
+) -> Option<Finding> {
+    let cluster = &accepted.cluster;
+    let reason =
+        pooler::confusion(&config.labels).or_else(|| pooler::is_too_long(&cluster.id.name, wanted));
+    if let Some(reason) = reason {
+        return Some(Finding::failed("Refused", reason));
+    }
+    let role = match roles::pooler_role(&wanted.user, &accepted.roles, config) {
+        Ok(role) => role,
+        Err(reason) => return Some(Finding::failed("Refused", reason)),
+    };
+    let robots = context.identity.robot_names(config);
+    if accepted.roles.roles.get(&role).is_some_and(|own| robots.have(&role, own)) {
+        let reason = format!(
+            "{role} cannot be the role of a pooler: it is an infrastructure role; set connectionPooler.user to another name"
+        );
+        return Some(Finding::failed("Refused", reason));
+    }
+    (!context.caches.deployments.is_filled()).then(|| {
+        let text = "Deployments could not be listed yet; see operator-rbac.yaml for the rights";
+        Finding::waiting("NotListed", text)
+    })
+}
+
+/// What there is to wait for.
+async fn all(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    cluster: &Cluster,
+    wanted: &Pooler,
+) -> Result<Vec<String>, Vec<ApplyError>> {
+    let Some(credentials) = users::credentials(context, config, cluster, &wanted.user)
+        .await
+        .map_err(|one| vec![one])?
+    else {
+        // The stage of Secrets tells why.
+        return Ok(vec![format!("the Secret of {} is not there yet", wanted.user)]);
+    };
+    let mut waits = Vec::new();
+    let mut errors = Vec::new();
+    for role in &wanted.roles {
+        let place = objects::Place { context, config, manifest, cluster, role: *role };
+        match place.pooler(wanted, &credentials).await {
+            Ok(waiting) => waits.extend(waiting),
+            Err(failed) => errors.extend(failed),
+        }
+    }
+    if errors.is_empty() { Ok(waits) } else { Err(errors) }
+}
+
+/// Whether applications are known to it. `None`: nobody has looked yet.
+fn lookup(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+    has_primary: bool,
+) -> Option<Finding> {
+    let cluster = &accepted.cluster;
+    if let Some(reason) = identity::why_databases_stay(config, manifest, cluster) {
+        let text = format!("what it asks in the databases is as it was: {reason}");
+        return Some(Finding::done("Ready", text));
+    }
+    let wanted = identity::lookup(accepted, config);
+    let known = context.memory.read(&cluster.id, |known| known.lookup.clone()).flatten();
+    match known {
+        Some((lookup, finding)) if Some(&lookup) == wanted.as_ref() => Some(finding),
+        _ if has_primary => None,
+        _ => {
+            let text = "there is no primary whose databases it could ask";
+            Some(Finding::waiting("NoPrimary", text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::objects::waits;
+use super::takeover::{Way, way};
+use super::unwanted::remove;
+use crate::apply::Kind;
+use crate::build::names::Role;
+use crate::build::pooler::{self, Facts, Pooler};
+use crate::build::tests::{cluster, config};
+use crate::cluster::ClusterId;
+use crate::controller::cache::Cache;
+use crate::testing::{FakeApi, Store};
+
+const NAME: &str = "acid-minimal-cluster-pooler";
+
+fn wanted() -> Deployment {
+    let cluster = cluster(json!({ "enableConnectionPooler": true }));
+    let pooler = pooler::of(&cluster.spec, &config()).expect("somebody asks for one");
+    pooler::deployment(&pooler, Role::Master, &cluster, &config(), &Facts::default())
+}
+
+fn of<K: DeserializeOwned>(object: Value) -> K {
+    serde_json::from_value(object).expect("an object")
+}
+
+/// The one of the tests of zalando/postgres-operator.
+fn broken() -> Value {
+    let labels = json!({ "application": "db-connection-pooler", "connection-pooler": NAME,
+        "cluster-name": "acid-minimal-cluster" });
+    json!({
+        "metadata": { "name": NAME, "namespace": "default", "uid": "theirs" },
+        "spec": {
+            "replicas": 1, "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": {
+                "serviceAccountName": "postgres-operator",
+                "containers": [{ "name": "postgres-operator", "image": "pgbouncer" }],
+            } },
+        },
+    })
+}
+
+#[test]
+fn a_deployment_whose_containers_or_pods_are_somebody_elses_is_made_anew() {
+    assert_eq!(way(&wanted(), &of(broken()), "uid"), Way::MakeAnew);
+    let mut other = broken();
+    other["spec"]["template"]["spec"]["containers"][0]["name"] = json!("connection-pooler");
+    assert_eq!(way(&wanted(), &of(other.clone()), "uid"), Way::Apply, "as the reference has it");
+    other["spec"]["selector"]["matchLabels"] = json!({ "app": "mine" });
+    assert_eq!(way(&wanted(), &of(other), "uid"), Way::MakeAnew);
+}
+
+#[test]
+fn what_somebody_put_into_ours_does_not_make_it_anew() {
+    let mut ours = broken();
+    let manager = json!({ "manager": "postgres-operator", "operation": "Apply" });
+    ours["metadata"]["managedFields"] = json!([manager]);
+    assert_eq!(way(&wanted(), &of(ours), "uid"), Way::Apply);
+}
+
+#[test]
+fn a_deployment_that_another_controller_keeps_is_left_to_it() {
+    let mut other = broken();
+    let owner = |uid: &str, controller: bool| {
+        json!([{ "apiVersion": "v1", "kind": "Bouncer", "name": "b", "uid": uid,
+            "controller": controller }])
+    };
+    other["metadata"]["ownerReferences"] = owner("uid-2", true);
+    let refused = way(&wanted(), &of(other.clone()), "uid");
+    assert!(matches!(&refused, Way::Refuse(reason) if reason.contains("Bouncer b")), "{refused:?}");
+    for (uid, controller) in [("uid", true), ("uid-2", false)] {
+        other["metadata"]["ownerReferences"] = owner(uid, controller);
+        assert_eq!(way(&wanted(), &of(other.clone()), "uid"), Way::MakeAnew);
+    }
+}
+
+#[test]
+fn a_pooler_waits_until_all_instances_are_the_new_ones_and_says_why_they_are_not() {
+    let live = |status: Value| {
+        of::<Deployment>(json!({
+            "metadata": { "name": NAME, "generation": 3 }, "spec": {
+                "replicas": 2, "selector": {}, "template": {} }, "status": status,
+        }))
+    };
+    let all = json!({ "observedGeneration": 3, "updatedReplicas": 2, "availableReplicas": 2 });
+    assert_eq!(waits(&live(all.clone())), None);
+    let none = Some(format!("{NAME}: 0 of 2 instances are ready"));
+    assert_eq!(waits(&live(json!({}))), none);
+    let mut old = all.clone();
+    old["observedGeneration"] = json!(2);
+    assert_eq!(waits(&live(old)), none, "these are of another template");
+    let mut one = all;
+    one["availableReplicas"] = json!(1);
+    one["conditions"] = json!([{ "type": "Progressing", "status": "False",
+        "message": "has timed out" }]);
+    let said = waits(&live(one));
+    assert_eq!(said, Some(format!("{NAME}: 1 of 2 instances are ready: has timed out")));
+}
+
+/// An object of a pooler, and where the API server has it.
+fn object(plural: &str, name: &str, more: &Value) -> (String, Value) {
+    let group = if plural == "deployments" { "apis/apps/v1" } else { "api/v1" };
+    let mut object = json!({
+        "metadata": {
+            "name": name, "namespace": "default", "uid": format!("{plural}-{name}"),
+            "resourceVersion": "5",
+            "labels": { "application": "db-connection-pooler", "connection-pooler": NAME,
+                "cluster-name": "acid-minimal-cluster" },
+            "managedFields": [{ "manager": "postgres-operator", "operation": "Update" }],
+        },
+    });
+    if plural == "deployments" {
+        object["spec"] = json!({ "selector": {}, "template": {} });
+    }
+    for (key, value) in more.as_object().expect("an object") {
+        let place = if key == "data" { &mut object } else { &mut object["metadata"] };
+        place[key] = value.clone();
+    }
+    (format!("/{group}/namespaces/default/{plural}/{name}"), object)
+}
+
+fn fill<K: Kind>(cache: &Cache<K>, all: &[(String, Value)], plural: &str) {
+    let of_kind = all.iter().filter(|(path, _)| path.split('/').rev().nth(1) == Some(plural));
+    cache.take(Event::Init);
+    for (_, object) in of_kind {
+        cache.take(Event::InitApply(of(object.clone())));
+    }
+    cache.take(Event::InitDone);
+}
+
+fn credentials(user: &str) -> Value {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    json!({ "data": { "username": encode(user), "password": encode("p") } })
+}
+
+fn secret(user: &str) -> String {
+    format!("{user}.acid-minimal-cluster.credentials.postgresql.acid.zalan.do")
+}
+
+/// What is deleted of these where this is wanted, with the uid of each.
+async fn removed(all: Vec<(String, Value)>, wanted: Option<&Pooler>) -> Vec<String> {
+    let store = Store::new(all.clone());
+    let api: FakeApi = store.api();
+    let context = api.context(config(), None);
+    fill::<Deployment>(&context.caches.deployments, &all, "deployments");
+    fill::<Service>(&context.caches.services, &all, "services");
+    fill::<Secret>(&context.caches.secrets, &all, "secrets");
+    let id = ClusterId { namespace: "default".to_owned(), name: "acid-minimal-cluster".to_owned() };
+    let errors = remove(&context, &config(), &id, wanted).await;
+    assert!(errors.is_empty(), "{errors:?}");
+    let deleted = api.asked().into_iter().filter(|asked| asked.method == "DELETE");
+    deleted.map(|asked| asked.body["preconditions"]["uid"].to_string().replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn a_pooler_that_is_switched_off_goes_with_its_secret_and_the_other_one_stays() {
+    let replica = format!("{NAME}-repl");
+    let (list, list_of_replica) = (format!("{NAME}-u"), format!("{replica}-u"));
+    let all = vec![
+        object("deployments", NAME, &json!({})),
+        object("deployments", &replica, &json!({})),
+        object("services", NAME, &json!({})),
+        object("services", &replica, &json!({})),
+        object("secrets", &list, &json!({})),
+        object("secrets", &list_of_replica, &json!({})),
+        object("secrets", &secret("pooler"), &credentials("pooler")),
+    ];
+    let more = json!({ "enableReplicaConnectionPooler": true,
+        "connectionPooler": { "user": "pooler" }, "enableConnectionPooler": false });
+    let wanted = pooler::of(&cluster(more).spec, &config()).expect("somebody asks for one");
+    assert_eq!(
+        removed(all.clone(), Some(&wanted)).await,
+        [format!("deployments-{NAME}"), format!("services-{NAME}"), format!("secrets-{list}")]
+    );
+    assert_eq!(removed(all.clone(), None).await.len(), all.len());
+}
+
+#[tokio::test]
+async fn the_secret_of_a_former_role_goes_and_what_users_made_stays() {
+    let mine = json!({ "managedFields": [{ "manager": "kubectl", "operation": "Update" }] });
+    let database = json!({ "labels": { "application": "spilo",
+        "cluster-name": "acid-minimal-cluster" } });
+    let all = vec![
+        object("deployments", NAME, &mine),
+        object("services", NAME, &database),
+        object("secrets", "reports", &credentials("pooler")),
+        object("secrets", &secret("old"), &credentials("old")),
+        object("secrets", &secret("pooler"), &credentials("pooler")),
+    ];
+    let more = json!({ "enableReplicaConnectionPooler": true,
+        "connectionPooler": { "user": "pooler" }, "enableConnectionPooler": false });
+    let wanted = pooler::of(&cluster(more).spec, &config()).expect("somebody asks for one");
+    assert_eq!(removed(all, Some(&wanted)).await, [format!("secrets-{}", secret("old"))]);
+}

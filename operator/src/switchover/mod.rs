@@ -1,0 +1,151 @@
+//! The one place that asks Patroni for a switchover.
+//!
+//! In: who leads, who may take over in which order, and what for. Out: the question, asked beside
+//! everything else, and what was wrong the last time. Pods' labels tell how it went. Never: two
+//! questions about one cluster at a time, or one behind another without a pause.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use crate::api::postgresql::Postgresql;
+use crate::cluster::ClusterId;
+use crate::config::Config;
+use crate::context::Context;
+use crate::controller::queue::Why;
+use crate::patroni::Patroni;
+use crate::report::News;
+
+/// How it goes with the switchovers of a cluster.
+#[derive(Debug, Default)]
+pub struct Switchover {
+    is_under_way: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+    problem: Option<String>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The pod that leads.
+    pub leader: Arc<Pod>,
+    /// The first of these takes over, by the answer of a member to a question just now.
+    pub candidate: String,
+    /// Not at once.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+/// After the first failure; it doubles from there on.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// A question is about what was so long ago at most. Whoever has led when this began still leads
+/// when the answer is used.
+const LONGEST_QUESTION: Duration = Duration::from_secs(3);
+
+impl Switchover {
+    /// Whether one was asked for and has not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// What was wrong the last time.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Whether to ask Patroni now; whoever is told so has to say how it ended.
+    fn begins(&mut self, now: Instant) -> bool {
+        let is_due = self.not_before.is_none_or(|at| at <= now);
+        let begins = is_due && !self.is_under_way;
+        self.is_under_way |= begins;
+        begins
+    }
+
+    fn ended(&mut self, now: Instant, result: Result<(), String>, at_most: Duration) {
+        self.is_under_way = false;
+        match result {
+            Ok(()) => *self = Self::default(),
+            Err(problem) => {
+                let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
+                self.not_before = Some(now + pause);
+                self.failures += 1;
+                self.problem = Some(problem);
+            }
+        }
+    }
+}
+
+/// One member that can be asked, with the patience of the configuration.
+pub fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni> {
+    let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref())?;
+    let address = address.parse::<IpAddr>().ok()?;
+    let patience = config.operation.patroni_api_check_timeout.min(LONGEST_QUESTION);
+    Some(Patroni::new(context.http.clone(), address, patience))
+}
+
+/// Asks Patroni, unless it is being asked or has just refused; whether it is asked now.
+pub fn ask(
+    context: &Arc<Context>,
+    config: &Config,
+    manifest: &Postgresql,
+    request: &Request,
+) -> bool {
+    let Some(id) = ClusterId::of(manifest) else { return false };
+    let begins = context.memory.with(&id, |known| known.switchover.begins(Instant::now()));
+    if !begins {
+        return false;
+    }
+    let leader = request.leader.name_any();
+    let told = format!("from \"{leader}\" to \"{}/{}\"", id.namespace, request.candidate);
+    if request.scheduled_at.is_none() {
+        let text = format!("Switching over {told}");
+        context.tell(manifest, &News::normal("Switchover", text));
+    }
+    let patroni = patroni(context, config, &request.leader);
+    let at_most = config.operation.repair_period;
+    let (context, manifest, request) = (Arc::clone(context), manifest.clone(), request.clone());
+    tokio::spawn(async move {
+        let result = match patroni {
+            None => Err(format!("{leader} has no address")),
+            Some(patroni) => switch(&patroni, &leader, &request).await,
+        };
+        let news = match (&result, request.scheduled_at) {
+            (Err(problem), _) => {
+                News::warning("Switchover", format!("Switchover {told} FAILED: {problem}"))
+            }
+            (Ok(()), Some(at)) => {
+                News::normal("Switchover", format!("Switchover {told} is to be at {at}"))
+            }
+            (Ok(()), None) => {
+                News::normal("Switchover", format!("Successfully switched over {told}"))
+            }
+        };
+        context.tell(&manifest, &news);
+        let end = |switchover: &mut Switchover| switchover.ended(Instant::now(), result, at_most);
+        context.memory.with(&id, |known| end(&mut known.switchover));
+        context.objects.add(&id, Why::Repair);
+    });
+    true
+}
+
+async fn switch(patroni: &Patroni, leader: &str, request: &Request) -> Result<(), String> {
+    let asked = patroni.switchover(leader, &request.candidate, request.scheduled_at).await;
+    let Err(error) = asked else { return Ok(()) };
+    // Its answer may be late or lost, where it has done what it was asked for.
+    let members = match request.scheduled_at {
+        None => patroni.view().await.ok(),
+        Some(_) => None,
+    };
+    match members.as_ref().and_then(|view| view.leader()) {
+        Some(now) if now == request.candidate => Ok(()),
+        _ => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
