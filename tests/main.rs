@@ -32,6 +32,7 @@ mod login;
 mod names;
 mod node_agent;
 mod operator_adopt;
+mod operator_clone;
 mod operator_cluster;
 mod operator_configuration;
 mod operator_databases;

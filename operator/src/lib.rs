@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod config;
 pub mod context;
 pub mod controller;
+pub mod cron;
 pub mod databases;
 pub mod deletion;
 pub mod events;
@@ -38,6 +39,7 @@ pub mod switchover;
 pub mod tell;
 #[cfg(test)]
 mod testing;
+pub mod upgrade;
 pub mod validate;
 pub mod volumes;
 pub mod windows;

@@ -14,6 +14,7 @@ use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
 use crate::switchover::Switchover;
+use crate::upgrade;
 use crate::validate::Accepted;
 
 /// By cluster.
@@ -44,6 +45,8 @@ pub struct Known {
     pub rolling: Rolling,
     /// How it goes with Patroni's settings.
     pub patroni_config: PatroniConfig,
+    /// What is known of its major version.
+    pub upgrade: upgrade::Known,
     /// Claims for which the API server took no larger size.
     pub refused_growth: BTreeMap<String, Refusal>,
     /// What a pooler asks in the databases, and what came of it when they were looked at last.

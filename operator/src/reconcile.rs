@@ -15,8 +15,8 @@ use crate::deletion;
 use crate::finalizer;
 use crate::report::{Finding, Outcome, Stage};
 use crate::stages::{
-    patroni_config, pod_annotations, pods, pooler, resources, rolling, rotation, secrets,
-    stateful_set, volumes,
+    backup, patroni_config, pod_annotations, pods, pooler, resources, rolling, rotation, secrets,
+    stateful_set, upgrade, volumes,
 };
 use crate::tell;
 use crate::validate::{Accepted, validate};
@@ -46,7 +46,8 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let mut notes = accepted.roles.notes.clone();
     notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
-    notes.extend(crate::validate::notes(&accepted.cluster.spec));
+    notes.extend(crate::validate::notes(&accepted.cluster, &config));
+    notes.extend(stateful_set::missing_source(context, &config, &accepted.cluster));
     notes.extend(context.identity.notes(&accepted, &config));
     notes.extend(crate::patroni::pause_complaint(&manifest));
     context.memory.with(id, |known| {
@@ -72,14 +73,26 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     }
     let takeover = takeover.map(|finding| (Stage::Takeover, finding));
     let workload = workload.finding;
-    let waits = workload.outcome == Outcome::Waiting;
+    let backup = backup::run(context, &config, &manifest, cluster).await;
+    let waits = [Some(&workload), backup.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|finding| finding.outcome == Outcome::Waiting);
     let annotated = pod_annotations::run(context, &config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
+    let rolls = rolled.finding.outcome != Outcome::Done;
+    let version = upgrade::run(context, &config, &manifest, cluster, rolls).await;
+    let version_again = version.as_ref().and_then(|looked| looked.again);
     patroni_config::run(context, &config, &manifest, cluster);
     let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
-    let poolers = poolers.map(|finding| (Stage::Pooler, finding));
+    let optional = [
+        takeover,
+        poolers.map(|finding| (Stage::Pooler, finding)),
+        backup.map(|finding| (Stage::LogicalBackup, finding)),
+        version.map(|looked| (Stage::Version, looked.finding)),
+    ];
     let has_new_primary = context.memory.with(id, |known| {
         let picture = &mut known.picture;
         let is_new = pods.has_primary && !picture.has_primary;
@@ -95,7 +108,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             (Stage::Template, rolled.finding),
             (Stage::Volumes, volumes.finding),
         ];
-        picture.found(cluster.generation, found.into_iter().chain(poolers).chain(takeover));
+        picture.found(cluster.generation, found.into_iter().chain(optional.into_iter().flatten()));
         is_new
     });
     if pods.has_primary {
@@ -106,7 +119,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let written = tell::status(context, &manifest).await;
     let failed = context.memory.with(id, |known| {
         let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
-        [Stage::Resources, Stage::Secrets, Stage::Pooler]
+        [Stage::Resources, Stage::Secrets, Stage::Pooler, Stage::LogicalBackup, Stage::Version]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
     });
@@ -117,7 +130,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     // What it waits for is nothing that tells us.
     let check = waits.then_some(config.operation.resource_check_interval);
     let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
-    let sooner = [check, grows, rolled.again].into_iter().flatten();
+    let sooner = [check, grows, rolled.again, version_again].into_iter().flatten();
     Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 

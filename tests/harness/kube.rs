@@ -265,6 +265,21 @@ impl Kube {
         events
     }
 
+    /// As a scheduler places a pod.
+    pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<(), Refusal> {
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": { "name": pod, "namespace": namespace },
+            "target": { "apiVersion": "v1", "kind": "Node", "name": node },
+        });
+        let api = self.api("Pod", namespace);
+        let (how, pod) = (PostParams::default(), pod.to_owned());
+        self.ask(async move {
+            let _status: Value = api.create_subresource("binding", &pod, &how, &binding).await?;
+            Ok(())
+        })
+    }
+
     /// What the API server answers to a GET of a path, with a query or without.
     pub fn read(&self, path: &str) -> Result<String, String> {
         let mut request = Request::new("/").list(&ListParams::default()).expect("a request");

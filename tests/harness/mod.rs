@@ -27,6 +27,7 @@ pub mod eventually;
 pub mod http_server;
 pub mod identity_provider;
 pub mod kube;
+pub mod kubelet;
 pub mod network;
 pub mod node_agent;
 pub mod nodes;

@@ -1,6 +1,7 @@
 //! The spec of a `postgresql`: every field that the reference knows.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, NodeAffinity, Probe, Toleration,
@@ -266,7 +267,7 @@ pub struct ConnectionPooler {
 }
 
 /// `clone`.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Default, Deserialize, PartialEq, Serialize)]
 pub struct CloneFrom {
     pub cluster: String,
     pub uid: Option<String>,
@@ -276,6 +277,18 @@ pub struct CloneFrom {
     pub s3_access_key_id: Option<String>,
     pub s3_secret_access_key: Option<String>,
     pub s3_force_path_style: Option<bool>,
+}
+
+/// Without keys of a cloud.
+impl fmt::Debug for CloneFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloneFrom")
+            .field("cluster", &self.cluster)
+            .field("uid", &self.uid)
+            .field("timestamp", &self.timestamp)
+            .field("s3_wal_path", &self.s3_wal_path)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

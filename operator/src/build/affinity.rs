@@ -32,7 +32,7 @@ pub fn affinity(
 }
 
 /// The manifest's own joined with the label that ready nodes have.
-fn node_affinity(said: Option<&NodeAffinity>, pods: &Pods) -> Option<NodeAffinity> {
+pub(super) fn node_affinity(said: Option<&NodeAffinity>, pods: &Pods) -> Option<NodeAffinity> {
     let ready: Vec<_> = pods.node_readiness_label.iter().map(requirement).collect();
     if ready.is_empty() {
         return said.cloned();

@@ -1,6 +1,7 @@
 //! Which objects should a cluster have? Pure: a cluster and a configuration in, objects out.
 
 pub mod affinity;
+pub mod backup;
 pub mod budget;
 pub mod containers;
 pub mod endpoints;

@@ -95,7 +95,7 @@ fn containers(
 }
 
 /// The manifest's over the configured ones; inherited ones win.
-fn annotations(cluster: &Cluster, config: &Config) -> BTreeMap<String, String> {
+pub(super) fn annotations(cluster: &Cluster, config: &Config) -> BTreeMap<String, String> {
     let mut all = config.pods.custom_pod_annotations.clone();
     all.extend(cluster.spec.pod_annotations.clone());
     all.extend(names::inherited_annotations(cluster, &config.labels));

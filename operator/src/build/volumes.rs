@@ -45,6 +45,16 @@ pub fn data_mount(spec: &PostgresSpec) -> VolumeMount {
     }
 }
 
+/// The Secret that all containers of all clusters see, if there is one.
+pub(super) fn additional_secret(config: &Config, containers: &mut [Container]) -> Vec<Volume> {
+    let pods = &config.pods;
+    let name = pods.additional_secret_mount.as_ref().filter(|name| !name.is_empty());
+    let path = pods.additional_secret_mount_path.as_deref().unwrap_or_default();
+    let Some(name) = name else { return Vec::new() };
+    mount_into(containers.iter_mut(), &mount(name, path));
+    vec![of_secret(name, None)]
+}
+
 /// Adds all volumes but the data to the pod, and mounts them.
 pub fn mounted(
     cluster: &Cluster,
@@ -64,11 +74,7 @@ pub fn mounted(
         volumes.push(in_memory("postgresql-run"));
         mount_into(containers.iter_mut(), &mount("postgresql-run", "/var/run/postgresql"));
     }
-    if let Some(name) = pods.additional_secret_mount.as_ref().filter(|name| !name.is_empty()) {
-        volumes.push(of_secret(name, None));
-        let path = pods.additional_secret_mount_path.as_deref().unwrap_or_default();
-        mount_into(containers.iter_mut(), &mount(name, path));
-    }
+    volumes.extend(additional_secret(config, containers));
     let mut used: BTreeMap<String, String> = BTreeMap::new();
     let certificates = tls(spec).map(tls_volumes).unwrap_or_default();
     for additional in spec.additional_volumes.iter().chain(&certificates) {

@@ -10,7 +10,7 @@ use super::Config;
 /// One thing that has to hold: the keys it is about, the first of which is blamed.
 type Fit = (&'static [&'static str], fn(&Config) -> Option<String>);
 
-const FITS: [Fit; 12] = [
+const FITS: [Fit; 13] = [
     (&["min_instances", "max_instances"], instances),
     (&["super_username", "replication_username"], system_users),
     (&["pam_role_name", "super_username", "replication_username"], role_of_people),
@@ -32,6 +32,10 @@ const FITS: [Fit; 12] = [
         longer(operation.patroni_api_check_interval, operation.patroni_api_check_timeout)
     }),
     (&["db_hosted_zone", "enable_master_load_balancer", "enable_replica_load_balancer"], zone),
+    (
+        &["target_major_version", "minimal_major_version", "major_version_upgrade_mode"],
+        target_version,
+    ),
 ];
 
 /// Everything that does not fit, save where a key is wrong by itself.
@@ -115,4 +119,14 @@ fn zone(config: &Config) -> Option<String> {
     let needed = balanced && services.master_dns_name_format.contains("{hostedzone}");
     (needed && services.db_hosted_zone.is_empty())
         .then(|| "load balancers have names that end with it".to_owned())
+}
+
+fn target_version(config: &Config) -> Option<String> {
+    let upgrade = &config.upgrade;
+    let number = |text: &str| text.parse::<u32>().ok();
+    let (target, minimal) =
+        (number(&upgrade.target_major_version)?, number(&upgrade.minimal_major_version)?);
+    (upgrade.major_version_upgrade_mode == "full" && target < minimal).then(|| {
+        format!("it is less than minimal_major_version, {minimal}: clusters would stay too old")
+    })
 }

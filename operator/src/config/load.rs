@@ -236,7 +236,7 @@ fn one(
     let value = match written {
         None => &default,
         Some(value) if !is_empty(value) => value,
-        Some(_) if matches!(key.slot, Slot::Nullable(_)) => &default,
+        Some(_) if matches!(key.slot, Slot::Nullable(_) | Slot::NullableInt(_)) => &default,
         // There the reference takes an empty text for none.
         Some(_) if form == Form::Crd && (not_empty.is_some() || has_bound(key)) => &default,
         Some(empty) => empty,

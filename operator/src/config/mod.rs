@@ -6,6 +6,7 @@
 //! so that a reader finds one by the other. What there is, is said in one table, [`keys`].
 
 mod aliases;
+mod backup;
 mod check;
 mod cross;
 mod error;
@@ -27,6 +28,7 @@ use k8s_openapi::api::core::v1::{Container, Probe};
 use serde_json::Value;
 use teams_sync::approve::Limits;
 
+pub use backup::{Backup, Upgrade};
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{Environment, Loaded, from_config_map, from_operator_configuration};
 pub use show::{changes, needs_restart, redacted};
@@ -69,6 +71,8 @@ pub struct Config {
     pub cloud: Cloud,
     pub sidecars: Sidecars,
     pub deletion: Deletion,
+    pub backup: Backup,
+    pub upgrade: Upgrade,
     pub poolers: Poolers,
     /// What was set and is not used.
     pub unused: Unused,

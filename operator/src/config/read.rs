@@ -30,7 +30,7 @@ pub(super) fn set(
     match key.slot {
         Slot::Flag(at) | Slot::Nullable(at) => *at(config) = flag(value)?,
         Slot::OptFlag(at) => *at(config) = Some(flag(value)?),
-        Slot::Int(at) => *at(config) = number(value)?,
+        Slot::Int(at) | Slot::NullableInt(at) => *at(config) = number(value)?,
         Slot::Id(at) => *at(config) = Some(number(value)?),
         Slot::Days(at) => *at(config) = number(value)?,
         Slot::Port(at) => *at(config) = number(value)?,

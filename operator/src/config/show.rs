@@ -52,7 +52,7 @@ pub(super) fn value(key: &Key, config: &mut Config) -> Value {
     match key.slot {
         Slot::Flag(at) | Slot::Nullable(at) => json!(at(config)),
         Slot::OptFlag(at) => json!(at(config)),
-        Slot::Int(at) => json!(at(config)),
+        Slot::Int(at) | Slot::NullableInt(at) => json!(at(config)),
         Slot::Id(at) => json!(at(config)),
         Slot::Days(at) => json!(at(config)),
         Slot::Port(at) => json!(at(config)),

@@ -112,6 +112,35 @@ pub(super) fn one_of_resize_modes(text: &str) -> Checked {
     one_of(text, &["pvc", "ebs", "mixed", "off"])
 }
 
+/// Where logical backups go.
+pub(super) fn one_of_providers(text: &str) -> Checked {
+    one_of(text, &["s3", "gcs", "az"])
+}
+
+/// Whether major versions are installed.
+pub(super) fn one_of_upgrade_modes(text: &str) -> Checked {
+    one_of(text, &["off", "manual", "full"])
+}
+
+/// A major version of PostgreSQL.
+pub(super) fn major_version(text: &str) -> Checked {
+    let is_one = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 3;
+    must(is_one, "write a major version, such as 17")
+}
+
+/// When a CronJob runs.
+pub(super) fn schedule(text: &str) -> Checked {
+    crate::cron::check(text).map_err(str::to_owned)
+}
+
+/// What a name may begin with.
+pub(super) fn job_prefix(text: &str) -> Checked {
+    must(
+        is_subdomain(&format!("{text}a")) && text.len() < 52,
+        "names of CronJobs begin with it: lower-case letters, digits and '-', at most 51",
+    )
+}
+
 /// How a load balancer reaches pods.
 pub(super) fn one_of_traffic_policies(text: &str) -> Checked {
     one_of(text, &["Cluster", "Local"])

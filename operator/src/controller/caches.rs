@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -31,6 +32,8 @@ pub struct Caches {
     pub claims: Cache<PersistentVolumeClaim>,
     /// Of poolers. Without a right to list them, everything but poolers goes on.
     pub deployments: Cache<Deployment>,
+    /// Of logical backups. Without a right to list them, everything but backups goes on.
+    pub cron_jobs: Cache<CronJob>,
     /// By namespace and name of the object itself.
     pub teams: Cache<PostgresTeam>,
 }
@@ -54,6 +57,7 @@ impl Caches {
             pods: Cache::new(by_label(&label)),
             claims: Cache::new(by_label(&label)),
             deployments: Cache::new(by_label(&label)),
+            cron_jobs: Cache::new(by_label(&label)),
             teams: Cache::new(own_name),
         }
     }

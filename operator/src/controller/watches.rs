@@ -39,6 +39,7 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     follow!(pods, "Pod", ours, triggers::pod);
     follow!(claims, "PersistentVolumeClaim", ours, triggers::claim);
     follow!(deployments, "Deployment", of_poolers, triggers::deployment);
+    follow!(cron_jobs, "CronJob", ours, triggers::cron_job);
     if config.identity.enable_postgres_team_crd {
         follow!(teams, "PostgresTeam", all, triggers::team);
     }

@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use super::steps::list;
 use crate::api::postgresql::Postgresql;
 use crate::apply::Kind;
-use crate::build::names;
+use crate::build::{backup, names};
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
@@ -16,8 +16,6 @@ use crate::report::News;
 
 /// Who reads streams.
 const STREAMS_USER: &str = "fes_user";
-/// What the name of a CronJob may be long.
-const LONGEST_CRON_JOB: usize = 52;
 
 /// The Secret of the user of streams, which go on without the cluster.
 pub(super) fn streams_secret(config: &Config, id: &ClusterId) -> String {
@@ -48,10 +46,8 @@ pub(super) async fn tell(
 async fn found(context: &Context, config: &Config, id: &ClusterId) -> Vec<String> {
     let of_cluster = format!("{}={}", config.labels.cluster_name_label, id.name);
     let mut all = names_of::<CronJob>(context, id, &of_cluster).await;
-    let backup = format!("CronJob {}", cron_job(config, id));
-    if !all.contains(&backup) && exists::<CronJob>(context, id, &cron_job(config, id)).await {
-        all.push(backup);
-    }
+    let backup = format!("CronJob {}", backup::name(&id.name, config));
+    all.retain(|left| *left != backup);
     all.extend(streams(context, id, &of_cluster).await);
     let secret = streams_secret(config, id);
     if context.caches.secrets.get(id, &secret).is_some() {
@@ -60,23 +56,11 @@ async fn found(context: &Context, config: &Config, id: &ClusterId) -> Vec<String
     all
 }
 
-/// As the reference calls it.
-fn cron_job(config: &Config, id: &ClusterId) -> String {
-    let prefix = config.unused.0.get("logical_backup_job_prefix");
-    let prefix = prefix.and_then(|prefix| prefix.as_str()).unwrap_or("logical-backup-");
-    format!("{prefix}{}", id.name).chars().take(LONGEST_CRON_JOB).collect()
-}
-
 /// Nothing where we may not look: a deletion does not wait for that.
 async fn names_of<K: Kind>(context: &Context, id: &ClusterId, selector: &str) -> Vec<String> {
     let found = list::<K>(context, &id.namespace, selector).await.unwrap_or_default();
     let kind = K::kind(&());
     found.iter().map(|own| format!("{kind} {}", own.name_any())).collect()
-}
-
-async fn exists<K: Kind>(context: &Context, id: &ClusterId, name: &str) -> bool {
-    let api: Api<K> = Api::namespaced(context.client.clone(), &id.namespace);
-    matches!(api.get_opt(name).await, Ok(Some(_)))
 }
 
 /// Where the API server knows the kind.

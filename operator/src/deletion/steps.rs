@@ -1,6 +1,7 @@
 //! What is deleted, and in which order.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service,
 };
@@ -9,6 +10,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use crate::apply::{Kind, Removal, delete};
+use crate::build::backup;
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::config::Config;
@@ -40,6 +42,11 @@ pub(super) async fn run(
     let mut errors = Vec::new();
     let selector = names::selector(&id.name, &config.labels);
     let own_name = std::slice::from_ref(&id.name);
+    // No backup of a cluster that goes.
+    let backup = [backup::name(&id.name, config)];
+    note(&mut errors, named::<CronJob>(context, id, &selector, &backup).await);
+    let keys = [backup::credentials_name(&id.name, config)];
+    note(&mut errors, named::<Secret>(context, id, &selector, &keys).await);
     note(&mut errors, named::<StatefulSet>(context, id, &selector, own_name).await);
     note(&mut errors, delete_all::<PodDisruptionBudget>(context, id, &selector).await);
     // Pods that no StatefulSet owned would stay.

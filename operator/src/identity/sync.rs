@@ -23,6 +23,7 @@ use crate::controller::queue::Ended;
 use crate::databases;
 use crate::deletion;
 use crate::report::{Finding, Outcome, Stage};
+use crate::stages::upgrade;
 use crate::tell;
 use crate::validate::{Accepted, validate};
 
@@ -113,6 +114,10 @@ pub(super) async fn prepare(
     let cluster = &accepted.cluster;
     if let Some((reason, text)) = off(config, cluster) {
         return Err(Finding::off(reason, text));
+    }
+    if upgrade::runs(context, manifest, cluster) {
+        let text = "the script of a major upgrade runs, and the server with it";
+        return judge::all(&Finding::waiting("UpgradeRuns", text));
     }
     if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
         let text = "the cluster does not follow another one any more, and is not promoted yet";

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
 
 use crate::admin::scrub;
 use crate::api::postgresql::FieldError;
@@ -31,10 +32,14 @@ pub enum Stage {
     HumanAccess,
     /// Connection poolers, where somebody asks for them.
     Pooler,
+    /// Only where a manifest asks for backups, or did.
+    LogicalBackup,
+    /// Only where there is a server to ask.
+    Version,
 }
 
 impl Stage {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Resources,
         Self::Secrets,
         Self::Pods,
@@ -46,6 +51,8 @@ impl Stage {
         Self::Databases,
         Self::HumanAccess,
         Self::Pooler,
+        Self::LogicalBackup,
+        Self::Version,
     ];
 
     /// The type of its condition.
@@ -62,6 +69,8 @@ impl Stage {
             Self::Databases => "DatabasesSynced",
             Self::HumanAccess => "HumanAccessSynced",
             Self::Pooler => "PoolerReady",
+            Self::LogicalBackup => "LogicalBackupReady",
+            Self::Version => "VersionUpToDate",
         }
     }
 }
@@ -191,6 +200,12 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
             false => before.role_plan.clone(),
         },
     }
+}
+
+/// Whether a status that was written says something about a stage.
+pub fn is_told(status: &Value, stage: Stage) -> bool {
+    let conditions = status["conditions"].as_array();
+    conditions.into_iter().flatten().any(|own| own["type"] == stage.condition())
 }
 
 /// Whether a status is worth a write. That a team was seen again is not: it would be written at

@@ -10,7 +10,7 @@ use kube::Api;
 use tokio::time::Instant;
 
 use super::fewer::before_fewer;
-use super::{replace, volumes};
+use super::{replace, upgrade, volumes};
 use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
 use crate::apply::adopt::Extent;
@@ -20,7 +20,7 @@ use crate::build::names;
 use crate::build::pod::Notice;
 use crate::build::resources::Quantity;
 use crate::build::statefulset::stateful_set;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
@@ -50,6 +50,10 @@ pub async fn run(
     cluster: &Cluster,
     of_new: Option<Quantity>,
 ) -> Workload {
+    if upgrade::runs(context, manifest, cluster) {
+        let text = "nothing is changed while the script of a major upgrade runs";
+        return Finding::waiting("UpgradeRuns", text).into();
+    }
     let (mut wanted, notices) = match wanted(context, config, cluster, of_new).await {
         Ok(wanted) => wanted,
         Err(finding) => return finding.into(),
@@ -100,8 +104,14 @@ pub async fn wanted(
         }
     };
     context.memory.with(&cluster.id, |known| known.environment_missing_since = None);
-    let (mut wanted, notices) = stateful_set(cluster, config, &facts);
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
+    let mut cluster = cluster.clone();
+    let (version, _told_by_another_stage) =
+        upgrade::for_pods(context, config, &cluster, live.as_deref()).await;
+    if let Some(version) = version {
+        cluster.spec.postgresql.version = version.to_string();
+    }
+    let (mut wanted, notices) = stateful_set(&cluster, config, &facts);
     volumes::size_of_new(&mut wanted, live.as_deref(), of_new);
     Ok((wanted, notices))
 }
@@ -154,6 +164,22 @@ async fn write(
         context.tell(manifest, &News::normal("StatefulSet", text));
     }
     Ok(())
+}
+
+/// What pods that start now would wait for: a copy of a running cluster asks for a Secret of that
+/// one for as long as its manifest names it.
+pub fn missing_source(context: &Context, config: &Config, cluster: &Cluster) -> Option<String> {
+    let clone = cluster.spec.clone.as_ref().filter(|clone| !clone.cluster.is_empty())?;
+    if clone.timestamp.as_ref().is_some_and(|time| !time.is_empty()) {
+        return None;
+    }
+    let name = names::secret(&config.identity.replication_username, &clone.cluster, config);
+    let source = ClusterId { namespace: cluster.id.namespace.clone(), name: clone.cluster.clone() };
+    context.caches.secrets.get(&source, &name).is_none().then(|| {
+        format!(
+            "clone: the Secret {name} of {source} is not there, and pods that start wait for it; take clone out once the copy runs"
+        )
+    })
 }
 
 /// Secrets that pods are made of and that are not there.

@@ -1,6 +1,7 @@
 //! A manifest -> a cluster that can be worked with, or the field that keeps it from being one.
 //! Pure. A cluster that runs is never touched by a manifest that is refused here.
 
+mod sources;
 mod unused;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,14 @@ use crate::databases::{
     BadName, DatabaseName, ExtensionName, Prepared, PreparedSchema, SchemaName, Wanted,
 };
 use crate::roles::{self, ManifestRoles};
-use crate::windows;
+use crate::{upgrade, windows};
 
-pub use unused::notes;
+/// What a manifest asks for and gets not, or not as it says.
+pub fn notes(cluster: &Cluster, config: &Config) -> Vec<String> {
+    let mut notes = unused::notes(&cluster.spec);
+    notes.extend(sources::notes(&cluster.id.name, &cluster.spec, config));
+    notes
+}
 
 /// A manifest that was understood.
 #[derive(Clone, Debug)]
@@ -33,11 +39,15 @@ pub struct Accepted {
 pub fn validate(manifest: &Postgresql, config: &Config) -> Result<Accepted, FieldError> {
     let missing = || FieldError::new("metadata.name", "the object has no name or namespace");
     let id = ClusterId::of(manifest).ok_or_else(missing)?;
-    let spec = manifest.parsed()?;
+    let mut spec = manifest.parsed()?;
+    // All that is made is made for the version that the cluster is to have.
+    spec.postgresql.version = upgrade::version::wanted(&spec.postgresql.version, config);
     check_name(&id, &spec.team_id, config)?;
     build::service::check_services(&spec)?;
     build::pod::check_pods(&spec, config)?;
     build::pooler::check(&spec)?;
+    build::backup::check(&spec)?;
+    sources::check(&spec)?;
     check_windows(&spec.maintenance_windows)?;
     let databases = databases(&id, &spec)?;
     let cluster = Cluster::new(id, &manifest.metadata, spec);

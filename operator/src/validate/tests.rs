@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{notes, validate};
+use super::unused::notes;
+use super::validate;
 use crate::api::postgresql::Postgresql;
 use crate::api::spec::PostgresSpec;
 use crate::build::tests::config;
@@ -87,7 +88,6 @@ fn what_a_manifest_asks_for_in_vain_is_said() {
     };
     assert_eq!(notes(&spec(json!({ "enableLogicalBackup": false }))), <[&str; 0]>::default());
     for (more, word) in [
-        (json!({ "enableLogicalBackup": true }), "enableLogicalBackup"),
         (json!({ "streams": [{}] }), "streams"),
         (json!({ "volume": { "size": "1Gi", "iops": 3000 } }), "volume.iops"),
     ] {

@@ -4,16 +4,9 @@
 use crate::api::spec::PostgresSpec;
 
 /// One line for each such feature.
-pub fn notes(spec: &PostgresSpec) -> Vec<String> {
-    let is_on = |flag: Option<bool>| flag == Some(true);
+pub(super) fn notes(spec: &PostgresSpec) -> Vec<String> {
     let volume = &spec.volume;
     let asked = [
-        (
-            is_on(spec.enable_logical_backup)
-                || spec.logical_backup_schedule.is_some()
-                || spec.logical_backup_retention.is_some(),
-            "logical backups (enableLogicalBackup, logicalBackupSchedule, logicalBackupRetention)",
-        ),
         (!spec.streams.is_empty(), "streams"),
         (
             volume.iops.is_some() || volume.throughput.is_some() || volume.type_.is_some(),

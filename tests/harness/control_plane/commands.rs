@@ -66,6 +66,8 @@ pub(crate) fn api_server(network: &Network, folder: &Path) -> Command {
         "--audit-log-maxsize=4000",
         "--enable-priority-and-fairness=false",
         "--profiling=false",
+        // Commands in containers are passed on to the kubelet as they come.
+        "--feature-gates=TranslateStreamCloseWebsocketRequests=false",
     ]);
     command
 }

@@ -21,6 +21,7 @@ use self::part::Part;
 use crate::certificates::Authority;
 use crate::eventually::{eventually, pause};
 use crate::kube::Kube;
+use crate::kubelet::Kubelet;
 use crate::network::Network;
 use crate::workdir::Workdir;
 
@@ -31,6 +32,8 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 1);
 pub const PORT: u16 = 6443;
 /// The nodes that pods can be on.
 pub const NODES: [&str; 3] = ["node-0", "node-1", "node-2"];
+/// Of the one kubelet that all nodes share.
+const KUBELET: u16 = 10_250;
 const SERVICES: &str = "10.99.0.0/16";
 /// The address of the service `kubernetes`.
 const FIRST_SERVICE: &str = "10.99.0.1";
@@ -42,6 +45,7 @@ pub struct ControlPlane {
     controllers: Part,
     api_server: Part,
     etcd: Part,
+    kubelet: Kubelet,
     credentials: Credentials,
     network: Arc<Network>,
     workdir: Workdir,
@@ -59,7 +63,9 @@ impl ControlPlane {
         let controllers = part("controllers", libc::SIGTERM);
         let credentials = files::write(&workdir, &url());
         let network = Arc::new(Network::new());
-        let this = Self { controllers, api_server, etcd, credentials, network, workdir };
+        let identity = credentials.authority.issue(&[&ADDRESS.to_string()], |_| {});
+        let kubelet = network.enter(|| Kubelet::at((ADDRESS, KUBELET).into(), &identity));
+        let this = Self { controllers, api_server, etcd, kubelet, credentials, network, workdir };
         // It waits for etcd by itself.
         this.launch_etcd();
         this.start_api_server();
@@ -70,7 +76,11 @@ impl ControlPlane {
                 "apiVersion": "v1",
                 "kind": "Node",
                 "metadata": {"name": node},
-                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+                "status": {
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "addresses": [{"type": "InternalIP", "address": ADDRESS.to_string()}],
+                    "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET}},
+                },
             }));
         }
         this.wait_for("the controllers work", || {
@@ -104,6 +114,11 @@ impl ControlPlane {
     /// Where everything of it happens.
     pub fn network(&self) -> &Arc<Network> {
         &self.network
+    }
+
+    /// Who is asked for commands in containers.
+    pub fn kubelet(&self) -> &Kubelet {
+        &self.kubelet
     }
 
     /// Of the API server, for who is inside.

@@ -17,7 +17,8 @@ use k8s_openapi::api::core::v1::EnvVar;
 use list::{List, PASSWORD, secret};
 
 pub(in crate::build) use list::{absent_appended, field, password_of, plain, secret as key_of};
-pub(in crate::build) use storage::certificates_as;
+pub(in crate::build) use source::given;
+pub(in crate::build) use storage::{certificates_as, scope_suffix};
 
 use super::facts::PodFacts;
 use super::spilo::json;
@@ -97,7 +98,7 @@ fn patroni(cluster: &Cluster, config: &Config) -> Vec<EnvVar> {
 /// What all clusters get from a Secret and a ConfigMap, sorted.
 fn common(config: &Config, facts: &PodFacts) -> Vec<EnvVar> {
     let mut all = Vec::new();
-    if let Some(name) = source::given(&config.pods.pod_environment_secret) {
+    if let Some(name) = given(&config.pods.pod_environment_secret) {
         let keys: BTreeSet<&String> = facts.environment_secret_keys.iter().collect();
         all.extend(keys.into_iter().map(|key| secret(key, name, key)));
     }

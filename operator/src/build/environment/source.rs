@@ -104,6 +104,6 @@ pub(super) fn standby(standby: &Standby) -> Vec<EnvVar> {
 }
 
 /// Text that says something.
-pub(super) fn given(text: &Option<String>) -> Option<&str> {
+pub(in crate::build) fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }

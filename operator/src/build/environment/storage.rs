@@ -14,7 +14,7 @@ const AUTHORITY: &str = "/tlsca";
 
 /// By which archives of clusters of one name are told apart: a cluster that is made anew does not
 /// write into the archive of the one before.
-pub(super) fn scope_suffix(uid: &str) -> String {
+pub(in crate::build) fn scope_suffix(uid: &str) -> String {
     if uid.is_empty() { String::new() } else { format!("/{uid}") }
 }
 

@@ -4,10 +4,10 @@
 //! goes in a [`Config`], its defaults, and what has to hold. Parsing, defaults, warnings, what is
 //! shown, what changed and the documentation all read it. It never holds a value.
 
+mod backup;
 mod cloud;
 mod identity;
 mod kubernetes;
-mod later;
 mod poolers;
 mod services;
 mod top;
@@ -34,6 +34,8 @@ pub enum Slot {
     Nullable(At<bool>),
     OptFlag(At<Option<bool>>),
     Int(At<i32>),
+    /// Empty is the default.
+    NullableInt(At<i32>),
     Id(At<Option<i64>>),
     Days(At<u32>),
     Port(At<u16>),
@@ -81,6 +83,7 @@ impl Slot {
                 "bool"
             }
             Self::Int(_)
+            | Self::NullableInt(_)
             | Self::Id(_)
             | Self::Days(_)
             | Self::Port(_)
@@ -250,8 +253,8 @@ const TABLES: [&[Key]; 18] = [
     cloud::AWS_OR_GCP,
     cloud::SCALYR,
     poolers::CONNECTION_POOLER,
-    later::LOGICAL_BACKUP,
-    later::MAJOR_VERSION_UPGRADE,
+    backup::LOGICAL_BACKUP,
+    backup::MAJOR_VERSION_UPGRADE,
 ];
 
 /// All keys there are.

@@ -311,18 +311,16 @@ fn values_have_to_fit_together() {
 fn what_is_unknown_or_not_used_is_a_warning() {
     let loaded = loaded(&[
         ("enable_team_api", "true"),
-        ("logical_backup_schedule", "30 00 * * *"),
-        ("logical_backup_failed_jobs_history_limit", "three"),
+        ("enable_load_balancer", "true"),
         ("protected_role_names", "admin, cron_admin"),
     ]);
     assert_eq!(
         loaded.warnings,
         [
             "enable_team_api: ignored, because there is no such key",
+            "enable_load_balancer: accepted, and not used here",
             "protected_role_names: blanks around items of the list are no part of them; \
              zalando/postgres-operator keeps them",
-            "logical_backup_failed_jobs_history_limit: accepted, and not used here; write a whole number",
-            "logical_backup_schedule: accepted, and not used here",
         ]
     );
     assert!(loaded.config.identity.protected_role_names.contains("cron_admin"));
@@ -376,4 +374,49 @@ fn keys_of_what_is_not_there_yet_warn_when_somebody_sets_them() {
         assert!(loaded(&[(key, value)]).warnings.contains(&warning), "{key}");
     }
     assert!(!loaded(&[]).warnings.iter().any(|one| one.contains("so far")), "nobody has set it");
+}
+
+#[test]
+fn backups_and_upgrades_are_as_in_the_contract() {
+    let nothing = config(&[]);
+    let backup = &nothing.backup;
+    assert_eq!(backup.logical_backup_schedule, "30 00 * * *");
+    assert_eq!(backup.logical_backup_provider, "s3");
+    assert_eq!(backup.logical_backup_job_prefix, "logical-backup-");
+    assert_eq!(backup.logical_backup_successful_jobs_history_limit, 3);
+    assert_eq!(backup.logical_backup_ttl_seconds_after_finished, 86_400);
+    assert_eq!(backup.logical_backup_s3_access_key_id, None);
+    assert_eq!(nothing.upgrade.major_version_upgrade_mode, "manual");
+    assert_eq!(nothing.upgrade.target_major_version, "18");
+    // The reference asks whether it is there, and 0 is something that can be meant.
+    let limits = [
+        ("logical_backup_failed_jobs_history_limit", ""),
+        ("logical_backup_successful_jobs_history_limit", "0"),
+        ("major_version_upgrade_team_allow_list", "acid,other"),
+    ];
+    let some = config(&limits);
+    assert_eq!(some.backup.logical_backup_failed_jobs_history_limit, 3);
+    assert_eq!(some.backup.logical_backup_successful_jobs_history_limit, 0);
+    assert!(some.upgrade.major_version_upgrade_team_allow_list.contains("other"));
+}
+
+#[test]
+fn what_no_backup_and_no_upgrade_can_be_made_of_is_refused() {
+    for (key, value) in [
+        ("logical_backup_schedule", "at night"),
+        ("logical_backup_provider", "tape"),
+        ("logical_backup_job_prefix", "Backup_"),
+        ("logical_backup_cpu_limit", "much"),
+        ("logical_backup_ttl_seconds_after_finished", "-1"),
+        ("major_version_upgrade_mode", "always"),
+        ("target_major_version", "9.6"),
+    ] {
+        assert!(refused(&[(key, value)]).starts_with(&format!("{key}: ")), "{key}");
+    }
+    let full = [
+        ("major_version_upgrade_mode", "full"),
+        ("minimal_major_version", "16"),
+        ("target_major_version", "15"),
+    ];
+    assert!(refused(&full).starts_with("target_major_version: it is less than"));
 }

@@ -153,7 +153,6 @@ fn a_key_in_the_wrong_place_is_named_with_the_right_one() {
         "pam_role_name": "users",
         "kubernetes": {"workers": 4, "nonsense": 1},
         "enable_load_balancer": true,
-        "logical_backup": {"logical_backup_s3_secret_access_key": "hunter2"},
     }));
     let loaded = loaded.unwrap();
     assert_eq!(loaded.config.identity.pam_role_name, "zalandos");
@@ -164,7 +163,6 @@ fn a_key_in_the_wrong_place_is_named_with_the_right_one() {
             "kubernetes.nonsense: ignored, because there is no such key",
             "kubernetes.workers: ignored, because it stands in the wrong place; write configuration.workers",
             "pam_role_name: ignored, because it stands in the wrong place; write configuration.teams_api.pam_role_name",
-            "logical_backup.logical_backup_s3_secret_access_key: accepted, and not used here",
         ]
     );
 }

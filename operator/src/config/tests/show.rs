@@ -39,7 +39,7 @@ fn no_secret_is_shown() {
     assert_eq!(shown["SidecarContainers"][0]["args"][0], "run");
     assert!(!shown.to_string().contains("hunter2"), "{shown}");
     // Only a log of the program itself would have it.
-    let debug = format!("{:?}{:?}", config.sidecars, config.unused);
+    let debug = format!("{:?}{:?}{:?}", config.sidecars, config.backup, config.unused);
     assert!(!debug.contains("hunter2"), "{debug}");
     assert_eq!(redacted(&super::config(&[]))["ScalyrAPIKey"], "");
 }
@@ -110,6 +110,10 @@ fn every_key_goes_where_it_is_read() {
         (_, "connect_to") => "pod",
         (_, "connection_pooler_mode") => "session",
         (_, "maintenance_windows") => "Sat:01:00-06:00",
+        (_, "logical_backup_schedule") => "@daily",
+        (_, "logical_backup_provider") => "gcs",
+        (_, "major_version_upgrade_mode") => "off",
+        (_, "minimal_major_version" | "target_major_version") => "17",
         (_, "teams_api_url") => "https://a.example.com/",
         (_, "secret_name_template") => "{username}.{cluster}.x",
         (_, "toleration") => "key:x",

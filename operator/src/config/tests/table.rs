@@ -258,15 +258,9 @@ fn core_and_identity_have_an_effect() {
 
 /// Whatever its mark, a key that shapes pods, Services or volumes cannot be passed over.
 #[test]
-fn only_backups_and_upgrades_wait() {
+fn nothing_waits_but_what_is_dead() {
     let unused: Vec<&str> = all().filter(|key| !key.is_used()).map(|key| key.name).collect();
-    for name in unused {
-        let waits = ["logical_backup", "major_version"];
-        assert!(
-            waits.iter().any(|part| name.contains(part)) || name == "enable_load_balancer",
-            "{name}"
-        );
-    }
+    assert_eq!(unused, ["enable_load_balancer"]);
 }
 
 #[test]

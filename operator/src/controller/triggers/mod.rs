@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -97,6 +98,10 @@ pub(in crate::controller) fn service(context: &Context, change: Change<Service>)
 
 pub(in crate::controller) fn budget(context: &Context, change: Change<PodDisruptionBudget>) {
     object(context, &context.caches.budgets, &change, |_, _| false);
+}
+
+pub(in crate::controller) fn cron_job(context: &Context, change: Change<CronJob>) {
+    object(context, &context.caches.cron_jobs, &change, |_, _| false);
 }
 
 pub(in crate::controller) fn secret(context: &Context, change: Change<Secret>) {

@@ -67,6 +67,30 @@ async fn what_is_only_called_like_something_of_the_cluster_stays() {
 }
 
 #[tokio::test]
+async fn no_backup_of_a_deleted_cluster_goes_on_and_its_keys_go_even_where_secrets_stay() {
+    let mut config = configured();
+    config.deletion.enable_secrets_deletion = false;
+    config.backup.logical_backup_job_prefix = "logical-backup-".to_owned();
+    let store = Store::new([
+        object("cronjobs", "logical-backup-acid-main", &json!({})),
+        object("cronjobs", "reports", &json!({})),
+        object("secrets", "logical-backup-acid-main-credentials", &json!({})),
+        object("secrets", "app.acid-main.credentials.postgresql.acid.zalan.do", &json!({})),
+    ]);
+    let context = store.api().context(config.clone(), None);
+    proceed(&context, &config, &id(), &begun()).await;
+    let left: Vec<String> =
+        store.paths().into_iter().filter(|path| !path.contains("event")).collect();
+    assert_eq!(
+        left,
+        [
+            "/api/v1/namespaces/a/secrets/app.acid-main.credentials.postgresql.acid.zalan.do",
+            "/apis/batch/v1/namespaces/a/cronjobs/reports",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn each_delete_is_for_the_object_that_was_seen_and_for_no_successor() {
     let all = ["services", "configmaps", "endpoints", "statefulsets", "secrets", "pods"];
     let store = Store::new(all.map(|plural| object(plural, "acid-main", &json!({}))));

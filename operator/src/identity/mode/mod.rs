@@ -6,6 +6,7 @@ use teams_sync::approve::{PlanId, Releases};
 use teams_sync::sync::Mode;
 
 use crate::api::postgresql::Postgresql;
+use crate::build::statefulset::is_standby;
 use crate::cluster::Cluster;
 use crate::config::Config;
 
@@ -40,7 +41,7 @@ pub(super) fn off(config: &Config, cluster: &Cluster) -> Option<(&'static str, &
     if cluster.spec.number_of_instances == 0 {
         return Some(("NoInstances", "the cluster has no instances"));
     }
-    if cluster.spec.standby.is_some() {
+    if is_standby(&cluster.spec) {
         return Some(("Standby", "a standby cluster has the roles of its source"));
     }
     None

@@ -41,3 +41,21 @@ fn they_stay_where_we_do_not_log_in_at_all() {
     cluster.spec.number_of_instances = 0;
     assert!(why_databases_stay(&config(), &manifest(None), &cluster).is_some());
 }
+
+#[test]
+fn the_roles_of_a_standby_are_those_of_its_source_however_it_says_so() {
+    let mut cluster = vectors::cluster();
+    let name = "STANDBY_WALE_S3_PREFIX".to_owned();
+    let old = k8s_openapi::api::core::v1::EnvVar {
+        name,
+        value: Some("s3://a".to_owned()),
+        value_from: None,
+    };
+    cluster.spec.env = vec![old];
+    let reason = why_databases_stay(&config(), &manifest(None), &cluster);
+    assert!(reason.is_some_and(|text| text.contains("standby")));
+    cluster.spec.env.clear();
+    assert_eq!(why_databases_stay(&config(), &manifest(None), &cluster), None);
+    cluster.spec.standby = Some(Default::default());
+    assert!(why_databases_stay(&config(), &manifest(None), &cluster).is_some());
+}

@@ -46,6 +46,9 @@ pub struct Instance {
     /// `streaming` and others; nothing before 3.1, and nothing of a primary.
     #[serde(default)]
     pub replication_state: Option<String>,
+    /// 150020 is 15.20; nothing while it does not run.
+    #[serde(default)]
+    pub server_version: Option<u32>,
     #[serde(default)]
     pub pending_restart: bool,
     /// By parameter; nothing before 4.0.
@@ -69,6 +72,16 @@ pub struct Program {
 }
 
 impl Instance {
+    /// 15 of 15.20.
+    pub fn major(&self) -> Option<u32> {
+        self.server_version.map(|version| version / 10_000)
+    }
+
+    /// Not one that leads a standby cluster.
+    pub fn is_primary(&self) -> bool {
+        ["master", "primary"].contains(&self.role.as_str())
+    }
+
     /// Since 3.1 a replica says whether it streams.
     pub fn tells_streaming(&self) -> bool {
         let mut parts = self.patroni.version.split('.').map(str::parse::<u32>);

@@ -98,7 +98,9 @@ fn needs_term(request: &Request<Body>) -> bool {
     let is_free = path.starts_with("/apis/coordination.k8s.io/")
         || path.starts_with("/apis/events.k8s.io/")
         || path.starts_with("/apis/apiextensions.k8s.io/");
-    *request.method() != Method::GET && !is_free
+    // Whoever runs a command says GET as well.
+    let is_command = path.starts_with("/api/") && path.ends_with("/exec");
+    is_command || *request.method() != Method::GET && !is_free
 }
 
 #[cfg(test)]

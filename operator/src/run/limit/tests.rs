@@ -59,6 +59,9 @@ async fn whoever_does_not_lead_any_more_writes_nothing_even_if_nobody_told_it() 
     for method in ["PATCH", "DELETE", "POST", "PUT"] {
         assert_eq!(ask(&term, method, write).await, Err(Some(Refused::NotLeading)), "{method}");
     }
+    // A command in a pod is a write, whatever it is called.
+    let command = "/api/v1/namespaces/a/pods/acid-main-0/exec?command=id";
+    assert_eq!(ask(&term, "GET", command).await, Err(Some(Refused::NotLeading)));
     term.until(Some(Instant::now() + Duration::from_secs(10)));
     assert_eq!(ask(&term, "PATCH", write).await, Err(Some(Refused::TooSlow)), "it was sent");
     // Ten seconds are over, and no task has run that would say so.

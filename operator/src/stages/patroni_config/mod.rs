@@ -24,6 +24,7 @@ use crate::controller::queue::Why;
 use crate::patroni::dynamic::Wanted;
 use crate::patroni::is_paused;
 use crate::report::{Finding, Stage};
+use crate::stages::upgrade;
 use crate::tell;
 use look::look;
 use seen::Seen;
@@ -140,6 +141,9 @@ pub fn run(
     manifest: &Arc<Postgresql>,
     cluster: &Cluster,
 ) {
+    if upgrade::runs(context, manifest, cluster) {
+        return;
+    }
     let wanted = Wanted::of(cluster, config, is_paused(manifest));
     let seen = Seen::of(context, config, cluster, wanted);
     let resync = config.operation.resync_period;

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::pods::is_primary;
+use super::upgrade;
 use crate::api::postgresql::Postgresql;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -65,6 +66,10 @@ pub async fn run(
     cluster: &Cluster,
     fewer: Option<i32>,
 ) -> Rolled {
+    if upgrade::runs(context, manifest, cluster) {
+        let text = "no pod is disturbed while the script of a major upgrade runs";
+        return Rolled { finding: Finding::waiting("UpgradeRuns", text), again: None };
+    }
     let set = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     // Between two of one name nobody would make a pod anew.
     let Some(set) = set.filter(|set| set.metadata.deletion_timestamp.is_none()) else {

@@ -26,11 +26,16 @@ fn bootstrap(variables: &Variables<'_>) -> Value {
         locale if locale.contains('.') => locale.to_owned(),
         locale => format!("{locale}.UTF-8"),
     };
-    json!({
+    let mut all = json!({
         "post_init": format!("/scripts/post_init.sh \"{}\"", variables.escaped("HUMAN_ROLE", "zalandos")),
         "initdb": [{ "encoding": "UTF8" }, { "locale": locale }, "data-checksums"],
         "dcs": dcs(variables),
-    })
+    });
+    if variables.or("CLONE_METHOD", "") == "CLONE_WITH_BASEBACKUP" {
+        all["method"] = json!("clone_with_basebackup");
+        all["clone_with_basebackup"] = json!({ "command": copy(variables) });
+    }
+    all
 }
 
 fn dcs(variables: &Variables<'_>) -> Value {
@@ -69,6 +74,32 @@ fn standby_cluster(variables: &Variables<'_>) -> Option<Value> {
     Some(source)
 }
 
+/// What the image has a script for. Patroni adds words of its own at the end. A short name is one
+/// of the pod's own namespace.
+fn copy(variables: &Variables<'_>) -> String {
+    let of = |name: &str| variables.or(name, "");
+    format!(
+        "env PGPASSWORD={} PGSSLMODE=require bash -c 'exec pg_basebackup --pgdata={} --checkpoint=fast --host={}.{} --port={} --username={}'",
+        of("CLONE_PASSWORD"),
+        data_directory(variables),
+        of("CLONE_HOST"),
+        of("POD_NAMESPACE"),
+        of("CLONE_PORT"),
+        of("CLONE_USER"),
+    )
+}
+
+fn data_directory(variables: &Variables<'_>) -> String {
+    match variables.or("PGDATA", "") {
+        "" => format!("{}/data", root(variables)),
+        data => data.to_owned(),
+    }
+}
+
+fn root<'a>(variables: &Variables<'a>) -> &'a str {
+    variables.or("PGROOT", "/home/postgres/pgdata/pgroot")
+}
+
 fn dynamic_parameters() -> Value {
     json!({
         "archive_mode": "on",
@@ -98,12 +129,8 @@ fn dynamic_parameters() -> Value {
 
 fn postgresql(variables: &Variables<'_>, ip: &str) -> Value {
     let port = variables.escaped("PGPORT", "5432");
-    let root = variables.or("PGROOT", "/home/postgres/pgdata/pgroot");
-    let data = match variables.or("PGDATA", "") {
-        "" => format!("{root}/data"),
-        data => data.to_owned(),
-    };
-    let mut parameters = local_parameters(root);
+    let data = data_directory(variables);
+    let mut parameters = local_parameters(root(variables));
     tls(&mut parameters, variables);
     json!({
         "pgpass": "/run/postgresql/pgpass",

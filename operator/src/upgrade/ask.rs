@@ -1,0 +1,86 @@
+//! Which versions servers have, as Patroni says in each pod.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::plan::{self, Member};
+use super::version;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Context;
+use crate::patroni::{Instance, Patroni};
+use crate::rolling::is_marked;
+use crate::stages::pods::{is_ready, primary_of};
+
+/// A look at a cluster is not held up for longer.
+const LONGEST: Duration = Duration::from_secs(3);
+
+/// The major version of the primary, as it is or as it was seen last.
+pub async fn known(context: &Context, config: &Config, cluster: &Cluster) -> Option<u32> {
+    let seen = context.memory.with(&cluster.id, |known| known.upgrade.running);
+    match seen {
+        Some(seen) => Some(seen),
+        None => primary(context, config, cluster).await.as_ref().and_then(Instance::major),
+    }
+}
+
+/// What the primary says of itself now.
+pub async fn primary(context: &Context, config: &Config, cluster: &Cluster) -> Option<Instance> {
+    let primary = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+    let server = patroni(context, config, &primary)?.instance().await.ok()?;
+    context.memory.with(&cluster.id, |known| known.upgrade.running = server.major());
+    Some(server)
+}
+
+/// All pods, and what their Patroni says.
+pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<plan::Pod> {
+    let pods = context.caches.pods.of(&cluster.id);
+    let asked = pods.iter().map(|pod| async move {
+        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
+        let server = match patroni(context, config, pod) {
+            Some(patroni) => patroni.instance().await.ok(),
+            None => None,
+        };
+        plan::Pod {
+            name: pod.name_any(),
+            is_ready: is_ready(pod),
+            is_leaving: pod.metadata.deletion_timestamp.is_some() || is_marked(pod),
+            made_for: version::of_pod(containers.unwrap_or_default()),
+            server: server.map(|server| plan::Server {
+                runs: server.state == "running",
+                is_primary: server.is_primary(),
+                version: server.major(),
+            }),
+        }
+    });
+    futures_util::future::join_all(asked).await
+}
+
+/// Who is in the cluster, as its primary says.
+pub async fn members(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    primary: &Instance,
+) -> Option<Vec<Member>> {
+    let pod = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+    let all = patroni(context, config, &pod)?.members().await.ok()?;
+    let follows =
+        |state: &str| state == "streaming" || state == "running" && !primary.tells_streaming();
+    let member = |own: crate::patroni::Member| Member {
+        leads: ["leader", "master", "standby_leader"].contains(&own.role.as_str()),
+        streams: follows(&own.state),
+        lag: own.lag.as_u64(),
+        name: own.name,
+    };
+    Some(all.members.into_iter().map(member).collect())
+}
+
+fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse::<IpAddr>().ok()?;
+    let patience = config.operation.patroni_api_check_timeout.min(LONGEST);
+    Some(Patroni::new(context.http.clone(), address, patience))
+}
