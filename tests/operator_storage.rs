@@ -178,7 +178,7 @@ fn a_file_system_that_waits_for_its_pod_is_told_of_until_somebody_restarts_it() 
     scene.has(&[("1Gi", "1Gi"); 2]);
     let pods = scene.uids("Pod");
     scene.apply("2Gi", &json!({}));
-    let pod = format!("delete the pod {CLUSTER}-1");
+    let pod = format!("\"true\" on the pod {CLUSTER}-1");
     scene.says("False", "FileSystemResizePending", &["the disk has 2Gi", "still 1Gi", &pod]);
     scene.new_ones_get("2Gi");
     operator.wait_until_idle();

@@ -133,7 +133,7 @@ fn a_file_system_that_waits_for_its_pod_says_what_happens_and_what_to_do() {
         let finding = found(std::slice::from_ref(&waits), "2Gi");
         assert_eq!(finding.outcome, Outcome::Waiting);
         assert_eq!(finding.reason, "FileSystemResizePending");
-        for part in ["pgdata-acid-0: the disk has 2Gi", "still 1Gi", "delete the pod acid-0"] {
+        for part in ["pgdata-acid-0: the disk has 2Gi", "still 1Gi", "\"true\" on the pod acid-0"] {
             assert!(finding.message.contains(part), "{part}: {}", finding.message);
         }
         // Nobody waits for a pod that is not there.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{Claim, Growth, Mode, Obstacle, Obstacles, Phase, of_new};
 use crate::build::resources::Quantity;
 use crate::report::{Finding, Outcome};
+use crate::rolling::MARK;
 
 /// How bad something is, the worst first, and its word.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -193,7 +194,7 @@ fn progress(claim: &Claim) -> Option<(Kind, String)> {
         }
         Growth::FileSystem => {
             let text = format!(
-                "the disk has {asked}, and its file system still {there}; a driver that can does the rest while the pod runs; where nothing happens within minutes, delete the pod {}, and it comes back with {asked}: no pod is restarted for it by itself",
+                "the disk has {asked}, and its file system still {there}; a driver that can does the rest while the pod runs; where nothing happens within minutes, set the annotation {MARK}: \"true\" on the pod {}, and it is made anew and comes with {asked}: nobody does that by itself",
                 claim.pod
             );
             Some((Kind::FileSystem, text))
