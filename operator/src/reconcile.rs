@@ -71,7 +71,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
     let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
     let pods = pods::look(context, &config, cluster);
-    patroni_config::run(context, &config, &manifest, cluster);
+    let asks = patroni_config::run(context, &config, &manifest, cluster);
     let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
     let poolers = poolers.map(|finding| (Stage::Pooler, finding));
     let has_new_primary = context.memory.with(id, |known| {
@@ -111,7 +111,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     // What it waits for is nothing that tells us.
     let check = waits.then_some(config.operation.resource_check_interval);
     let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
-    let sooner = [check, grows, rolled.again].into_iter().flatten();
+    let sooner = [check, grows, rolled.again, asks].into_iter().flatten();
     Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 
