@@ -288,10 +288,9 @@ fn a_standby_cluster_follows_another_one_and_is_promoted_when_its_manifest_says_
         world.platform.wait_for_condition(STANDBY, condition, ("Unknown", "Standby"));
     }
     let pod = format!("{STANDBY}-0");
-    let address = world.agent.pod_ip(namespace, &pod);
+    let host = format!("{STANDBY}.{namespace}.svc.cluster.local");
     let password = world.password("postgres");
     let ask = |sql: &str| {
-        let host = address.to_string();
         let answer = world.agent.psql_in_network(&host, "postgres", &password, "require", sql);
         if answer.accepted { Ok(answer.output) } else { Err(answer.complaint) }
     };
@@ -316,7 +315,7 @@ fn a_standby_cluster_follows_another_one_and_is_promoted_when_its_manifest_says_
     is("select count(*) from pg_database where datname = 'own'", "1");
     world.platform.wait_for_condition(STANDBY, CONDITION, ("True", "InSync"));
     assert_eq!(uid(&pod), before, "nobody restarts it");
-    let config = Patroni::of(world.platform.network(), address).get("config").expect("settings");
+    let config = patroni(&world, &pod).get("config").expect("settings");
     assert!(config.get("standby_cluster").is_none(), "{config:#}");
     let told = world.platform.events(STANDBY);
     assert!(told.iter().any(|event| event.contains("has been promoted")), "{told:?}");

@@ -85,7 +85,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     let rolls = rolled.finding.outcome != Outcome::Done;
     let version = upgrade::run(context, &config, &manifest, cluster, rolls).await;
     let version_again = version.as_ref().and_then(|looked| looked.again);
-    patroni_config::run(context, &config, &manifest, cluster);
+    let asks = patroni_config::run(context, &config, &manifest, cluster);
     let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
     let optional = [
         takeover,
@@ -130,7 +130,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
     // What it waits for is nothing that tells us.
     let check = waits.then_some(config.operation.resource_check_interval);
     let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
-    let sooner = [check, grows, rolled.again, version_again].into_iter().flatten();
+    let sooner = [check, grows, rolled.again, version_again, asks].into_iter().flatten();
     Ended::Well { again: sooner.fold(resync, Ord::min) }
 }
 

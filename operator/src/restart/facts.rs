@@ -38,6 +38,9 @@ pub(super) struct Side<'a> {
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// Put into pods by the webhook for IAM roles of service accounts.
 const IAM_TOKEN: &str = "aws-iam-token";
+/// Whom a cluster follows that is being made; one that runs is told by Patroni's settings, and is
+/// promoted there. Variables of an archive make files in the pod, which are needed later, too.
+const AT_THE_BOOTSTRAP: [&str; 3] = ["STANDBY_HOST", "STANDBY_PORT", "STANDBY_PRIMARY_SLOT_NAME"];
 const IAM_VARIABLES: [&str; 5] = [
     "AWS_DEFAULT_REGION",
     "AWS_REGION",
@@ -299,7 +302,11 @@ fn environment(facts: &mut Facts, env: &[EnvVar]) {
                 fact.value = format!("{}, {value}", fact.value);
             }
             None => {
-                let fact = Fact { value, hidden, kind: Kind::RollsPods };
+                let kind = match AT_THE_BOOTSTRAP.contains(&one.name.as_str()) {
+                    true => Kind::Template,
+                    false => Kind::RollsPods,
+                };
+                let fact = Fact { value, hidden, kind };
                 facts.insert(format!("env[{}]", one.name), fact);
             }
         }

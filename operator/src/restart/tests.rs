@@ -424,3 +424,27 @@ fn long_and_odd_values_are_shown_short_and_escaped() {
     let expected = format!("containers[postgres].image (a\\nb -> {} ...)", "x".repeat(60));
     assert_eq!(difference.to_string(), expected);
 }
+
+#[test]
+fn whom_a_cluster_follows_is_read_when_it_is_made_and_restarts_nothing_later() {
+    let follows = |standby: Value| {
+        let mut spec = manifest();
+        spec["standby"] = standby;
+        template(&cluster(spec), &configured())
+    };
+    let kinds = |wanted: &PodTemplateSpec, live: &PodTemplateSpec| -> Vec<Kind> {
+        let found = differences(wanted, Live::Template(live), &configured());
+        assert!(found.iter().all(|own| own.field.contains("env[STANDBY_")), "{found:?}");
+        found.iter().map(|own| own.kind).collect()
+    };
+    let host =
+        json!({ "standby_host": "a", "standby_port": "5433", "standby_primary_slot_name": "s" });
+    let promoted = wanted();
+    assert_eq!(kinds(&promoted, &follows(host.clone())), [Kind::Template; 3]);
+    assert_eq!(kinds(&follows(host), &promoted), [Kind::Template; 3]);
+    let archive = follows(json!({ "s3_wal_path": "s3://bucket/path" }));
+    assert!(
+        kinds(&archive, &promoted).contains(&Kind::RollsPods),
+        "its files are made at the start"
+    );
+}

@@ -88,6 +88,13 @@ impl PatroniConfig {
         true
     }
 
+    /// When it is to be asked again, if at a certain time. Whatever makes us look before that has
+    /// taken the place of the look that was to come then.
+    fn due_in(&self, now: Instant) -> Option<Duration> {
+        let at = self.at.filter(|_| !self.looks)?;
+        Some(at.saturating_duration_since(now))
+    }
+
     /// When to look again, if at a certain time.
     fn ended(&mut self, now: Instant, next: Next, at_most: Duration) -> Option<Duration> {
         self.looks = false;
@@ -134,24 +141,26 @@ impl PatroniConfig {
     }
 }
 
-/// Asks Patroni, beside everything else, if there is a reason to.
+/// Asks Patroni, beside everything else, if there is a reason to; if not, when there will be one.
 pub fn run(
     context: &Arc<Context>,
     config: &Arc<Config>,
     manifest: &Arc<Postgresql>,
     cluster: &Cluster,
-) {
+) -> Option<Duration> {
     if upgrade::runs(context, manifest, cluster) {
-        return;
+        return None;
     }
     let wanted = Wanted::of(cluster, config, is_paused(manifest));
     let seen = Seen::of(context, config, cluster, wanted);
     let resync = config.operation.resync_period;
-    let begins = context
-        .memory
-        .with(&cluster.id, |known| known.patroni_config.begins(&seen, Instant::now(), resync));
+    let (begins, due_in) = context.memory.with(&cluster.id, |known| {
+        let now = Instant::now();
+        let begins = known.patroni_config.begins(&seen, now, resync);
+        (begins, known.patroni_config.due_in(now))
+    });
     if !begins {
-        return;
+        return due_in;
     }
     let job = Job {
         context: Arc::clone(context),
@@ -171,6 +180,7 @@ pub fn run(
         });
         job.ended(finding, next).await;
     });
+    None
 }
 
 /// One look.

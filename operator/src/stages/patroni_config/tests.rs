@@ -46,6 +46,19 @@ async fn what_changes_while_patroni_is_asked_is_asked_about_behind_that() {
 }
 
 #[tokio::test]
+async fn a_look_that_comes_too_early_says_when_it_is_time() {
+    let now = Instant::now();
+    let mut state = PatroniConfig::default();
+    let own = seen(json!({}));
+    assert!(state.begins(&own, now, RESYNC));
+    assert_eq!(state.due_in(now), None, "it will say so itself");
+    assert_eq!(state.ended(now, Next::In(SECOND * 3), MOST), Some(SECOND * 3));
+    assert!(!state.begins(&own, now + SECOND, RESYNC));
+    assert_eq!(state.due_in(now + SECOND), Some(SECOND * 2));
+    assert!(state.begins(&own, now + SECOND * 3, RESYNC));
+}
+
+#[tokio::test]
 async fn a_failure_is_followed_by_longer_and_longer_pauses() {
     let mut now = Instant::now();
     let mut state = PatroniConfig::default();
