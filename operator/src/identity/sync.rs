@@ -117,7 +117,7 @@ pub(super) async fn prepare(
     }
     if upgrade::runs(context, manifest, cluster) {
         let text = "the script of a major upgrade runs, and the server with it";
-        return judge::all(&Finding::waiting("UpgradeRuns", text));
+        return Err(Finding::waiting("UpgradeRuns", text));
     }
     if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
         let text = "the cluster does not follow another one any more, and is not promoted yet";
