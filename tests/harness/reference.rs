@@ -81,6 +81,7 @@ impl Reference {
             let ready = pods.iter().filter(is_ready).count();
             if ready == self.instances as usize { Ok(()) } else { Err(ready) }
         });
+        world.logs_in("postgres", &password("postgres"));
         self.roles(world);
     }
 
