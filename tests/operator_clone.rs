@@ -290,15 +290,18 @@ fn made_for(platform: &Platform) -> String {
     variables(platform, UPGRADED, "PGVERSION").concat()
 }
 
-/// Asks for a version, and makes the pod anew for it.
+/// Asks for a version. The pod is made anew for it before anything else is done.
 fn ask_for(platform: &Platform, version: &str) {
     platform.apply(UPGRADED, &json!({ "postgresql": { "version": version } }));
-    let line = format!("PGVERSION={version}");
-    eventually(&format!("pods are made for {version}"), || match made_for(platform) {
-        now if now == line => Ok(()),
-        now => Err(now),
+    eventually(&format!("the pod is made for {version}"), || {
+        let pod = platform.get("Pod", &format!("{UPGRADED}-0")).unwrap_or_default();
+        let env = pod["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
+        let own = env.into_iter().find(|one| one["name"] == "PGVERSION");
+        match own {
+            Some(own) if own["value"] == version => Ok(()),
+            other => Err((other, platform.status(UPGRADED))),
+        }
     });
-    platform.kube.delete("Pod", &platform.namespace, &format!("{UPGRADED}-0"));
 }
 
 #[test]
