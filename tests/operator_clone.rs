@@ -233,7 +233,7 @@ impl Puppet {
         let thread = std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 play(&kube, &namespace, &address.to_string());
-                std::thread::sleep(Duration::from_millis(200));
+                pause(Duration::from_millis(200));
             }
         });
         Self { version, _patroni: patroni, stopped, thread: Some(thread) }
