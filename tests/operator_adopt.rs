@@ -24,7 +24,7 @@ fn taken(
     let world = Cloud::without_operator(&all);
     for (token, person) in [("alices", "alice"), ("bobs", "bob"), ("ghosts", "ghost")] {
         let answer = json!({ "uid": person, "realm": "/employees" });
-        world.service.know(token, &answer.to_string());
+        world.service.know(token, answer.to_string());
     }
     let reference = reference(&world);
     reference.install(&world);
