@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use harness::cloud::{CLUSTER, Cloud, minimal};
+use harness::eventually::pause;
 use harness::http_server::HttpServer;
 use harness::kubelet::Answer;
 use harness::{ControlPlane, Kube, Platform, eventually};
