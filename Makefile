@@ -20,10 +20,11 @@ test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of 
 	cargo test --locked --workspace
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
 
-bench:  ## what a login and a sync cost; RUNS=300, SECONDS=5, SYNCS=5; PEER_PAM_MODULE=/path/to/other.so compares
+bench:  ## what a login, a sync and an operator cost; RUNS=300, SECONDS=5, SYNCS=5, CLUSTERS=1000, STARTS=3; PEER_PAM_MODULE=/path/to/other.so compares
 	tests/install.sh bench
 	cargo build --locked --release -p pam-oauth2
-	cargo build --locked --release -p teams-sync
+	cargo build --locked --release -p teams-sync -p operator
+	cargo build --locked -p operator
 	cargo build --locked -p e2e --bins
 	cargo run --quiet --locked -p e2e --bin bench
 

@@ -49,7 +49,7 @@ demo) wanted="$build $servers" postgresql= kubernetes= ;;
 demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
 test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
 fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
-bench) wanted="$build $servers libcurl4-openssl-dev" kubernetes= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" ;;
 *) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
 esac
 

@@ -24,7 +24,7 @@ fn taken(
     let world = Cloud::without_operator(&all);
     for (token, person) in [("alices", "alice"), ("bobs", "bob"), ("ghosts", "ghost")] {
         let answer = json!({ "uid": person, "realm": "/employees" });
-        world.service.know(token, &answer.to_string());
+        world.service.know(token, answer.to_string());
     }
     let reference = reference(&world);
     reference.install(&world);
@@ -106,7 +106,9 @@ fn dry_run(world: &Cloud, code: i32, more: &[&str]) -> Value {
     assert_eq!(output.code, Some(code), "{} {}", output.stdout, output.stderr);
     assert_eq!(writes(world, mark), <[&str; 0]>::default(), "a dry run writes nothing");
     let user = world.platform.user();
-    assert!(ControlPlane::shared().writes_since(mark, &user).is_empty(), "nor any event");
+    // One that runs has its Lease to renew.
+    let all = ControlPlane::shared().writes_since(mark, &user);
+    assert!(world.operator.is_some() || all.is_empty(), "nor any event: {all:?}");
     assert_eq!(catalog(world), before, "nor in the database");
     let hidden = Secrets::default();
     for role in ["postgres", "standby", "zalando", "foo_user", "etl"] {
@@ -129,7 +131,8 @@ fn while_logging_in<T>(world: &Cloud, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let client = scope.spawn(|| {
             let mut logins = 0;
-            while !is_over.load(Ordering::Relaxed) {
+            // Once at least, however quick the work is.
+            while logins == 0 || !is_over.load(Ordering::Relaxed) {
                 for (user, secret) in
                     [("alice", "alices".to_owned()), ("foo_user", password("foo_user"))]
                 {
@@ -185,7 +188,6 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     let objects_said: Vec<_> = said.iter().filter(|own| !own.starts_with("role ")).collect();
     assert_eq!(objects_said.len(), 2, "everything else is as it should be: {said:?}");
 
-    while_logging_in(&world, || {});
     let start = ControlPlane::shared().mark();
     world.restart_operator();
     while_logging_in(&world, || {

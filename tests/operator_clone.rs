@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use harness::cloud::{CLUSTER, Cloud, minimal};
+use harness::eventually::pause;
 use harness::http_server::HttpServer;
 use harness::kubelet::Answer;
 use harness::{ControlPlane, Kube, Platform, eventually};
@@ -236,7 +237,7 @@ impl Puppet {
         let thread = std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 play(&kube, &namespace, &address.to_string());
-                std::thread::sleep(Duration::from_millis(200));
+                pause(Duration::from_millis(200));
             }
         });
         Self { version, _patroni: patroni, stopped, thread: Some(thread) }

@@ -408,3 +408,25 @@ fn every_test_of_the_table_is_run() {
         assert!(!text.contains(ignored), "{} skips a test", path.display());
     }
 }
+
+/// A promise that names a test which is not there is none.
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let text = fs::read_to_string(source().join("docs/promises.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert_eq!(rows.len(), 31);
+    let mut all = sources("tests");
+    all.extend(sources("operator/src"));
+    let mut seen = 0;
+    for named in text.split('`').skip(1).step_by(2).filter(|one| one.contains("::")) {
+        let (place, name) = named.rsplit_once("::").unwrap();
+        let place = format!("/{}.rs", place.replace("::", "/"));
+        let is_there = all.iter().any(|(path, text)| {
+            format!("/{}", path.display()).ends_with(&place)
+                && text.contains(&format!("fn {name}("))
+        });
+        assert!(is_there, "{named}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}

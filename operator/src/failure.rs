@@ -27,17 +27,19 @@ impl ApplyError {
 pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.escape_debug().to_string(),
-        other => {
-            // What lies behind says more than what is in front.
-            let mut text = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            text.escape_debug().to_string()
-        }
+        other => causes(other).escape_debug().to_string(),
     }
+}
+
+/// An error and what lies behind it, which says more; as it came.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// Whether an object is not there, or there already.

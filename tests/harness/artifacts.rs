@@ -57,6 +57,16 @@ pub fn teams_sync_release() -> PathBuf {
     .clone()
 }
 
+/// The same of `operator`.
+pub fn operator_release() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "operator", "--release"]);
+        target().join("release").join("operator")
+    })
+    .clone()
+}
+
 /// A build whose hooks panic on `--inject-panic`.
 pub fn module_with_panic_injection() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();

@@ -39,6 +39,7 @@ pub struct Platform {
     kubeconfig: PathBuf,
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+    program: PathBuf,
     port: u16,
     workdir: Workdir,
 }
@@ -69,6 +70,7 @@ impl Platform {
             kubeconfig,
             environment: BTreeMap::new(),
             arguments: Vec::new(),
+            program: artifacts::operator(),
             port: free_port(),
             workdir,
         };
@@ -120,6 +122,11 @@ impl Platform {
     /// One argument more for all operators to come.
     pub fn argument(&mut self, argument: &str) {
         self.arguments.push(argument.to_owned());
+    }
+
+    /// From now on operators are of the release build.
+    pub fn measured(&mut self) {
+        self.program = artifacts::operator_release();
     }
 
     /// From now on the API server is reached by another URL.
@@ -188,7 +195,7 @@ impl Platform {
     }
 
     fn launch_with(&self, command: impl Fn(&Path) -> Command, port: u16) -> Operator {
-        let mut command = command(&artifacts::operator());
+        let mut command = command(&self.program);
         command
             .arg("run")
             .args((port != self.port).then(|| format!("--api-port={port}")))

@@ -81,6 +81,7 @@ impl Reference {
             let ready = pods.iter().filter(is_ready).count();
             if ready == self.instances as usize { Ok(()) } else { Err(ready) }
         });
+        world.logs_in("postgres", &password("postgres"));
         self.roles(world);
     }
 
@@ -175,18 +176,18 @@ impl Reference {
         all.push(budget(primary, with_role(base(), "master"), "minAvailable", json!(1)));
         all.push(budget(operations, critical, "maxUnavailable", json!(0)));
         let mut set = object("apps/v1", "StatefulSet", CLUSTER, full());
-        set["spec"] = self.stateful_set();
+        set["spec"] = self.stateful_set(namespace);
         set["status"] = json!({ "replicas": 0, "availableReplicas": 0 });
         all.push(set);
         all
     }
 
-    fn stateful_set(&self) -> Value {
+    fn stateful_set(&self, namespace: &str) -> Value {
         json!({
             "replicas": self.instances,
             "selector": { "matchLabels": base() },
             "template": {
-                "metadata": { "creationTimestamp": null, "labels": full() },
+                "metadata": { "creationTimestamp": null, "labels": full(), "namespace": namespace },
                 "spec": {
                     "volumes": [{ "name": "dshm", "emptyDir": { "medium": "Memory" } }],
                     "containers": [{
@@ -242,7 +243,7 @@ impl Reference {
                 { "secretKeyRef": { "name": secret_name(user), "key": "password" } } })
         };
         // Compact, in this order.
-        let spilo = r#"{"postgresql":{},"bootstrap":{"initdb":[{"auth-host":"scram-sha-256"},{"auth-local":"trust"}],"dcs":{"ttl":20,"loop_wait":1,"retry_timeout":3}}}"#;
+        let spilo = r#"{"postgresql":{},"bootstrap":{"initdb":[{"auth-host":"scram-sha-256"},{"auth-local":"trust"}],"dcs":{"ttl":20,"loop_wait":1,"retry_timeout":3,"failsafe_mode":false}}}"#;
         let mut all = vec![
             plain("SCOPE", CLUSTER),
             plain("PGROOT", "/home/postgres/pgdata/pgroot"),

@@ -15,6 +15,8 @@ use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::failure::causes;
+
 pub mod dynamic;
 mod pause;
 mod rest;
@@ -138,7 +140,7 @@ impl Patroni {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<(reqwest::StatusCode, Vec<u8>), PatroniError> {
-        let failed = |error: reqwest::Error| self.error(&error.without_url().to_string());
+        let failed = |error: reqwest::Error| self.error(&causes(&error.without_url()));
         let mut answer = request.send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {

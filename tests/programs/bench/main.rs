@@ -10,6 +10,7 @@
     reason = "a program whose output is its purpose"
 )]
 
+mod clusters;
 mod deadlines;
 mod logins;
 mod processes;
@@ -20,8 +21,10 @@ use harness::world::Plan;
 
 fn main() {
     // One part alone, for whoever works on it.
-    if std::env::args().nth(1).as_deref() == Some("roles") {
-        return roles::print(number("SYNCS", 5) as usize);
+    match std::env::args().nth(1).as_deref() {
+        Some("roles") => return roles::print(number("SYNCS", 5) as usize),
+        Some("clusters") => return operator(),
+        _ => {}
     }
     let world = World::with(Plan { postgres: false, ..Plan::default() });
     processes::print(&world, number("RUNS", 300));
@@ -29,6 +32,11 @@ fn main() {
     drop(world);
     logins::print(number("SECONDS", 5));
     roles::print(number("SYNCS", 5) as usize);
+    operator();
+}
+
+fn operator() {
+    clusters::print(number("CLUSTERS", 1000) as usize, number("STARTS", 3) as usize);
 }
 
 /// From the environment.

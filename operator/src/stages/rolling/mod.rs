@@ -99,37 +99,62 @@ pub async fn run(
         };
         return Rolled { finding, again: None };
     }
-    let leader = match leader::of(context, config, cluster, &pods).await {
-        Ok(leader) => leader,
-        Err(error) => {
-            let finding = Finding::failed("ReadFailed", error.to_string());
-            return Rolled { finding, again: Some(config.operation.resource_check_interval) };
-        }
-    };
-    let (view, switches, restarts) = context.memory.with(&cluster.id, |known| {
-        let restarts = known.patroni_config.restarts().map(str::to_owned);
-        let view = known.rolling.question.answer(Instant::now());
-        (view, known.switchover.is_under_way(), restarts)
-    });
-    let now = Timestamp::now();
-    let drain = drain::of(context, config, &pods, leader.as_deref());
-    let situation = Situation {
-        paused,
-        rolls,
-        wanted: usize::try_from(goes).unwrap_or(0),
-        pods: seen,
-        leader,
-        view,
-        switches,
-        restarts,
-        opens: Windows::of(&cluster.spec, config).next(now),
-        overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
-    };
-    let step = rolling::next(&situation);
-    tracing::debug!(cluster = %cluster.id, ?step, leader = ?situation.leader, "rolling");
-    let (pods, situation) = (&pods, &situation);
-    let look = Look { context, config, manifest, cluster, pods, situation, drain };
-    look.take(step, told).await
+    let look = Seen { paused, rolls, goes, pods, seen, told };
+    look.go_on(context, config, manifest, cluster).await
+}
+
+/// A cluster with something to disturb.
+struct Seen {
+    paused: bool,
+    /// Pods are being made anew, as far as anybody has been told.
+    rolls: bool,
+    /// As many pods there are to be.
+    goes: i32,
+    pods: Vec<Arc<Pod>>,
+    seen: Vec<rolling::Pod>,
+    told: words::Told,
+}
+
+impl Seen {
+    async fn go_on(
+        self,
+        context: &Arc<Context>,
+        config: &Config,
+        manifest: &Postgresql,
+        cluster: &Cluster,
+    ) -> Rolled {
+        let Self { paused, rolls, goes, pods, seen, told } = self;
+        let leader = match leader::of(context, config, cluster, &pods).await {
+            Ok(leader) => leader,
+            Err(error) => {
+                let finding = Finding::failed("ReadFailed", error.to_string());
+                return Rolled { finding, again: Some(config.operation.resource_check_interval) };
+            }
+        };
+        let (view, switches, restarts) = context.memory.with(&cluster.id, |known| {
+            let restarts = known.patroni_config.restarts().map(str::to_owned);
+            let view = known.rolling.question.answer(Instant::now());
+            (view, known.switchover.is_under_way(), restarts)
+        });
+        let drain = drain::of(context, config, &pods, leader.as_deref());
+        let situation = Situation {
+            paused,
+            rolls,
+            wanted: usize::try_from(goes).unwrap_or(0),
+            pods: seen,
+            leader,
+            view,
+            switches,
+            restarts,
+            opens: Windows::of(&cluster.spec, config).next(Timestamp::now()),
+            overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
+        };
+        let step = rolling::next(&situation);
+        tracing::debug!(cluster = %cluster.id, ?step, leader = ?situation.leader, "rolling");
+        let (pods, situation) = (&pods, &situation);
+        let look = Look { context, config, manifest, cluster, pods, situation, drain };
+        look.take(step, told).await
+    }
 }
 
 /// One look at a cluster with something to disturb.
