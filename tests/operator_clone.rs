@@ -48,8 +48,11 @@ fn copies_and_standbys_are_made_by_the_environment_of_the_reference() {
         ]
     );
     // Pods would wait for it, and nobody would know why.
-    let said = platform.wait_for_condition("acid-copy", "ManifestAccepted", ("True", "Accepted"));
-    assert!(said.contains(secret), "{said}");
+    eventually("it is told", || {
+        let accepted = ("True", "Accepted");
+        let said = platform.wait_for_condition("acid-copy", "ManifestAccepted", accepted);
+        if said.contains(secret) { Ok(()) } else { Err(said) }
+    });
     let archive = json!({ "clone": {
         "cluster": "acid-old", "uid": "efd12e58-5786-11e8-b5a7-06148230260c",
         "timestamp": "2017-12-19T12:40:33+01:00", "s3_endpoint": "https://s3.example.com",

@@ -1,5 +1,6 @@
 //! What the operator would do to the objects of one cluster, by the stages that do it, with an API
-//! server that is asked and never told. Nothing here talks to Patroni or to a database.
+//! server that is asked and never told. Nothing here talks to a database, and to Patroni only where a
+//! manifest asks for an older version than pods are made for.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -17,7 +18,7 @@ use crate::finalizer;
 use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
 use crate::rolling::is_marked;
-use crate::stages::{pooler, resources, rotation, secrets, stateful_set, volumes};
+use crate::stages::{backup, pooler, resources, rotation, secrets, stateful_set, volumes};
 use crate::validate::Accepted;
 
 /// What is held of a StatefulSet, whether or not somebody has accepted it.
@@ -56,6 +57,9 @@ pub async fn rehearse(
     // Whether the primary is there is nobody's business here.
     let pooler = pooler::run(context, config, manifest, accepted, false).await;
     if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+        take(finding, outlook);
+    }
+    if let Some(finding) = backup::run(context, config, manifest, cluster).await {
         take(finding, outlook);
     }
     outlook.writes(&rehearsal.take());

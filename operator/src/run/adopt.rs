@@ -141,6 +141,12 @@ impl<'a> World<'a> {
             let missing = context.caches.missing().join(", ");
             return Err(format!("not listed within {LISTS:?}: {missing}"));
         }
+        let optional = async {
+            context.caches.cron_jobs.filled().await;
+            context.caches.deployments.filled().await;
+        };
+        let _without_the_right_to_them_nothing_is_said =
+            tokio::time::timeout(ROBOTS, optional).await;
         let read = context.identity.robots.filled(&config.identity);
         let _whoever_is_missing_is_told_of = tokio::time::timeout(ROBOTS, read).await;
         let namespace = place.namespace.clone();

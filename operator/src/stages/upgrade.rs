@@ -24,7 +24,7 @@ use crate::upgrade::version::{self, Held};
 use crate::upgrade::{ask, is_under_way};
 use crate::windows::Windows;
 
-/// What passes by itself is looked for again after this.
+/// What something tells us of, nearly always, is looked for again after this.
 const AGAIN: Duration = Duration::from_secs(15);
 
 /// What one look came to.
@@ -81,8 +81,11 @@ pub async fn run(
         }
         Step::Runs => waits(format!("upgrades to {wanted}")),
         Step::Wait(reason, text) => {
-            let opens = now.opens.filter(|_| reason == "WaitsForWindow");
-            let again = opens.map_or(AGAIN, |opens| until(opens).max(AGAIN));
+            let again = match (reason, now.opens) {
+                ("WaitsForWindow", Some(opens)) => until(opens).max(AGAIN),
+                ("NoPrimary" | "Paused", _) => AGAIN,
+                _ => config.operation.resource_check_interval,
+            };
             return looked(
                 Finding::waiting(reason, with_problem(context, cluster, text)),
                 Some(again),
