@@ -23,7 +23,7 @@ mod rest;
 mod view;
 
 pub use pause::{PAUSE, is_paused, pause_complaint};
-pub use rest::{Instance, Overview, Program, Standing, Turn};
+pub use rest::{Instance, Program, Turn};
 pub use view::View;
 
 /// Patroni's REST API in every pod.
@@ -54,6 +54,8 @@ pub struct Members {
     /// One that waits for its time, if there is one.
     #[serde(default)]
     pub scheduled_switchover: Option<Scheduled>,
+    #[serde(default)]
+    pub pause: bool,
 }
 
 /// A switchover to come.
@@ -63,6 +65,7 @@ pub struct Scheduled {
     pub at: String,
 }
 
+/// One of them, as it was at its last turn.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct Member {
     pub name: String,
@@ -72,6 +75,8 @@ pub struct Member {
     /// Bytes behind, or the word `unknown`.
     #[serde(default)]
     pub lag: serde_json::Value,
+    #[serde(default)]
+    pub pending_restart: bool,
 }
 
 /// Why Patroni did not do it.
@@ -95,14 +100,6 @@ pub struct Patroni {
 impl Patroni {
     pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
         Self { http, address, port: PORT, patience }
-    }
-
-    /// # Errors
-    /// No answer in time, or none that can be understood.
-    pub async fn members(&self) -> Result<Members, PatroniError> {
-        let request = self.http.get(self.url("cluster")).timeout(self.patience);
-        let (_, body) = self.send(request).await?;
-        serde_json::from_slice(&body).map_err(|error| self.error(&error.to_string()))
     }
 
     /// Hands the leadership over, and waits until it is done; with a time, until Patroni has

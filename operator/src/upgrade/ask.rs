@@ -1,9 +1,5 @@
 //! Which versions servers have, as Patroni says in each pod.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::plan::{self, Member};
@@ -11,12 +7,10 @@ use super::version;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::patroni::{Instance, Patroni};
+use crate::patroni::Instance;
 use crate::rolling::is_marked;
 use crate::stages::pods::{is_ready, primary_of};
-
-/// A look at a cluster is not held up for longer.
-const LONGEST: Duration = Duration::from_secs(3);
+use crate::switchover::patroni;
 
 /// The major version of the primary, as it is or as it was seen last.
 pub async fn known(context: &Context, config: &Config, cluster: &Cluster) -> Option<u32> {
@@ -77,10 +71,4 @@ pub async fn members(
         name: own.name,
     };
     Some(all.members.into_iter().map(member).collect())
-}
-
-fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni> {
-    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse::<IpAddr>().ok()?;
-    let patience = config.operation.patroni_api_check_timeout.min(LONGEST);
-    Some(Patroni::new(context.http.clone(), address, patience))
 }

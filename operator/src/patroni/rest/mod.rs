@@ -11,30 +11,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Patroni, PatroniError};
+use super::{Members, Patroni, PatroniError};
 
 /// A restart answers when PostgreSQL runs again. Patroni itself gives up after
 /// `primary_start_timeout`, 300 seconds.
 const RESTART: Duration = Duration::from_secs(330);
-
-/// `GET /cluster`, as far as restarts go.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct Overview {
-    pub members: Vec<Standing>,
-    #[serde(default)]
-    pub pause: bool,
-}
-
-/// One member, as it was at its last turn.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct Standing {
-    pub name: String,
-    pub role: String,
-    #[serde(default)]
-    pub state: String,
-    #[serde(default)]
-    pub pending_restart: bool,
-}
 
 /// `GET /patroni`: one instance, as it is now.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -84,10 +65,15 @@ impl Instance {
 
     /// Since 3.1 a replica says whether it streams.
     pub fn tells_streaming(&self) -> bool {
-        let mut parts = self.patroni.version.split('.').map(str::parse::<u32>);
-        let mut number = || parts.next().and_then(Result::ok);
-        number().zip(number()).is_none_or(|version| version >= (3, 1))
+        tells_streaming(&self.patroni.version)
     }
+}
+
+/// Whoever does not say which version it is is taken for a newer one.
+pub(super) fn tells_streaming(version: &str) -> bool {
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    let mut number = || parts.next().and_then(Result::ok);
+    number().zip(number()).is_none_or(|version| version >= (3, 1))
 }
 
 impl Patroni {
@@ -101,7 +87,7 @@ impl Patroni {
 
     /// # Errors
     /// No answer in time, none that is a success, or one that cannot be understood.
-    pub async fn overview(&self) -> Result<Overview, PatroniError> {
+    pub async fn members(&self) -> Result<Members, PatroniError> {
         self.fetch("cluster").await
     }
 
@@ -133,7 +119,10 @@ impl Patroni {
         self.succeeds("POST /restart", request).await.map(drop)
     }
 
-    async fn fetch<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, PatroniError> {
+    pub(super) async fn fetch<T: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+    ) -> Result<T, PatroniError> {
         let what = format!("GET /{path}");
         let request = self.http.get(self.url(path)).timeout(self.patience);
         let body = self.succeeds(&what, request).await?;

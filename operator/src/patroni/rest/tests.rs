@@ -67,7 +67,7 @@ async fn whatever_is_no_success_is_an_error_with_the_words_that_came_with_it() {
         let code = status.get(..3).expect("a code");
         let errors = [
             client.config().await.expect_err(status),
-            client.overview().await.expect_err(status),
+            client.members().await.expect_err(status),
             client.instance().await.expect_err(status),
             client.change_config(&json!({ "ttl": 30 })).await.expect_err(status),
             client.restart_pending().await.expect_err(status),

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::rest::tells_streaming;
 use super::{Member, Members, Patroni, PatroniError};
 
 /// The members of a cluster, as one of them saw them.
@@ -84,22 +85,13 @@ impl Patroni {
     /// No answer in time, or none that can be understood.
     pub async fn view(&self) -> Result<View, PatroniError> {
         let members = self.members().await?;
-        let config = self.json("config").await?;
-        let own = self.json("patroni").await?;
+        let config: Value = self.fetch("config").await?;
+        let own: Value = self.fetch("patroni").await?;
         Ok(View {
             members,
             is_synchronous: is_on(&config["synchronous_mode"]),
-            tells_streaming: tells_streaming(&own["patroni"]["version"]),
+            tells_streaming: tells_streaming(own["patroni"]["version"].as_str().unwrap_or("")),
         })
-    }
-
-    async fn json(&self, path: &str) -> Result<Value, PatroniError> {
-        let request = self.http.get(self.url(path)).timeout(self.patience);
-        let (status, body) = self.send(request).await?;
-        if !status.is_success() {
-            return Err(self.error(&format!("GET /{path} gives {status}")));
-        }
-        serde_json::from_slice(&body).map_err(|error| self.error(&error.to_string()))
     }
 }
 
@@ -113,13 +105,6 @@ fn is_on(mode: &Value) -> bool {
         Value::Number(number) => number.as_u64() != Some(0),
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
-}
-
-/// Since 3.1. Whoever does not say is taken for a newer one.
-fn tells_streaming(version: &Value) -> bool {
-    let mut parts = version.as_str().unwrap_or_default().split('.');
-    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
-    number().zip(number()).is_none_or(|version| version >= (3, 1))
 }
 
 #[cfg(test)]

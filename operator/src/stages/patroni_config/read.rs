@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::patroni::{Overview, Patroni, PatroniError};
+use crate::patroni::{Members, Patroni, PatroniError};
 
 /// What one member says of all.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) config: Map<String, Value>,
-    pub(super) overview: Overview,
+    pub(super) members: Members,
     /// Whom to ask next: whoever has answered, then the others.
     pub(super) doors: Vec<IpAddr>,
 }
@@ -36,10 +36,10 @@ pub(super) async fn read(
         for (index, door) in doors.iter().enumerate() {
             let patroni = Patroni::new(http.clone(), *door, patience);
             match ask(&patroni).await {
-                Ok((config, overview)) => {
+                Ok((config, members)) => {
                     let mut doors = doors.to_vec();
                     doors.swap(0, index);
-                    return Ok(Answer { config, overview, doors });
+                    return Ok(Answer { config, members, doors });
                 }
                 Err(error) => errors.push(error.to_string()),
             }
@@ -54,8 +54,8 @@ pub(super) async fn read(
     }
 }
 
-async fn ask(patroni: &Patroni) -> Result<(Map<String, Value>, Overview), PatroniError> {
-    Ok((patroni.config().await?, patroni.overview().await?))
+async fn ask(patroni: &Patroni) -> Result<(Map<String, Value>, Members), PatroniError> {
+    Ok((patroni.config().await?, patroni.members().await?))
 }
 
 /// The first that takes a patch. What the settings are then.

@@ -48,7 +48,7 @@ pub(super) async fn restarts(
     turn: Duration,
 ) -> Restart {
     let pending: Vec<&str> = answer
-        .overview
+        .members
         .members
         .iter()
         .filter(|member| member.pending_restart)
@@ -128,7 +128,7 @@ async fn members(job: &Job, seen: &Seen, answer: &Answer) -> Result<Vec<Member>,
     let patience = job.config.operation.patroni_api_check_timeout;
     let doors = seen.doors();
     let mut all = Vec::new();
-    for standing in &answer.overview.members {
+    for standing in &answer.members.members {
         let door = doors.iter().find(|(name, _)| *name == standing.name);
         let (name, address) =
             door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
