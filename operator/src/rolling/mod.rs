@@ -18,7 +18,7 @@ use crate::build::names::Role;
 use crate::patroni::View;
 
 pub use marks::{MARK, Marking, REASON, is_marked, marking};
-pub use seen::{Life, life, not_running, ordinal, pods};
+pub use seen::{Life, is_ready, life, not_running, ordinal, pods};
 pub use waiting::{Limit, Waiting};
 
 /// Everything that is looked at.

@@ -54,7 +54,7 @@ pub fn ordinal(pod: &str) -> Option<i32> {
 }
 
 /// Whether a pod takes connections; one that is on its way out does not.
-fn is_ready(pod: &api::Pod) -> bool {
+pub fn is_ready(pod: &api::Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none()
         && conditions

@@ -8,8 +8,8 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::patroni::Instance;
-use crate::rolling::is_marked;
-use crate::stages::pods::{is_ready, primary_of};
+use crate::rolling::{is_marked, is_ready};
+use crate::stages::pods::primary_of;
 use crate::switchover::patroni;
 
 /// The major version of the primary, as it is or as it was seen last.

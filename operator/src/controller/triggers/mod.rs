@@ -19,8 +19,8 @@ use crate::controller::cache::{Cache, Change, is_news};
 use crate::controller::lasting::Lasting;
 use crate::controller::queue::Why;
 use crate::patroni::says_pending;
-use crate::rolling::{is_marked, not_running};
-use crate::stages::pods::{is_primary, is_ready};
+use crate::rolling::{is_marked, is_ready, not_running};
+use crate::stages::pods::is_primary;
 
 /// From now on this one is told of manifests; of all that there are at once.
 pub fn listen(lasting: &Lasting, context: &Arc<Context>) {

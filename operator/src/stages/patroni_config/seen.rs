@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::patroni::dynamic::Wanted;
 use crate::patroni::says_pending;
-use crate::rolling::is_marked;
-use crate::stages::pods::{is_primary, is_ready};
+use crate::rolling::{is_marked, is_ready};
+use crate::stages::pods::is_primary;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {

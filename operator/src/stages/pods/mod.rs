@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::report::Finding;
+use crate::rolling::is_ready;
 
 /// What there is to say about them.
 #[derive(Clone, Debug)]
@@ -61,15 +62,6 @@ pub fn replicas(context: &Context, id: &ClusterId, config: &Config) -> Vec<Arc<P
 pub fn is_primary(pod: &Pod, config: &Config) -> bool {
     let role = pod.labels().get(&config.labels.pod_role_label);
     role.is_some_and(|role| role == Role::Master.label())
-}
-
-pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    pod.metadata.deletion_timestamp.is_none()
-        && conditions
-            .into_iter()
-            .flatten()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 #[cfg(test)]

@@ -221,7 +221,7 @@ impl Look<'_> {
     /// The answer makes us look again; until then there is nothing new to say.
     fn ask(&self) -> Rolled {
         let leads = |pod: &&Arc<Pod>| Some(pod.name_any()) == self.situation.leader;
-        let well = |pod: &&Arc<Pod>| super::pods::is_ready(pod);
+        let well = |pod: &&Arc<Pod>| rolling::is_ready(pod);
         let leader = self.pods.iter().find(|pod| leads(pod) && well(pod));
         let pod = leader.or_else(|| self.pods.iter().find(well));
         question::ask(self.context, self.config, &self.cluster.id, pod);
@@ -437,7 +437,7 @@ async fn annotate(
 
 /// Whether a pod is the primary by its label, where there is no better record.
 fn by_label(pods: &[Arc<Pod>], config: &Config) -> Option<String> {
-    let is_well = |pod: &&Arc<Pod>| super::pods::is_ready(pod);
+    let is_well = |pod: &&Arc<Pod>| rolling::is_ready(pod);
     let mut primaries: Vec<_> = pods.iter().filter(|pod| is_primary(pod, config)).collect();
     primaries.sort_by_key(|pod| !is_well(pod));
     primaries.first().map(|pod| pod.name_any())
