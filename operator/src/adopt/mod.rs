@@ -9,7 +9,7 @@ mod rehearse;
 
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;
-use crate::report::{Finding, News, Outcome, Stage};
+use crate::report::{Finding, News, Outcome, Stage, condition_of};
 use held::Held;
 pub use rehearse::{Held as Template, rehearse, template};
 
@@ -20,18 +20,14 @@ pub fn finding(manifest: &Postgresql, held: Option<&Held>) -> Option<Finding> {
     if let Some(held) = held {
         return Some(held.finding(&cluster.to_string()));
     }
-    let conditions = manifest.status["conditions"].as_array()?;
-    let is_told = conditions.iter().any(|own| own["type"] == Stage::Takeover.condition());
-    is_told.then(|| Finding::done("TakenOver", ""))
+    condition_of(&manifest.status, Stage::Takeover)?;
+    Some(Finding::done("TakenOver", ""))
 }
 
 /// What has to be told of it: that something is held, once.
 pub fn news(manifest: &Postgresql, finding: &Finding) -> Option<News> {
-    let mut conditions = manifest.status["conditions"].as_array().into_iter().flatten();
-    let is_known = |own: &serde_json::Value| {
-        own["type"] == Stage::Takeover.condition() && own["reason"] == finding.reason
-    };
-    let is_new = !conditions.any(is_known);
+    let known = condition_of(&manifest.status, Stage::Takeover);
+    let is_new = known.is_none_or(|own| own["reason"] != finding.reason);
     let is_held = finding.outcome != Outcome::Done;
     (is_new && is_held).then(|| News::warning("TakenOver", finding.message.clone()))
 }

@@ -202,10 +202,10 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
     }
 }
 
-/// Whether a status that was written says something about a stage.
-pub fn is_told(status: &Value, stage: Stage) -> bool {
-    let conditions = status["conditions"].as_array();
-    conditions.into_iter().flatten().any(|own| own["type"] == stage.condition())
+/// What a status that was written says about a stage, as its condition.
+pub fn condition_of(status: &Value, stage: Stage) -> Option<&Value> {
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.find(|own| own["type"] == stage.condition())
 }
 
 /// Whether a status is worth a write. That a team was seen again is not: it would be written at

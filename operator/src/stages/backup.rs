@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::report::{Finding, News, Stage, is_told};
+use crate::report::{Finding, News, Stage, condition_of};
 
 /// Brings both in line. `None`: there is nothing to say about backups.
 pub async fn run(
@@ -31,7 +31,7 @@ pub async fn run(
     }
     if !backup::is_wanted(&cluster.spec) {
         return match remove(context, config, manifest, cluster, false).await {
-            Ok(()) if is_told(&manifest.status, Stage::LogicalBackup) => {
+            Ok(()) if condition_of(&manifest.status, Stage::LogicalBackup).is_some() => {
                 Some(Finding::off("Off", "the manifest asks for no logical backups"))
             }
             Ok(()) => None,

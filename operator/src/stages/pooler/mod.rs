@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
 use crate::identity;
-use crate::report::{Finding, Outcome, Stage};
+use crate::report::{Finding, Outcome, Stage, condition_of};
 use crate::roles;
 use crate::validate::Accepted;
 
@@ -57,14 +57,9 @@ fn switched_off(manifest: &Postgresql, errors: &[String]) -> Option<Finding> {
     if !errors.is_empty() {
         return Some(Finding::failed("DeleteFailed", errors.join("; ")));
     }
-    let conditions = manifest.status["conditions"].as_array();
-    let is_told = |all: &Vec<serde_json::Value>| {
-        all.iter().any(|own| own["type"] == Stage::Pooler.condition())
-    };
-    conditions.is_some_and(is_told).then(|| {
-        let text = "nobody asks for a pooler; what it asked in the databases stays there";
-        Finding::off("NotWanted", text)
-    })
+    condition_of(&manifest.status, Stage::Pooler)?;
+    let text = "nobody asks for a pooler; what it asked in the databases stays there";
+    Some(Finding::off("NotWanted", text))
 }
 
 /// Why there is no pooler, whatever is done.

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use crate::api::postgresql::Postgresql;
 use crate::patroni::PAUSE;
-use crate::report::{Finding, Stage};
+use crate::report::{Finding, Stage, condition_of};
 use crate::restart::{Difference, Kind};
 use crate::rolling::Situation;
 
@@ -82,9 +82,6 @@ pub(super) fn marked(now: &Situation) -> String {
 
 /// Whether the last thing that was said is that pods are being made anew, whoever said it.
 pub(super) fn was_rolling(manifest: &Postgresql) -> bool {
-    let conditions = manifest.status["conditions"].as_array();
-    conditions.into_iter().flatten().any(|own| {
-        own["type"] == Stage::Template.condition()
-            && (own["reason"] == ROLLS || own["reason"] == STUCK)
-    })
+    condition_of(&manifest.status, Stage::Template)
+        .is_some_and(|own| own["reason"] == ROLLS || own["reason"] == STUCK)
 }

@@ -14,14 +14,13 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
-use serde_json::Value;
 
 use crate::api::postgresql::Postgresql;
 use crate::build::resources::Quantity;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::report::{Finding, News, Stage};
+use crate::report::{Finding, News, Stage, condition_of};
 use crate::volumes::{self, Claim, Mode, Obstacle, Obstacles, Told, Trouble};
 
 pub use grow::Refusal;
@@ -120,9 +119,7 @@ pub(super) fn size_of_new(
 /// What somebody has to do something about is an event, once: its words are in the status, where
 /// another process finds them, too. One claim more that it is about is nothing new.
 fn tell(context: &Context, manifest: &Postgresql, troubles: &[Trouble]) {
-    let conditions = manifest.status["conditions"].as_array();
-    let own = |own: &&Value| own["type"] == Stage::Volumes.condition();
-    let said = conditions.into_iter().flatten().find(own);
+    let said = condition_of(&manifest.status, Stage::Volumes);
     let said = said.and_then(|own| own["message"].as_str()).unwrap_or_default();
     for trouble in troubles.iter().filter(|trouble| !said.contains(&trouble.text)) {
         context.tell(manifest, &News::warning("Volumes", trouble.to_string()));
