@@ -24,10 +24,8 @@ pub async fn lock_leavers(
     let start = Instant::now();
     let mut report = Report::new(server, desired);
     let all = pass(server, engine, desired, mode, now, &mut report);
-    match tokio::time::timeout(engine.pass_limit, all).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => report.error = Some(error),
-        Err(_elapsed) => report.error = Some(SyncError::Timeout(engine.pass_limit)),
+    if let Err(error) = engine.within_limit(all).await {
+        report.error = Some(error);
     }
     report.elapsed = start.elapsed();
     report

@@ -58,6 +58,17 @@ pub struct Engine {
     pub identities: Identities,
 }
 
+impl Engine {
+    /// The limit for everything on one server.
+    pub(crate) async fn within_limit(
+        &self,
+        all: impl Future<Output = Result<(), SyncError>>,
+    ) -> Result<(), SyncError> {
+        let ended = tokio::time::timeout(self.pass_limit, all).await;
+        ended.unwrap_or(Err(SyncError::Timeout(self.pass_limit)))
+    }
+}
+
 /// Whether anything may change.
 #[derive(Clone, Debug)]
 pub enum Mode {
@@ -89,10 +100,8 @@ pub async fn sync(
     let start = Instant::now();
     let mut report = Report::new(server, desired);
     let all = attempts(server, desired, engine, mode, now, &mut report);
-    match tokio::time::timeout(engine.pass_limit, all).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => report.error = Some(error),
-        Err(_elapsed) => report.error = Some(SyncError::Timeout(engine.pass_limit)),
+    if let Err(error) = engine.within_limit(all).await {
+        report.error = Some(error);
     }
     report.elapsed = start.elapsed();
     report
