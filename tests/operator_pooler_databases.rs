@@ -1,13 +1,8 @@
 //! What connection poolers ask: each database has the function, and it gives nothing to anybody else;
 //! PgBouncer logs applications in by it.
 
-use std::fs::File;
-use std::process::Stdio;
-
-use harness::postgres::{free_port, psql};
 use harness::postmaster::query;
-use harness::process::Process;
-use harness::{Sandbox, Server, Version, eventually};
+use harness::{PgBouncer, Sandbox, Server, Version};
 use operator::build::pooler::UserList;
 use operator::databases::pooler::{Lookup, LookupReport, sync};
 use operator::databases::{Limits, Mode, SchemaName};
@@ -311,56 +306,36 @@ fn pgbouncer_logs_applications_in_by_the_function_and_superusers_not_at_all() {
     let server = start(Version::V15, &rules);
     applies(&server);
     let sandbox = Sandbox::new(&harness::artifacts::module(), "");
-    let (port, folder) = (free_port(), sandbox.writable_folder("pgbouncer"));
     let users = UserList::new([("pooler".to_owned(), "pooler".to_owned().into())]);
-    let list = sandbox.workdir.file("pgbouncer/userlist.txt", users.text().as_str());
     // What the image makes of its variables, without TLS.
-    let config = format!(
-        "[databases]\n* = host=127.0.0.1 port={server} auth_user=pooler\n[pgbouncer]\n\
-         pool_mode = transaction\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-         unix_socket_dir =\nauth_type = md5\nauth_file = {list}\n\
-         auth_query = SELECT * FROM pooler.user_lookup($1)\nlogfile =\npidfile =\n\
-         ignore_startup_parameters = extra_float_digits,options\n",
-        server = server.port(),
-        list = list.display(),
-    );
-    let config = sandbox.workdir.file("pgbouncer/pgbouncer.ini", config);
-    let log = folder.join("log");
-    let output = File::create(&log).unwrap();
-    let mut command = sandbox.command("/usr/sbin/pgbouncer");
-    command.arg(config).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-    let mut bouncer = Process::spawn(&mut command, libc::SIGINT);
-    let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    eventually("PgBouncer listens", || {
-        assert!(bouncer.exited().is_none(), "{}", said());
-        std::net::TcpStream::connect(("127.0.0.1", port)).map(drop)
+    let mut bouncer = PgBouncer::start(&sandbox, |port| {
+        let list = sandbox.workdir.file("pgbouncer/userlist.txt", users.text().as_str());
+        format!(
+            "[databases]\n* = host=127.0.0.1 port={server} auth_user=pooler\n[pgbouncer]\n\
+             pool_mode = transaction\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = md5\nauth_file = {list}\n\
+             auth_query = SELECT * FROM pooler.user_lookup($1)\nlogfile =\npidfile =\n\
+             ignore_startup_parameters = extra_float_digits,options\n",
+            server = server.port(),
+            list = list.display(),
+        )
     });
-    let login = |user: &str, password: &str, database: &str| {
-        let output = psql()
-            .args(["-h", "127.0.0.1", "-U", user, "-d", database, "-c", "select current_user"])
-            .env("PGPORT", port.to_string())
-            .env("PGPASSWORD", password)
-            .output()
-            .unwrap();
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        }
-    };
+    let login =
+        |user: &str, password: &str, database: &str| bouncer.login(user, password, database);
     for database in ["postgres", "foo"] {
-        assert_eq!(login("app", "app", database), Ok("app".to_owned()), "{}", said());
+        assert_eq!(login("app", "app", database), Ok("app".to_owned()), "{}", bouncer.said());
         login("app", "wrong", database).expect_err("it is not her password");
         // The server itself would let her in.
         login("boss", "boss", database).expect_err("a superuser is not known to a pooler");
         login("nobody", "x", database).expect_err("nobody is called so");
         login("former", "former", database).expect_err("her time is over");
     }
-    assert_eq!(login("app", "app", "foo"), Ok("app".to_owned()), "it goes on: {}", said());
+    assert_eq!(login("app", "app", "foo"), Ok("app".to_owned()), "it goes on: {}", bouncer.said());
     let direct = format!("{} password=boss", server.tcp_dsn("boss"));
     assert_eq!(query(&direct, "select current_user").as_deref(), Ok("boss"));
     // Who makes a role a superuser takes it from the pooler, without anybody's doing.
     server.sql("alter role app superuser");
     assert_eq!(asked(&server, "pooler", "foo", "app").unwrap(), "");
-    assert!(bouncer.exited().is_none(), "{}", said());
+    assert!(bouncer.is_alive(), "{}", bouncer.said());
     bouncer.stop();
 }
