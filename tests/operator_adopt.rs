@@ -280,13 +280,7 @@ fn the_second_operator_writes_nothing(world: &mut Cloud) {
     drop(world.operator.take().map(harness::Operator::stop));
     let mark = ControlPlane::shared().mark();
     world.restart_operator();
-    eventually("it has looked at its people", || {
-        let (_, metrics) = world.operator().ask("/metrics")?;
-        let is_known = metrics
-            .lines()
-            .any(|line| line.starts_with("postgres_operator_people") && !line.ends_with(" 0"));
-        if is_known { Ok(()) } else { Err(metrics) }
-    });
+    world.operator().wait_until_people_are_known();
     world.operator().wait_until_idle();
     assert_eq!(writes(world, mark), <[&str; 0]>::default());
     assert_eq!(catalog(world), before);

@@ -158,13 +158,7 @@ fn another_operator_writes_nothing(world: &mut Cloud) {
     drop(world.operator.take().map(harness::Operator::stop));
     let (mark, before) = (plane.mark(), statements(world));
     world.restart_operator();
-    eventually("the other one has looked at its people", || {
-        let (_, metrics) = world.operator().ask("/metrics")?;
-        let is_known = metrics
-            .lines()
-            .any(|line| line.starts_with("postgres_operator_people") && !line.ends_with(" 0"));
-        if is_known { Ok(()) } else { Err(metrics) }
-    });
+    world.operator().wait_until_people_are_known();
     world.operator().wait_until_idle();
     let writes = plane.writes_since(mark, &world.platform.user());
     let writes: Vec<String> = writes

@@ -345,6 +345,18 @@ impl Operator {
         });
     }
 
+    /// Waits until it has looked at the people of some cluster.
+    #[track_caller]
+    pub fn wait_until_people_are_known(&self) {
+        eventually("it has looked at its people", || {
+            let (_, metrics) = self.ask("/metrics")?;
+            let is_known = metrics
+                .lines()
+                .any(|line| line.starts_with("postgres_operator_people") && !line.ends_with(" 0"));
+            if is_known { Ok(()) } else { Err(metrics) }
+        });
+    }
+
     /// Asks it to end, and waits.
     #[track_caller]
     pub fn stop(self) -> Output {
