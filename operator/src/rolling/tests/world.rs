@@ -186,18 +186,7 @@ impl World {
     }
 
     fn make(&mut self, ordinal: i32) {
-        let pod = Pod {
-            name: format!("db-{ordinal}"),
-            ordinal,
-            role: None,
-            ready: false,
-            life: Life::Runs,
-            marked: false,
-            deleting: false,
-            goes: false,
-            leaves_node: false,
-            stranded: None,
-        };
+        let pod = Pod { role: None, ready: false, ..super::pod(ordinal) };
         self.pods.push(pod);
         self.pods.sort_by_key(|pod| pod.ordinal);
         if let Some(state) = usize::try_from(ordinal).ok().and_then(|own| self.states.get_mut(own))
