@@ -159,6 +159,25 @@ async fn take_over<K: Kind>(
     }
 }
 
+/// Changes this very object, as it was seen.
+///
+/// # Errors
+/// What the API server has against it: 409 where it is another one by now, or was changed.
+pub async fn patch<K: Kind>(
+    context: &Context,
+    live: &K,
+    mut change: Value,
+) -> Result<K, kube::Error> {
+    change["metadata"]["uid"] = json!(live.uid());
+    change["metadata"]["resourceVersion"] = json!(live.resource_version());
+    let namespace = live.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+    let now = api.patch(&live.name_any(), &parameters, &Patch::Merge(&change)).await?;
+    context.board.wrote(counted::<K>(), "patch");
+    Ok(now)
+}
+
 fn to_json<K: Kind>(object: &K) -> Result<Value, ApplyError> {
     serde_json::to_value(object)
         .map_err(|error| ApplyError::new(&K::kind(&()), &object.name_any(), error.to_string()))

@@ -10,7 +10,7 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
@@ -21,7 +21,6 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{ApplyError, has_code};
-use crate::leader::NAME;
 use crate::report::News;
 
 /// What comes next before there can be another one.
@@ -52,7 +51,7 @@ pub(super) async fn around_its_pods(
             // As they are now: a watch may not have told yet of an owner.
             for claim in claims(context, config, id).await?.iter().filter(|own| is_owned(own, live))
             {
-                free(context, id, live, claim).await?;
+                free(context, live, claim).await?;
             }
             apply::delete(context, live, true).await?;
             let text = format!(
@@ -100,14 +99,9 @@ fn is_owned(claim: &PersistentVolumeClaim, live: &StatefulSet) -> bool {
 }
 
 async fn keep(context: &Context, id: &ClusterId, live: &StatefulSet) -> Result<(), ApplyError> {
-    let patch = json!({
-        "metadata": { "uid": live.uid(), "resourceVersion": live.resource_version() },
-        "spec": { "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain" } },
-    });
-    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &id.namespace);
-    let patched = api.patch(&id.name, &parameters(), &Patch::Merge(&patch)).await;
+    let policy = json!({ "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain" } });
+    let patched = apply::patch(context, live, json!({ "spec": policy })).await;
     let now = patched.map_err(|error| ApplyError::of::<StatefulSet>(&id.name, &error))?;
-    context.board.wrote("StatefulSet", "patch");
     context.caches.stateful_sets.wrote(now);
     Ok(())
 }
@@ -115,31 +109,20 @@ async fn keep(context: &Context, id: &ClusterId, live: &StatefulSet) -> Result<(
 /// Takes the owner away, and leaves all others.
 async fn free(
     context: &Context,
-    id: &ClusterId,
     live: &StatefulSet,
     claim: &PersistentVolumeClaim,
 ) -> Result<(), ApplyError> {
-    let name = claim.name_any();
     let uid = live.metadata.uid.as_deref().unwrap_or_default();
     let others = claim.owner_references().iter().filter(|owner| owner.uid != uid);
-    let patch = json!({ "metadata": {
-        "uid": claim.uid(), "resourceVersion": claim.resource_version(),
-        "ownerReferences": others.collect::<Vec<_>>(),
-    } });
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &id.namespace);
-    match api.patch(&name, &parameters(), &Patch::Merge(&patch)).await {
+    let change = json!({ "metadata": { "ownerReferences": others.collect::<Vec<_>>() } });
+    match apply::patch(context, claim, change).await {
         Ok(now) => {
-            context.board.wrote("PersistentVolumeClaim", "patch");
             context.caches.claims.wrote(now);
             Ok(())
         }
         Err(error) if has_code(&error, 404) => Ok(()),
-        Err(error) => Err(ApplyError::of::<PersistentVolumeClaim>(&name, &error)),
+        Err(error) => Err(ApplyError::of::<PersistentVolumeClaim>(&claim.name_any(), &error)),
     }
-}
-
-fn parameters() -> PatchParams {
-    PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() }
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::apply::{ensure_against, has_applied};
+use crate::apply::{self, ensure_against, has_applied};
 use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -83,16 +82,9 @@ async fn drop_all(
 ) -> Result<PersistentVolumeClaim, ApplyError> {
     let nothing: serde_json::Map<String, Value> =
         keys.iter().map(|key| (key.clone(), Value::Null)).collect();
-    let patch = json!({ "metadata": {
-        "uid": live.uid(), "resourceVersion": live.resource_version(), "annotations": nothing,
-    } });
-    let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
-    let (name, namespace) = (live.name_any(), live.namespace().unwrap_or_default());
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &namespace);
-    let patched = api.patch(&name, &parameters, &Patch::Merge(&patch)).await;
-    let now = patched.map_err(|error| ApplyError::of::<PersistentVolumeClaim>(&name, &error))?;
-    context.board.wrote("PersistentVolumeClaim", "patch");
-    Ok(now)
+    let change = json!({ "metadata": { "annotations": nothing } });
+    let patched = apply::patch(context, live, change).await;
+    patched.map_err(|error| ApplyError::of::<PersistentVolumeClaim>(&live.name_any(), &error))
 }
 
 /// What is applied: it is this very claim, and nothing but annotations.

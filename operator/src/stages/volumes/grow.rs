@@ -6,20 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::classes::Classes;
 use crate::api::postgresql::Postgresql;
+use crate::apply;
 use crate::build::resources::Quantity;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{describe, has_code};
-use crate::leader::NAME;
 use crate::report::News;
 use crate::volumes::{self, Claim, Obstacle, Obstacles};
 
@@ -88,16 +85,10 @@ async fn ask(
     wanted: Quantity,
 ) -> Result<(), Obstacle> {
     let Some(live) = context.caches.claims.get(&cluster.id, &claim.name) else { return Ok(()) };
-    let patch = json!({
-        "metadata": { "uid": live.uid(), "resourceVersion": live.resource_version() },
-        "spec": { "resources": { "requests": { "storage": wanted.to_string() } } },
-    });
-    let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
-    let api: Api<PersistentVolumeClaim> =
-        Api::namespaced(context.client.clone(), &cluster.id.namespace);
-    match api.patch(&claim.name, &parameters, &Patch::Merge(&patch)).await {
+    let requests = json!({ "storage": wanted.to_string() });
+    let change = json!({ "spec": { "resources": { "requests": requests } } });
+    match apply::patch(context, &*live, change).await {
         Ok(now) => {
-            context.board.wrote("PersistentVolumeClaim", "patch");
             let (name, namespace) = (&claim.name, &cluster.id.namespace);
             tracing::info!(kind = "PersistentVolumeClaim", name, namespace, size = %wanted, "grows");
             context.caches.claims.wrote(now);
