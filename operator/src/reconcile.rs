@@ -5,10 +5,13 @@
 //! changes makes us look again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::adopt;
+use crate::api::postgresql::Postgresql;
 use crate::apply::fits;
-use crate::cluster::ClusterId;
+use crate::cluster::{Cluster, ClusterId};
+use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::{Ended, Why};
 use crate::deletion;
@@ -44,94 +47,133 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
             return Ended::Well { again: config.operation.resync_period };
         }
     };
-    let mut notes = accepted.roles.notes.clone();
-    notes.extend(crate::rotation::notes(&accepted.cluster.spec, &config));
-    notes.extend(crate::validate::notes(&accepted.cluster, &config));
-    notes.extend(stateful_set::missing_source(context, &config, &accepted.cluster));
-    notes.extend(context.identity.notes(&accepted, &config));
-    notes.extend(crate::patroni::pause_complaint(&manifest));
+    let notes = notes(context, &config, &manifest, &accepted);
     context.memory.with(id, |known| {
         known.picture.refused = None;
         known.picture.notes = notes;
     });
-    let Accepted { cluster, roles, databases: _ } = &accepted;
     if let Some(ended) = fits::stop(context, &config, &manifest, id).await {
         return ended;
     }
-    let finalizer = finalizer::ensure(context, &config, &manifest).await;
-    let resources = resources::run(context, &config, &manifest, cluster).await;
-    let secrets = secrets::run(context, &config, &manifest, cluster, roles).await;
-    let rotated = rotation::run(context, &config, &manifest, cluster, roles).await;
-    let secrets = worst([secrets, rotated]);
-    let volumes = volumes::run(context, &config, &manifest, cluster).await;
-    let of_new = volumes.of_new;
-    let workload = stateful_set::run(context, &config, &manifest, cluster, of_new).await;
-    let fewer = workload.fewer;
-    let takeover = workload.held.and_then(|held| adopt::finding(&manifest, held.as_ref()));
-    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(&manifest, own)) {
-        context.tell(&manifest, &news);
+    let looked = stages(context, &config, &manifest, &accepted).await;
+    remember(context, &accepted.cluster, looked.found, looked.has_primary);
+    let written = tell::status(context, &manifest).await;
+    if has_failed(context, id) || written.is_err() || looked.fails_unseen {
+        return Ended::Failed { at_most: config.operation.repair_period };
     }
-    let takeover = takeover.map(|finding| (Stage::Takeover, finding));
-    let workload = workload.finding;
-    let backup = backup::run(context, &config, &manifest, cluster).await;
-    let waits = [Some(&workload), backup.as_ref()]
+    Ended::Well { again: looked.again.min(config.operation.resync_period) }
+}
+
+/// What a manifest says, and gets not, or not as it says.
+fn notes(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Vec<String> {
+    let cluster = &accepted.cluster;
+    let mut notes = accepted.roles.notes.clone();
+    notes.extend(crate::rotation::notes(&cluster.spec, config));
+    notes.extend(crate::validate::notes(cluster, config));
+    notes.extend(stateful_set::missing_source(context, config, cluster));
+    notes.extend(context.identity.notes(accepted, config));
+    notes.extend(crate::patroni::pause_complaint(manifest));
+    notes
+}
+
+/// What came of all stages.
+struct Looked {
+    found: Vec<(Stage, Finding)>,
+    has_primary: bool,
+    /// When to look again, as what is waited for is nothing that tells us.
+    again: Duration,
+    /// Something failed that its finding does not call so.
+    fails_unseen: bool,
+}
+
+async fn stages(
+    context: &Arc<Context>,
+    config: &Arc<Config>,
+    manifest: &Arc<Postgresql>,
+    accepted: &Accepted,
+) -> Looked {
+    let Accepted { cluster, roles, databases: _ } = accepted;
+    let finalizer = finalizer::ensure(context, config, manifest).await;
+    let resources = resources::run(context, config, manifest, cluster).await;
+    let secrets = secrets::run(context, config, manifest, cluster, roles).await;
+    let rotated = rotation::run(context, config, manifest, cluster, roles).await;
+    let volumes = volumes::run(context, config, manifest, cluster).await;
+    let workload = stateful_set::run(context, config, manifest, cluster, volumes.of_new).await;
+    let takeover = workload.held.and_then(|held| adopt::finding(manifest, held.as_ref()));
+    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(manifest, own)) {
+        context.tell(manifest, &news);
+    }
+    let backup = backup::run(context, config, manifest, cluster).await;
+    let annotated = pod_annotations::run(context, config, cluster).await;
+    let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
+    let rolled = rolling::run(context, config, manifest, cluster, workload.fewer).await;
+    let pods = pods::look(context, config, cluster);
+    let rolls = rolled.finding.outcome != Outcome::Done;
+    let version = upgrade::run(context, config, manifest, cluster, rolls).await;
+    let asks = patroni_config::run(context, config, manifest, cluster);
+    let poolers = pooler::run(context, config, manifest, accepted, pods.has_primary).await;
+    let waits = [Some(&workload.finding), backup.as_ref()]
         .into_iter()
         .flatten()
         .any(|finding| finding.outcome == Outcome::Waiting);
-    let annotated = pod_annotations::run(context, &config, cluster).await;
-    let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
-    let rolled = rolling::run(context, &config, &manifest, cluster, fewer).await;
-    let pods = pods::look(context, &config, cluster);
-    let rolls = rolled.finding.outcome != Outcome::Done;
-    let version = upgrade::run(context, &config, &manifest, cluster, rolls).await;
-    let version_again = version.as_ref().and_then(|looked| looked.again);
-    let asks = patroni_config::run(context, &config, &manifest, cluster);
-    let poolers = pooler::run(context, &config, &manifest, &accepted, pods.has_primary).await;
-    let optional = [
-        takeover,
-        poolers.map(|finding| (Stage::Pooler, finding)),
-        backup.map(|finding| (Stage::LogicalBackup, finding)),
-        version.map(|looked| (Stage::Version, looked.finding)),
+    let again = [
+        waits.then_some(config.operation.resource_check_interval),
+        volumes.may_change_unseen.then_some(config.operation.repair_period),
+        rolled.again,
+        version.as_ref().and_then(|version| version.again),
+        asks,
     ];
-    let has_new_primary = context.memory.with(id, |known| {
+    let objects = worst([finalizer, resources, workload.finding].into_iter().chain(annotated));
+    let found = [
+        (Stage::Resources, Some(objects)),
+        (Stage::Secrets, Some(worst([secrets, rotated]))),
+        (Stage::Pods, Some(pods.ready)),
+        (Stage::Template, Some(rolled.finding)),
+        (Stage::Volumes, Some(volumes.finding)),
+        (Stage::Takeover, takeover),
+        (Stage::Pooler, poolers),
+        (Stage::LogicalBackup, backup),
+        (Stage::Version, version.map(|version| version.finding)),
+    ];
+    let found = found.into_iter().filter_map(|(stage, finding)| Some((stage, finding?)));
+    Looked {
+        found: found.collect(),
+        has_primary: pods.has_primary,
+        again: again.into_iter().flatten().min().unwrap_or(Duration::MAX),
+        fails_unseen: volumes.is_to_be_tried_again,
+    }
+}
+
+/// Keeps what was found, and has the databases looked at where there is a primary.
+fn remember(context: &Context, cluster: &Cluster, found: Vec<(Stage, Finding)>, has_primary: bool) {
+    let has_new_primary = context.memory.with(&cluster.id, |known| {
         let picture = &mut known.picture;
-        let is_new = pods.has_primary && !picture.has_primary;
-        picture.has_primary = pods.has_primary;
+        let is_new = has_primary && !picture.has_primary;
+        picture.has_primary = has_primary;
         picture.generation = Some(cluster.generation);
-        let found = [
-            (
-                Stage::Resources,
-                worst([finalizer, resources, workload].into_iter().chain(annotated)),
-            ),
-            (Stage::Secrets, secrets),
-            (Stage::Pods, pods.ready),
-            (Stage::Template, rolled.finding),
-            (Stage::Volumes, volumes.finding),
-        ];
-        picture.found(cluster.generation, found.into_iter().chain(optional.into_iter().flatten()));
+        picture.found(cluster.generation, found);
         is_new
     });
-    if pods.has_primary {
+    if has_primary {
         // What failed while there was none is no reason to wait.
         let why = if has_new_primary { Why::Primary } else { Why::Object };
-        context.databases.add(id, why);
+        context.databases.add(&cluster.id, why);
     }
-    let written = tell::status(context, &manifest).await;
-    let failed = context.memory.with(id, |known| {
-        let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
+}
+
+/// Whether a stage failed that is tried again here.
+fn has_failed(context: &Context, id: &ClusterId) -> bool {
+    let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
+    context.memory.with(id, |known| {
         [Stage::Resources, Stage::Secrets, Stage::Pooler, Stage::LogicalBackup, Stage::Version]
             .iter()
             .any(|stage| known.picture.findings.get(stage).is_some_and(failed))
-    });
-    let resync = config.operation.resync_period;
-    if failed || written.is_err() || volumes.is_to_be_tried_again {
-        return Ended::Failed { at_most: config.operation.repair_period };
-    }
-    // What it waits for is nothing that tells us.
-    let check = waits.then_some(config.operation.resource_check_interval);
-    let grows = volumes.may_change_unseen.then_some(config.operation.repair_period);
-    let sooner = [check, grows, rolled.again, version_again, asks].into_iter().flatten();
-    Ended::Well { again: sooner.fold(resync, Ord::min) }
+    })
 }
 
 /// One finding for several steps: the worst, with the words of all that are as bad.
