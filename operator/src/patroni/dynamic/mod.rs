@@ -15,7 +15,7 @@ mod same;
 mod standby;
 mod wanted;
 
-pub use order::{Member, next, reason};
+pub use order::{Member, next, reason, shrinks};
 pub use plan::{Plan, plan};
 pub use wanted::{Source, Wanted};
 

@@ -36,14 +36,19 @@ pub fn next(all: &[Member], may: impl Fn(&Member) -> bool) -> Option<&Member> {
     let leader = pending.iter().find(|member| member.leads);
     let only_shrinks = |member: &Member| {
         let reasons = &member.instance.pending_restart_reason;
-        !reasons.is_empty() && reasons.iter().all(|(name, change)| shrinks(name, change))
+        !reasons.is_empty() && reasons.iter().all(|(name, change)| is_less(name, change))
     };
     let replicas = || pending.iter().copied().filter(|member| !member.leads);
     let first = replicas().filter(|member| leader.is_none() || !only_shrinks(member));
     first.chain(leader.copied()).chain(replicas()).find(|member| may(member))
 }
 
-fn shrinks(parameter: &str, change: &Turn) -> bool {
+/// Whether a restart makes less of what a standby may not have less of than its primary.
+pub fn shrinks(instance: &Instance) -> bool {
+    instance.pending_restart_reason.iter().any(|(name, change)| is_less(name, change))
+}
+
+fn is_less(parameter: &str, change: &Turn) -> bool {
     let number = |value: &Value| text(value)?.trim().parse::<f64>().ok();
     let order = match (number(&change.old_value), number(&change.new_value)) {
         (Some(old), Some(new)) => old.partial_cmp(&new),

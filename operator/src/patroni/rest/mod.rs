@@ -119,6 +119,16 @@ impl Patroni {
         self.succeeds("POST /restart", request).await.map(drop)
     }
 
+    /// Makes Patroni of this pod compare what PostgreSQL runs with and what it should run with, at
+    /// its next turn.
+    ///
+    /// # Errors
+    /// What Patroni says against it.
+    pub async fn reload(&self) -> Result<(), PatroniError> {
+        let request = self.http.post(self.url("reload")).timeout(self.patience);
+        self.succeeds("POST /reload", request).await.map(drop)
+    }
+
     pub(super) async fn fetch<T: for<'de> Deserialize<'de>>(
         &self,
         path: &str,

@@ -126,6 +126,14 @@ async fn only_a_restart_that_is_pending_is_asked_for() {
 }
 
 #[tokio::test]
+async fn patroni_may_be_asked_to_compare_again() {
+    let fake = Fake::saying("202 Accepted", "reload scheduled").await;
+    fake.client(PATIENCE).reload().await.expect("it is done");
+    let asked = fake.asked.borrow().clone();
+    assert!(asked.starts_with("POST /reload HTTP/1.1\r\n"), "{asked}");
+}
+
+#[tokio::test]
 async fn an_instance_says_what_a_restart_would_change() {
     // As Patroni 4.0.4 has it.
     let body = r#"{"state":"running","postmaster_start_time":"2026-11-25 12:00:00+00:00","role":"replica",

@@ -134,10 +134,13 @@ impl PatroniConfig {
             self.settles = Some(now + turn);
         }
         self.pending = pending;
-        match self.settles.and_then(|at| at.checked_duration_since(now)) {
-            Some(left) if !left.is_zero() => Err(left),
-            _ => Ok(()),
-        }
+        self.settles_in(now).map_or(Ok(()), Err)
+    }
+
+    /// How long it takes until all members have had the time to say that they have to be restarted.
+    fn settles_in(&self, now: Instant) -> Option<Duration> {
+        let left = self.settles?.checked_duration_since(now)?;
+        (!left.is_zero()).then_some(left)
     }
 }
 

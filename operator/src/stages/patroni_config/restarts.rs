@@ -11,7 +11,7 @@ use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, RestartStatus};
 use crate::controller::queue::Why;
-use crate::patroni::dynamic::{Member, Plan, next, reason};
+use crate::patroni::dynamic::{Member, Plan, next, reason, shrinks};
 use crate::patroni::{Instance, Patroni};
 use crate::report::{Finding, News};
 use crate::tell;
@@ -36,6 +36,9 @@ pub(super) struct Begun {
     leads: bool,
     address: IpAddr,
     reason: String,
+    /// Those that can have less as soon as their primary has, if that is what it is for.
+    followers: Vec<IpAddr>,
+    turn: Duration,
 }
 
 /// `after`: gets what has to be remembered.
@@ -68,7 +71,11 @@ pub(super) async fn restarts(
     }
     if pending.is_empty() {
         after.restarts.clear();
-        return Restart::None(Next::Rest);
+        let settles = job
+            .context
+            .memory
+            .read(job.id(), |known| known.patroni_config.settles_in(Instant::now()));
+        return Restart::None(settles.flatten().map_or(Next::Rest, Next::In));
     }
     if plan.is_paused {
         return waits("it is done when the pause is over".to_owned(), Next::Rest);
@@ -98,7 +105,7 @@ pub(super) async fn restarts(
     }
     let noted = after.clone();
     match choose(&members, after) {
-        Some(member) => match Begun::reserved(job, seen, member) {
+        Some(member) => match Begun::reserved(job, seen, member, turn) {
             Ok(begun) => Restart::Now(begun),
             Err(why) => {
                 *after = noted;
@@ -188,9 +195,14 @@ impl Begun {
     ///
     /// # Errors
     /// Why it is not to be restarted now.
-    fn reserved(job: &Job, seen: &Seen, member: &Member) -> Result<Self, String> {
-        let door = seen.doors().into_iter().find(|(name, _)| *name == member.name);
-        let (name, address) = door.ok_or_else(|| format!("{} has no address", member.name))?;
+    fn reserved(job: &Job, seen: &Seen, member: &Member, turn: Duration) -> Result<Self, String> {
+        let (own, others): (Vec<_>, Vec<_>) =
+            seen.doors().into_iter().partition(|(name, _)| *name == member.name);
+        let own = own.into_iter().next();
+        let (name, address) = own.ok_or_else(|| format!("{} has no address", member.name))?;
+        let has_followers = member.leads && shrinks(&member.instance);
+        let followers = others.into_iter().filter(|_| has_followers);
+        let followers = followers.map(|(_, address)| address).collect();
         // It took some time to ask them all.
         let now = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
         if let Some(why) = now.why_not() {
@@ -208,7 +220,8 @@ impl Begun {
                 }
             }
         })?;
-        Ok(Self { name, leads: member.leads, address, reason: reason(&member.instance) })
+        let reason = reason(&member.instance);
+        Ok(Self { name, leads: member.leads, address, reason, followers, turn })
     }
 
     /// Beside everything else; the finding until it is over.
@@ -241,6 +254,7 @@ impl Begun {
             Ok(()) => {
                 let text = format!("Postgres server restart done for {pod}");
                 job.context.tell(&job.manifest, &News::normal("Update", text));
+                self.followers_compare_again(job).await;
             }
             Err(error) => {
                 let text = format!("could not restart Postgres server within {pod}: {error}");
@@ -254,6 +268,23 @@ impl Begun {
                 let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
                 tokio::time::sleep(RETRY).await;
             }
+        }
+    }
+
+    /// A replica that Patroni restarted by itself before its primary had less (to copy logical
+    /// slots, for one) runs on with more, and has forgotten that a restart is pending: Patroni 4.0
+    /// counts what PostgreSQL says at the end of a reload, and it says nothing then.
+    async fn followers_compare_again(&self, job: &Job) {
+        let patience = job.config.operation.patroni_api_check_timeout;
+        for address in &self.followers {
+            let patroni = Patroni::new(job.context.http.clone(), *address, patience);
+            if let Err(error) = patroni.reload().await {
+                tracing::warn!(cluster = %job.id(), %error, "a replica was not asked to compare its settings; it may run with more than its primary until it is restarted");
+            }
+        }
+        if !self.followers.is_empty() {
+            let settles = Some(Instant::now() + self.turn);
+            job.context.memory.with(job.id(), |known| known.patroni_config.settles = settles);
         }
     }
 }

@@ -96,4 +96,6 @@ fn nobody_is_restarted_before_all_had_the_time_to_say_that_they_have_to_be() {
     assert_eq!(state.settled(left, now + SECOND * 6, turn), Ok(()));
     let more = pending(&[("acid-0", &["max_connections", "wal_level"])]);
     assert_eq!(state.settled(more, now + SECOND * 7, turn), Err(turn));
+    assert_eq!(state.settles_in(now + SECOND * 8), Some(SECOND * 2));
+    assert_eq!(state.settles_in(now + SECOND * 10), None);
 }
