@@ -357,7 +357,8 @@ fn strip(object: &mut Value) {
     metadata.retain(|key, _| own.contains(&key.as_str()));
     let all = object.as_object_mut().expect("an object");
     all.remove("status");
-    if let Some(spec) = object["spec"].as_object_mut() {
+    // Not by index, which would put one where there is none.
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|key, _| !["clusterIP", "clusterIPs"].contains(&key.as_str()));
     }
 }
