@@ -74,15 +74,21 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let has = |outcome| looked.findings.iter().any(|(_, finding)| finding.outcome == outcome);
     let (has_failed, waits) = (has(Outcome::Failed), has(Outcome::Waiting));
-    context.memory.with(id, |known| {
+    let has_looked = has_failed || has(Outcome::Done) || has(Outcome::Partly);
+    let has_objects = context.memory.with(id, |known| {
         let has_people = looked.people.is_some();
         known.picture.found(generation, looked.findings);
         if has_people {
             known.picture.people = looked.people;
             known.picture.role_plan = looked.role_plan;
         }
+        known.picture.generation.is_some()
     });
-    let written = tell::status(context, &manifest).await;
+    // A new cluster is told of once, when its objects have been looked at: they are, just now.
+    let written = match has_looked || has_objects {
+        true => tell::status(context, &manifest).await,
+        false => Ok(()),
+    };
     if has_failed || written.is_err() {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
