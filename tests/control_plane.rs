@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::control_plane::NODES;
 use harness::process::send_signal;
 use harness::workdir::Workdir;
-use harness::{ApiProxy, ControlPlane, Fault, Kube, Network, eventually};
+use harness::{Annex, ApiProxy, ControlPlane, Fault, Kube, Network, eventually};
 use serde_json::json;
 
 /// Where this is set, a test of a process that is killed is that process.
@@ -67,7 +67,7 @@ fn addresses_of_a_network_are_there_for_who_is_inside_and_for_nobody_else() {
     let (network, other) = (Network::new(), Network::new());
     let address = network.address();
     assert_ne!(address, network.address());
-    let listener = network.enter(|| std::net::TcpListener::bind((address, 5432)).unwrap());
+    let listener = network.enter(|| TcpListener::bind((address, 5432)).unwrap());
     let address = listener.local_addr().unwrap();
     // The other side has the address of the pod, not a loopback one.
     let (_client, server) = network.enter(|| {
@@ -86,6 +86,27 @@ fn addresses_of_a_network_are_there_for_who_is_inside_and_for_nobody_else() {
     assert_eq!(interfaces.lines().filter(|line| line.contains(':')).count(), 1, "{interfaces}");
     let connected = network.run(async move { TcpStream::connect(address).is_ok() });
     assert!(connected);
+}
+
+#[test]
+fn what_is_cut_is_silent_and_the_rest_is_reached() {
+    let network = Network::new();
+    let (one, other) = (network.address(), network.address());
+    let _listeners = network.enter(|| {
+        [one, other].map(|own| TcpListener::bind((own, 5432)).expect("it can be listened at"))
+    });
+    let annex = Annex::of(&network);
+    let reaches = |address| {
+        let address = SocketAddr::from((address, 5432));
+        let limit = Duration::from_millis(300);
+        let connect = || TcpStream::connect_timeout(&address, limit).map(drop);
+        annex.enter(connect).map_err(|error| error.kind())
+    };
+    assert_eq!((reaches(one), reaches(other)), (Ok(()), Ok(())));
+    annex.cut(one);
+    assert_eq!((reaches(one), reaches(other)), (Err(ErrorKind::TimedOut), Ok(())));
+    annex.mend(one);
+    assert_eq!(reaches(one), Ok(()));
 }
 
 #[test]

@@ -40,18 +40,24 @@ impl Cloud {
 
     /// The same, where pods can be on these nodes only.
     pub fn on(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
-        let mut this = Self::prepared(nodes, settings);
+        let mut this = Self::prepared(ControlPlane::shared(), nodes, settings);
         this.restart_operator();
         this
     }
 
     /// The same before an operator comes; [`Cloud::restart_operator`] lets one come.
     pub fn without_operator(settings: &[(&str, &str)]) -> Self {
-        Self::prepared(Settings::default().nodes, settings)
+        Self::prepared(ControlPlane::shared(), Settings::default().nodes, settings)
     }
 
-    fn prepared(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
-        let plane = ControlPlane::shared();
+    /// The same at a control plane of one's own, that may be stopped.
+    pub fn at(plane: &ControlPlane, settings: &[(&str, &str)]) -> Self {
+        let mut this = Self::prepared(plane, Settings::default().nodes, settings);
+        this.restart_operator();
+        this
+    }
+
+    fn prepared(plane: &ControlPlane, nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
         let network = Arc::clone(plane.network());
         let authority = Authority::new();
         let address = network.address();

@@ -13,6 +13,7 @@
     reason = "a harness that cannot go on ends the test"
 )]
 
+pub mod annex;
 pub mod api_proxy;
 pub mod artifacts;
 pub mod cache;
@@ -57,6 +58,7 @@ pub mod world;
 pub mod writer;
 
 pub use self::kube::Kube;
+pub use annex::Annex;
 pub use api_proxy::{ApiProxy, Fault};
 pub use canary::Canary;
 pub use cloud::Cloud;

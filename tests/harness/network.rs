@@ -38,17 +38,9 @@ struct Tasks(Option<Runtime>);
 
 impl Network {
     pub fn new() -> Self {
-        require_namespaces();
-        let made = std::thread::spawn(|| {
-            // SAFETY: unshare(2) takes an integer; it concerns this thread alone, which ends here.
-            let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
-            let error = io::Error::last_os_error();
-            assert_eq!(result, 0, "no network namespace: {error} (it needs CAP_SYS_ADMIN)");
-            ip(&["link", "set", "lo", "up"]);
+        let namespace = Arc::new(namespace(|| {
             ip(&["route", "add", "local", "10.88.0.0/16", "dev", "lo"]);
-            File::open("/proc/thread-self/ns/net").expect("the namespace of a thread")
-        });
-        let namespace = Arc::new(made.join().expect("a network namespace"));
+        }));
         Self { namespace, runtime: OnceLock::new(), next: AtomicU16::new(FIRST_ADDRESS) }
     }
 
@@ -67,22 +59,17 @@ impl Network {
 
     /// Makes a command run inside. What it does to itself then, like giving up root, comes later.
     pub fn confine(&self, command: &mut Command) {
-        let namespace = Arc::clone(&self.namespace);
-        // SAFETY: between fork and exec there is one system call and no allocation.
-        unsafe { command.pre_exec(move || join(&namespace)) };
+        confine(&self.namespace, command);
+    }
+
+    pub(crate) fn namespace(&self) -> &File {
+        &self.namespace
     }
 
     /// Runs `work` on a thread inside. Sockets that it opens stay there, and so do threads that it
     /// starts.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let result = std::thread::scope(|scope| {
-            let inside = || {
-                join(&self.namespace).expect("the namespace can be entered");
-                work()
-            };
-            scope.spawn(inside).join()
-        });
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        enter(&self.namespace, work)
     }
 
     /// Whether somebody inside can connect to an address, at once.
@@ -132,6 +119,38 @@ impl Drop for Tasks {
     }
 }
 
+/// A new one, with loopback and whatever `furnish` makes in it.
+pub(crate) fn namespace(furnish: impl FnOnce() + Send + 'static) -> File {
+    require_namespaces();
+    let made = std::thread::spawn(|| {
+        // SAFETY: unshare(2) takes an integer; it concerns this thread alone, which ends here.
+        let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+        let error = io::Error::last_os_error();
+        assert_eq!(result, 0, "no network namespace: {error} (it needs CAP_SYS_ADMIN)");
+        ip(&["link", "set", "lo", "up"]);
+        furnish();
+        File::open("/proc/thread-self/ns/net").expect("the namespace of a thread")
+    });
+    made.join().expect("a network namespace")
+}
+
+pub(crate) fn confine(namespace: &Arc<File>, command: &mut Command) {
+    let namespace = Arc::clone(namespace);
+    // SAFETY: between fork and exec there is one system call and no allocation.
+    unsafe { command.pre_exec(move || join(&namespace)) };
+}
+
+pub(crate) fn enter<T: Send>(namespace: &File, work: impl FnOnce() -> T + Send) -> T {
+    let result = std::thread::scope(|scope| {
+        let inside = || {
+            join(namespace).expect("the namespace can be entered");
+            work()
+        };
+        scope.spawn(inside).join()
+    });
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// Takes the calling thread, or a process that is about to start, into the namespace.
 fn join(namespace: &File) -> io::Result<()> {
     // SAFETY: setns(2) takes integers; the descriptor is open.
@@ -142,7 +161,7 @@ fn join(namespace: &File) -> io::Result<()> {
 }
 
 /// ip(8) in the namespace of this thread.
-fn ip(words: &[&str]) {
+pub(crate) fn ip(words: &[&str]) {
     let output = Command::new("ip").args(words).process_group(0).output();
     let output = output.unwrap_or_else(|error| panic!("ip of Debian's iproute2: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);

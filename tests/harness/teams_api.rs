@@ -23,7 +23,8 @@ impl TeamsApi {
     /// With these teams: `acid=alice,bob`.
     pub fn start(network: &Arc<Network>, teams: &[&str]) -> Self {
         let mut command = network.command(artifacts::teams_sync());
-        command.args(["fake-api", "--listen", "127.0.0.1:0", "--require-token", TOKEN]);
+        let listen = format!("{}:0", network.address());
+        command.args(["fake-api", "--listen", &listen, "--allow-remote", "--require-token", TOKEN]);
         for team in teams {
             command.args(["--team", team]);
         }
