@@ -42,6 +42,7 @@ mod operator_kills;
 mod operator_life;
 mod operator_nodes;
 mod operator_objects;
+mod operator_outages;
 mod operator_patroni;
 mod operator_people;
 mod operator_pooler;

@@ -1,0 +1,223 @@
+//! What a database needs goes away for a while: the API server, its store, the way between the
+//! operator and the pods, an object that somebody deleted. Databases run on, the conditions say
+//! what is wrong, and all is as it should be when it is back.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use harness::cloud::{CLUSTER, Cloud, minimal, secret_name};
+use harness::eventually::pause;
+use harness::{Annex, ControlPlane, Writer, eventually};
+use serde_json::{Value, json};
+
+/// Beyond what a switchover takes by itself.
+const MORE: Duration = Duration::from_secs(10);
+const OUTAGE: Duration = Duration::from_secs(60);
+const NEWER: &str = "registry.example.com/spilo-15:3.1";
+/// All that there is to say about a cluster that is well.
+const CONDITIONS: [&str; 6] = [
+    "ResourcesReady",
+    "PodsReady",
+    "PodsUpToDate",
+    "PatroniConfigured",
+    "DatabasesSynced",
+    "HumanAccessSynced",
+];
+
+fn apply(world: &Cloud, change: impl FnOnce(&mut Value)) {
+    let mut manifest = minimal(&world.platform.namespace);
+    change(&mut manifest["spec"]);
+    world.platform.kube.try_apply(&manifest).expect("it is accepted");
+}
+
+fn pods(world: &Cloud) -> Vec<Value> {
+    world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo")
+}
+
+fn uids(world: &Cloud) -> Vec<Value> {
+    pods(world).iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
+}
+
+fn condition(world: &Cloud, type_: &str) -> Value {
+    let status = world.platform.status(CLUSTER);
+    let all = status["conditions"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(|own| own["type"] == type_).unwrap_or_default()
+}
+
+/// Every condition is true, and of the manifest as it is now.
+#[track_caller]
+fn is_well(world: &Cloud) {
+    eventually("all is as it should be, and said to be", || {
+        let manifest = world.platform.get("postgresql", CLUSTER).unwrap_or_default();
+        let generation = &manifest["metadata"]["generation"];
+        let is_well = |type_: &str| {
+            let own = condition(world, type_);
+            own["status"] == "True" && own["observedGeneration"] == *generation
+        };
+        let wrong: Vec<_> = CONDITIONS.into_iter().filter(|own| !is_well(own)).collect();
+        let phase = &manifest["status"]["PostgresClusterStatus"];
+        if wrong.is_empty() && phase == "Running" {
+            Ok(())
+        } else {
+            Err((wrong, manifest["status"].clone()))
+        }
+    });
+}
+
+fn writer(world: &Cloud) -> Writer {
+    let host = format!("{CLUSTER}.{}.svc.cluster.local", world.platform.namespace);
+    Writer::start(&world.agent, &host, "postgres", &world.password("postgres"))
+}
+
+#[test]
+fn databases_run_on_without_the_api_server_and_what_was_begun_is_finished_behind_it() {
+    let plane = ControlPlane::start();
+    let world = Cloud::at(&plane, &[("enable_patroni_failsafe_mode", "true")]);
+    let synchronous = |spec: &mut Value| spec["patroni"]["synchronous_mode"] = json!(true);
+    apply(&world, synchronous);
+    is_well(&world);
+    let writer = writer(&world);
+    let of_restart = an_api_server_is_restarted_in_the_middle_of_a_roll(&plane, &world, &writer);
+    let of_outage = the_store_is_away_for_a_minute(&plane, &world, &writer);
+    let written = writer.stop();
+    #[allow(clippy::print_stderr, reason = "a figure of the test")]
+    {
+        eprintln!(
+            "longest write gap: API server killed during a rolling update {of_restart:?}, store away for {OUTAGE:?} {of_outage:?}; {} rows",
+            written.acknowledged
+        );
+    }
+    assert!(written.lost.is_empty(), "acknowledged and lost: {:?}", written.lost);
+    assert!(of_restart <= MORE && of_outage <= MORE, "{of_restart:?}, {of_outage:?}");
+}
+
+fn an_api_server_is_restarted_in_the_middle_of_a_roll(
+    plane: &ControlPlane,
+    world: &Cloud,
+    writer: &Writer,
+) -> Duration {
+    let (start, before) = (Instant::now(), uids(world));
+    apply(world, |spec| {
+        spec["patroni"]["synchronous_mode"] = json!(true);
+        spec["dockerImage"] = json!(NEWER);
+    });
+    eventually("the first pod goes", || if uids(world) == before { Err(()) } else { Ok(()) });
+    plane.kill_api_server();
+    plane.start_api_server();
+    eventually("all pods are new", || {
+        let now = uids(world);
+        let is_old = now.iter().any(|uid| before.contains(uid));
+        if now.len() == before.len() && !is_old { Ok(()) } else { Err(now) }
+    });
+    is_well(world);
+    for pod in pods(world) {
+        assert_eq!(pod["spec"]["containers"][0]["image"], NEWER);
+    }
+    writer.longest_gap_since(start)
+}
+
+/// Patroni asks its members whether they are all there, and the primary goes on. Nobody who leaves
+/// meanwhile stays in for long.
+fn the_store_is_away_for_a_minute(
+    plane: &ControlPlane,
+    world: &Cloud,
+    writer: &Writer,
+) -> Duration {
+    world.service.know("bobs", r#"{"uid":"bob","realm":"/employees"}"#);
+    world.logs_in("bob", "bobs");
+    let (start, before) = (Instant::now(), uids(world));
+    plane.stop_etcd();
+    world.teams.team("ACID", &["alice"]);
+    pause(OUTAGE);
+    writer.goes_on();
+    plane.start_etcd();
+    let gap = writer.longest_gap_since(start);
+    world.is_out("bob", "bobs");
+    is_well(world);
+    assert_eq!(uids(world), before, "nobody is made anew for it");
+    gap
+}
+
+#[test]
+fn what_the_operator_cannot_reach_or_somebody_deleted_is_told_of_and_put_right() {
+    let mut world = Cloud::without_operator(&[]);
+    let annex = Annex::of(world.platform.network());
+    world.operator = Some(world.platform.start_in(|program| {
+        let mut command = world.agent.command(program);
+        annex.confine(&mut command);
+        command
+    }));
+    apply(&world, |_| {});
+    is_well(&world);
+    the_way_to_the_pods_is_cut(&world, &annex);
+    objects_are_deleted_by_hand(&world);
+}
+
+/// Nothing is done to pods of which nothing is known, and others are not held up.
+fn the_way_to_the_pods_is_cut(world: &Cloud, annex: &Annex) {
+    let before = uids(world);
+    let addresses: Vec<Ipv4Addr> = pods(world)
+        .iter()
+        .map(|pod| {
+            let name = pod["metadata"]["name"].as_str().expect("a name");
+            world.agent.pod_ip(&world.platform.namespace, name)
+        })
+        .collect();
+    for address in &addresses {
+        annex.cut(*address);
+    }
+    apply(world, |spec| {
+        spec["dockerImage"] = json!(NEWER);
+        spec["patroni"]["maximum_lag_on_failover"] = json!(77_777_777);
+        spec["databases"]["bar"] = json!("zalando");
+    });
+    for (type_, words) in [
+        ("PodsUpToDate", "Patroni at "),
+        ("PatroniConfigured", "Patroni at "),
+        ("DatabasesSynced", "cannot connect"),
+    ] {
+        eventually(&format!("{type_} says why"), || {
+            let own = condition(world, type_);
+            let message = own["message"].as_str().unwrap_or_default();
+            if own["status"] == "False" && message.contains(words) { Ok(()) } else { Err(own) }
+        });
+    }
+    world.platform.apply("acid-other", &json!({ "numberOfInstances": 0 }));
+    world.platform.wait_for("Service", "acid-other");
+    assert_eq!(uids(world), before, "nobody is restarted whose state is not known");
+    for address in &addresses {
+        annex.mend(*address);
+    }
+    is_well(world);
+    let now = uids(world);
+    assert!(now.iter().all(|uid| !before.contains(uid)), "{now:?}");
+    assert_eq!(world.as_superuser("select 1 from pg_database where datname = 'bar'"), "1");
+}
+
+fn objects_are_deleted_by_hand(world: &Cloud) {
+    let before = uids(world);
+    let delete = |kind: &str, name: &str| {
+        let old = world.platform.wait_for(kind, name)["metadata"]["uid"].clone();
+        world.platform.kube.delete(kind, &world.platform.namespace, name);
+        eventually(&format!("{kind} {name} is made anew"), || {
+            let new = world.platform.get(kind, name).unwrap_or_default();
+            if new.is_object() && new["metadata"]["uid"] != old { Ok(()) } else { Err(new) }
+        });
+    };
+    delete("Service", CLUSTER);
+    delete("Service", &format!("{CLUSTER}-repl"));
+    delete("PodDisruptionBudget", &format!("postgres-{CLUSTER}-pdb"));
+    for user in ["foo_user"] {
+        delete("Secret", &secret_name(user));
+    }
+    for user in ["foo_user"] {
+        eventually(&format!("{user} logs in by the new Secret"), || {
+            match world.login(user, &world.password(user), "select current_user") {
+                Ok(name) if name == user => Ok(()),
+                other => Err((other, world.platform.status(CLUSTER))),
+            }
+        });
+    }
+    is_well(world);
+    assert_eq!(uids(world), before, "nobody is restarted for it");
+}
