@@ -262,6 +262,10 @@ impl<'a> World<'a> {
         if arguments.dry_run {
             let leavers = arguments.lock_leavers;
             takeover::rehearse(context, config, &manifest, &accepted, leavers, &mut outlook).await;
+            if arguments.surroundings.no_teams_api && !outlook.leavers.is_empty() {
+                let text = "--no-teams-api: whom only the Teams API names is among the leavers";
+                outlook.notes.push(text.to_owned());
+            }
         } else if arguments.lock_leavers {
             let by_person = arguments.release.iter().cloned().collect();
             let releases = Releases { by_person, ..Releases::default() };
