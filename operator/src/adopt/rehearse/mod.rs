@@ -17,9 +17,13 @@ use crate::context::Context;
 use crate::finalizer;
 use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
-use crate::rolling::is_marked;
+use crate::rolling::{Marking, is_marked, marking};
+use crate::stages::rolling::outdated;
 use crate::stages::{backup, pooler, resources, rotation, secrets, stateful_set, volumes};
 use crate::validate::Accepted;
+
+#[cfg(test)]
+mod tests;
 
 /// What is held of a StatefulSet, whether or not somebody has accepted it.
 #[derive(Clone, Debug)]
@@ -123,19 +127,18 @@ fn compare(
     outlook.template(&object, &differences, held.as_ref(), is_ours);
 }
 
-/// Pods that run by another template than the one that the StatefulSet has now.
+/// Pods that are made anew for what was changed before us, as a rolling update sees them.
 fn pods(context: &Context, config: &Config, cluster: &Cluster, outlook: &mut Outlook) {
     let set = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    let Some(spec) = set.as_deref().and_then(|set| set.spec.as_ref()) else { return };
-    for pod in context.caches.pods.of(&cluster.id) {
+    let Some(set) = set else { return };
+    for (pod, differences) in outdated(context, config, cluster, &set).0 {
         let object = format!("Pod {}/{}", cluster.id.namespace, pod.name_any());
-        if is_marked(&pod) {
+        if is_marked(&pod) && marking(&pod, &differences) != Marking::Remove {
             outlook.restarts = true;
             let why = "restarts it: somebody has marked it for that before";
             outlook.change(&object, "", "as it is", "restarted", why);
         }
-        let all = restart::differences(&spec.template, Live::Pod(&pod), config);
-        for one in all.iter().filter(|one| one.kind == Kind::RollsPods) {
+        for one in differences.iter().filter(|one| one.kind == Kind::RollsPods) {
             outlook.restarts = true;
             let why = "restarts it: the template of its StatefulSet was changed before";
             outlook.change(&object, one.field.clone(), &one.from, &one.to, why);

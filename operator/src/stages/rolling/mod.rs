@@ -55,7 +55,8 @@ pub struct Rolled {
 /// in that.
 const MANAGER: &str = "postgres-operator-rolling";
 
-type Outdated = Vec<(Arc<Pod>, Vec<Difference>)>;
+/// Pods, and what a restart would change of each.
+pub type Outdated = Vec<(Arc<Pod>, Vec<Difference>)>;
 
 /// Does what is next. `fewer`: as many pods there are to be, where the primary has to hand over
 /// first.
@@ -357,7 +358,7 @@ fn up_to_date(
 
 /// Pods with what a restart would change, and the newest template, once its controller has seen it.
 /// Whoever is made of that has from elsewhere what is different.
-fn outdated(
+pub fn outdated(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
