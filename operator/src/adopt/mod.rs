@@ -6,6 +6,7 @@ pub mod held;
 pub mod outlook;
 pub mod rehearsal;
 mod rehearse;
+mod running;
 
 use crate::api::postgresql::Postgresql;
 use crate::cluster::ClusterId;

@@ -4,8 +4,11 @@
 use jiff::Timestamp;
 use teams_sync::adopt::lock_leavers;
 use teams_sync::approve::Releases;
-use teams_sync::sync::{Mode, Report, sync as sync_roles};
+use teams_sync::connect::{Dsn, connect, describe};
+use teams_sync::sql::literal;
+use teams_sync::sync::{Engine, Mode, Report, last_text, sync as sync_roles};
 
+use super::retire::PINS;
 use super::sync::{Prepared, prepare};
 use crate::adopt::outlook::Outlook;
 use crate::api::postgresql::Postgresql;
@@ -26,10 +29,16 @@ pub async fn rehearse(
 ) {
     let prepared = match prepare(context, config, manifest, accepted, true).await {
         Ok(prepared) => prepared,
-        Err(finding) => return unseen(&finding, outlook),
+        Err(finding) => {
+            // Whoever cannot say that it is not restarted for them may be.
+            outlook.restarts |= !outlook.parameters.is_empty();
+            return unseen(&finding, outlook);
+        }
     };
-    let Prepared { server, desired, .. } = &prepared;
+    let Prepared { server, desired, .. } = prepared;
+    let (server, desired) = (&server, &desired);
     let (engine, now) = (context.identity.engine(), Timestamp::now());
+    restarted(&server.dsn, &engine, outlook).await;
     let roles = sync_roles(server, desired, &engine, &Mode::Look, now).await;
     if let Some(error) = &roles.error {
         return outlook.errors.push(format!("the database could not be looked at: {error}"));
@@ -98,6 +107,44 @@ pub async fn lock(
     if !report.held.is_empty() {
         outlook.errors.push(held(&report));
     }
+}
+
+/// Whether PostgreSQL has to be restarted for parameters that change.
+async fn restarted(dsn: &Dsn, engine: &Engine, outlook: &mut Outlook) {
+    if outlook.parameters.is_empty() {
+        return;
+    }
+    let asked = tokio::time::timeout(engine.pass_limit, at_start(dsn, engine, outlook)).await;
+    match asked.unwrap_or_else(|_| Err(format!("no answer within {:?}", engine.pass_limit))) {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => {
+            outlook.restarts = true;
+            outlook.notes.push(format!("PostgreSQL is restarted for {}", names.join(", ")));
+        }
+        Err(error) => {
+            outlook.restarts = true;
+            outlook.errors.push(format!(
+                "whether PostgreSQL is restarted for other settings could not be looked at: {error}"
+            ));
+        }
+    }
+}
+
+/// Those of the parameters that the server reads only when it starts.
+async fn at_start(dsn: &Dsn, engine: &Engine, outlook: &Outlook) -> Result<Vec<String>, String> {
+    let session = connect(dsn, &engine.database, engine.connect_limit).await;
+    let session = session.map_err(|error| error.to_string())?;
+    let names: Vec<String> =
+        outlook.parameters.iter().map(|name| literal(&name.to_ascii_lowercase())).collect();
+    let query = format!(
+        "{PINS}; select coalesce(json_agg(name order by name), '[]') from pg_settings \
+         where context = 'postmaster' and lower(name) in ({})",
+        names.join(", ")
+    );
+    let answer = session.batch(&query).await.map_err(|error| describe(&error))?;
+    let text = last_text(&answer).ok_or("the server gives no row")?;
+    session.close(engine.connect_limit).await;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// Why nothing is said of a database.

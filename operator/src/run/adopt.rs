@@ -16,7 +16,7 @@ use teams_sync::approve::Releases;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Place, ROBOTS, client, limits, watched};
+use super::{NODES, Place, ROBOTS, client, limits, watched};
 use crate::admin::Board;
 use crate::adopt::held::ACCEPT;
 use crate::adopt::outlook::Outlook;
@@ -149,6 +149,8 @@ impl<'a> World<'a> {
             tokio::time::timeout(ROBOTS, optional).await;
         let read = context.identity.robots.filled(&config.identity);
         let _whoever_is_missing_is_told_of = tokio::time::timeout(ROBOTS, read).await;
+        let nodes = context.nodes.answered();
+        let _of_one_that_is_not_known_it_is_told = tokio::time::timeout(NODES, nodes).await;
         let namespace = place.namespace.clone();
         let client = writing;
         Ok(Self { arguments, context, rehearsal, config, client, namespace, _followers: followers })

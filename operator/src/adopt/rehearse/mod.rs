@@ -1,6 +1,6 @@
 //! What the operator would do to the objects of one cluster, by the stages that do it, with an API
-//! server that is asked and never told. Nothing here talks to a database, and to Patroni only where a
-//! manifest asks for an older version than pods are made for.
+//! server that is asked and never told; and what would be done to pods and servers that run. Nothing
+//! here talks to a database, and Patroni is asked and never told as well.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::held::{self, ACCEPT};
 use super::outlook::Outlook;
 use super::rehearsal::Rehearsal;
+use super::running;
 use crate::api::postgresql::Postgresql;
 use crate::apply::fits;
 use crate::build::resources::Quantity;
@@ -19,7 +20,9 @@ use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
 use crate::rolling::{Marking, is_marked, marking};
 use crate::stages::rolling::outdated;
-use crate::stages::{backup, pooler, resources, rotation, secrets, stateful_set, volumes};
+use crate::stages::{
+    backup, pod_annotations, pooler, resources, rotation, secrets, stateful_set, volumes,
+};
 use crate::validate::Accepted;
 
 #[cfg(test)]
@@ -60,7 +63,7 @@ pub async fn rehearse(
     take(volumes.finding, outlook);
     // Whether the primary is there is nobody's business here.
     let pooler = pooler::run(context, config, manifest, accepted, false).await;
-    if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+    if let Some(finding) = pooler.filter(is_error) {
         take(finding, outlook);
     }
     if let Some(finding) = backup::run(context, config, manifest, cluster).await {
@@ -69,15 +72,23 @@ pub async fn rehearse(
     outlook.writes(&rehearsal.take());
     // What is rehearsed is in the caches from here on.
     pods(context, config, cluster, outlook);
+    running::look(context, config, manifest, cluster, outlook).await;
     workload(context, config, manifest, cluster, volumes.of_new, outlook).await;
+    let annotated = pod_annotations::run(context, config, cluster).await;
+    outlook.errors.extend(annotated.iter().map(ToString::to_string));
     outlook.writes(&rehearsal.take());
+}
+
+/// Whether something could not be done, or not be looked at.
+fn is_error(finding: &Finding) -> bool {
+    finding.outcome == Outcome::Failed || finding.reason == "NotListed"
 }
 
 fn take(finding: Finding, outlook: &mut Outlook) {
     match finding.outcome {
-        Outcome::Failed => outlook.errors.push(finding.message),
+        _ if is_error(&finding) => outlook.errors.push(finding.message),
         Outcome::Waiting | Outcome::Partly => outlook.notes.push(finding.message),
-        Outcome::Done | Outcome::Off => {}
+        Outcome::Done | Outcome::Off | Outcome::Failed => {}
     }
 }
 

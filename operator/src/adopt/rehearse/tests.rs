@@ -49,3 +49,14 @@ async fn a_mark_restarts_a_pod_unless_it_is_ours_and_what_it_was_for_is_gone() {
     assert!(rewritten("new", &json!({ MARK: "true" })).restarts);
     assert!(!rewritten("new", &json!({ MARK: "true", REASON: "image" })).restarts);
 }
+
+#[test]
+fn what_could_not_be_listed_is_an_error_and_what_is_waited_for_is_none() {
+    let mut outlook = Outlook::of("default/c");
+    take(Finding::waiting("SecretsMissing", "waits for a Secret"), &mut outlook);
+    assert_eq!(outlook.code(), 0);
+    let unlisted = Finding::waiting("NotListed", "Deployments cannot be listed");
+    assert!(is_error(&unlisted), "also of poolers, of which nothing else counts");
+    take(unlisted, &mut outlook);
+    assert_eq!((outlook.code(), outlook.errors.len()), (1, 1));
+}

@@ -34,6 +34,7 @@ use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, 
 use crate::switchover;
 use crate::windows::Windows;
 use drain::Drain;
+pub use drain::leaves;
 
 /// What is remembered of a rolling update.
 #[derive(Debug, Default)]
@@ -88,7 +89,7 @@ pub async fn run(
     let of_set = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let goes = fewer.map_or(of_set, |fewer| fewer.min(of_set));
     let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |pod| {
-        drain::leaves(context, config, pod)
+        leaves(context, config, pod)
     });
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
