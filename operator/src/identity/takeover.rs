@@ -1,6 +1,8 @@
 //! What a takeover means in the database of a cluster: a look that changes nothing, and the leavers
 //! that somebody wants locked.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use teams_sync::adopt::lock_leavers;
 use teams_sync::approve::Releases;
@@ -8,19 +10,21 @@ use teams_sync::connect::{Dsn, connect, describe};
 use teams_sync::sql::literal;
 use teams_sync::sync::{Engine, Mode, Report, last_text, sync as sync_roles};
 
-use super::retire::PINS;
+use super::lookup;
+use super::retire::{PINS, Retired, retire, settled};
 use super::sync::{Prepared, prepare};
 use crate::adopt::outlook::Outlook;
 use crate::api::postgresql::Postgresql;
 use crate::config::Config;
 use crate::context::Context;
 use crate::databases;
+use crate::databases::pooler::LookupReport;
 use crate::report::{Finding, Outcome};
 use crate::validate::Accepted;
 
 /// Says what the next pass would do, and, with `leavers`, what locking them would. Changes nothing.
 pub async fn rehearse(
-    context: &Context,
+    context: &Arc<Context>,
     config: &Config,
     manifest: &Postgresql,
     accepted: &Accepted,
@@ -35,7 +39,7 @@ pub async fn rehearse(
             return unseen(&finding, outlook);
         }
     };
-    let Prepared { server, desired, .. } = prepared;
+    let Prepared { server, desired, users, .. } = prepared;
     let (server, desired) = (&server, &desired);
     let (engine, now) = (context.identity.engine(), Timestamp::now());
     restarted(&server.dsn, &engine, outlook).await;
@@ -60,6 +64,9 @@ pub async fn rehearse(
     if let Some(error) = &report.error {
         outlook.errors.push(format!("the databases could not be looked at: {error}"));
     }
+    let users = settled(users, roles.held.iter().map(|held| &held.role));
+    let retired = retire(&server.dsn, &engine, config, &users, desired, true).await;
+    of_databases(retired, lookup::run(context, config, accepted, &server.dsn, true).await, outlook);
     if leavers {
         let locking = lock_leavers(server, &engine, desired, &Mode::Look, now).await;
         locked(&locking, outlook);
@@ -106,6 +113,24 @@ pub async fn lock(
     }
     if !report.held.is_empty() {
         outlook.errors.push(held(&report));
+    }
+}
+
+/// Users of former passwords that go, and the function that a pooler asks.
+fn of_databases(retired: Retired, lookup: Option<LookupReport>, outlook: &mut Outlook) {
+    for line in &retired.dropped {
+        let why = "its password was rotated, and is not in use any more";
+        outlook.change("roles", "", "as it is", line, why);
+    }
+    outlook.notes.extend(retired.problems);
+    let Some(lookup) = lookup else { return };
+    for line in &lookup.changes {
+        outlook.change("databases", "", "as it is", line, "a connection pooler asks it");
+    }
+    outlook.notes.extend(lookup.problems);
+    if let Some(error) = lookup.error {
+        let text = format!("what a connection pooler asks could not be looked at: {error}");
+        outlook.errors.push(text);
     }
 }
 
@@ -195,4 +220,24 @@ fn held(report: &Report) -> String {
     let all: Vec<String> =
         report.held.iter().map(|held| format!("{}: {}", held.role, held.reason)).collect();
     format!("held by the guard; --release {id} lets it through: {}", all.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LookupReport, Outlook, Retired, of_databases};
+
+    #[test]
+    fn what_a_pass_drops_and_what_a_pooler_asks_are_changes() {
+        let mut outlook = Outlook::of("default/c");
+        of_databases(Retired::default(), Some(LookupReport::default()), &mut outlook);
+        assert_eq!(outlook.code(), 0);
+        let retired = Retired { dropped: vec!["drop the user a".to_owned()], ..Retired::default() };
+        let changes = vec!["create function pooler.user_lookup in postgres".to_owned()];
+        let problems = vec!["database foo: hers".to_owned()];
+        let lookup = LookupReport { changes, problems, ..LookupReport::default() };
+        of_databases(retired, Some(lookup), &mut outlook);
+        let to: Vec<_> = outlook.changes.iter().map(|own| own.to.as_str()).collect();
+        assert_eq!(to, ["drop the user a", "create function pooler.user_lookup in postgres"]);
+        assert_eq!((outlook.code(), outlook.notes.len()), (2, 1));
+    }
 }
