@@ -108,8 +108,12 @@ async fn workload(
     if let Some(live) = live.as_deref() {
         compare(config, cluster, &wanted, live, outlook);
     }
-    let (written, _) =
+    let (written, held) =
         stateful_set::put(context, config, manifest, cluster, wanted, live.as_deref()).await;
+    if let (None, Some(held)) = (&live, held) {
+        let object = format!("StatefulSet {}", cluster.id);
+        outlook.template(&object, &held.differences, Some(&held), false);
+    }
     if let Err(error) = written {
         outlook.errors.push(error.to_string());
     }
@@ -169,7 +173,7 @@ pub async fn template(
     let (wanted, _) =
         stateful_set::wanted(context, config, cluster, None).await.map_err(|own| own.message)?;
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    let held = live.as_deref().and_then(|live| held::held(&wanted, live, config));
+    let held = stateful_set::held(context, config, cluster, &wanted, live.as_deref());
     Ok(held.map(|held| {
         let is_accepted = held.is_accepted(&cluster.annotations);
         Held { held, is_accepted }
