@@ -298,6 +298,15 @@ fn leavers_are_locked_by_a_person_alone(world: &Cloud) {
     let nothing = world.adopt(&[]);
     assert_eq!(nothing.code, Some(1));
     assert!(nothing.stderr.contains("--dry-run"), "{}", nothing.stderr);
+    let blind = world.adopt(&["--dry-run", "--lock-leavers", "--no-teams-api"]);
+    assert!(blind.stderr.contains("cannot be used with"), "{}", blind.stderr);
+    let misspelt = world.adopt(&["--dry-run", "--output", "json", "no-such-cluster", CLUSTER]);
+    assert_eq!(
+        (misspelt.code, misspelt.stdout.lines().count()),
+        (Some(1), 2),
+        "{}",
+        misspelt.stdout
+    );
     let all = world.adopt(&["--lock-leavers"]);
     assert!(all.stderr.contains("--all"), "{}", all.stderr);
     let outlook = dry_run(world, 2, &["--lock-leavers"]);
@@ -362,12 +371,18 @@ fn a_template_that_would_restart_pods_is_held_until_somebody_accepts_it() {
     let template = || world.platform.wait_for("StatefulSet", CLUSTER)["spec"]["template"].clone();
     assert_eq!(template(), before, "it is as the other operator left it");
     assert_eq!(pods(&world)[0], there[0], "the pod that was there is there");
-    world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
+    // Nothing is done to pods, and yet the newest manifest has not arrived at them.
+    world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", held);
 
     let output = world.adopt(&["--accept-restarts", CLUSTER]);
     assert_eq!(output.code, Some(0), "{} {}", output.stdout, output.stderr);
     world.platform.wait_for_condition(CLUSTER, "TakenOver", ("True", "TakenOver"));
     let image = template()["spec"]["containers"][0]["image"].clone();
     assert_eq!(image, "registry.example.com/spilo-15:3.0-p1");
+    eventually("what was accepted is done, and is asked for again next time", || {
+        let manifest = world.platform.wait_for("postgresql", CLUSTER);
+        let accepted = manifest["metadata"]["annotations"]["acid.zalan.do/accept-restarts"].clone();
+        if accepted.is_null() { Ok(()) } else { Err(accepted) }
+    });
     world.logs_in("alice", "alices");
 }

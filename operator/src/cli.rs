@@ -90,7 +90,8 @@ pub struct Adopt {
     #[arg(long)]
     pub accept_restarts: bool,
     /// Lock people whom no team names and whom another operator forgot when they left
-    #[arg(long)]
+    // Where nobody is asked who is in a team, nobody can be said to have left it.
+    #[arg(long, conflicts_with = "no_teams_api")]
     pub lock_leavers: bool,
     /// Let through what the guard held under this id
     #[arg(long, value_name = "PLAN_ID", requires = "lock_leavers")]
@@ -137,4 +138,24 @@ pub enum Way {
     Service,
     /// The address of its pod
     Pod,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::Arguments;
+
+    #[test]
+    fn nobody_is_locked_as_a_leaver_where_no_teams_api_is_asked() {
+        let adopt = |more: &[&str]| {
+            let all = ["operator", "adopt", "--lock-leavers", "c"].iter().chain(more);
+            Arguments::try_parse_from(all).map_err(|error| error.kind())
+        };
+        assert!(adopt(&[]).is_ok());
+        for more in [&["--no-teams-api"][..], &["--no-teams-api", "--dry-run"]] {
+            assert_eq!(adopt(more).unwrap_err(), ErrorKind::ArgumentConflict);
+        }
+    }
 }

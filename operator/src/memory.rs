@@ -55,6 +55,8 @@ pub struct Known {
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.
     pub endpoints: [Option<Value>; 2],
+    /// The acceptance of restarts that was taken off the manifest when it had done its work.
+    pub accepted_before: Option<String>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }

@@ -56,6 +56,7 @@ pub async fn reconcile(context: &Arc<Context>, id: &ClusterId) -> Ended {
         return ended;
     }
     let looked = stages(context, &config, &manifest, &accepted).await;
+    adopt::forget_acceptance(context, &config, &manifest, &looked.found).await;
     remember(context, &accepted.cluster, looked.found, looked.has_primary);
     let written = tell::status(context, &manifest).await;
     if has_failed(context, id) || written.is_err() || looked.fails_unseen {
@@ -104,6 +105,7 @@ async fn stages(
     let rotated = rotation::run(context, config, manifest, cluster, roles).await;
     let volumes = volumes::run(context, config, manifest, cluster).await;
     let workload = stateful_set::run(context, config, manifest, cluster, volumes.of_new).await;
+    let is_held = workload.held.as_ref().is_some_and(Option::is_some);
     let takeover = workload.held.and_then(|held| adopt::finding(manifest, held.as_ref()));
     if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(manifest, own)) {
         context.tell(manifest, &news);
@@ -133,7 +135,7 @@ async fn stages(
         (Stage::Resources, Some(objects)),
         (Stage::Secrets, Some(worst([secrets, rotated]))),
         (Stage::Pods, Some(pods.ready)),
-        (Stage::Template, Some(rolled.finding)),
+        (Stage::Template, Some(adopt::of_pods(rolled.finding, is_held))),
         (Stage::Volumes, Some(volumes.finding)),
         (Stage::Takeover, takeover),
         (Stage::Pooler, poolers),

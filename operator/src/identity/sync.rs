@@ -105,7 +105,7 @@ pub(super) struct Prepared {
     pub(super) server: Server,
     pub(super) desired: Desired,
     /// Roles of the manifest whose Secrets can be used.
-    users: BTreeMap<RoleName, Current>,
+    pub(super) users: BTreeMap<RoleName, Current>,
     known: BTreeMap<String, Known>,
 }
 

@@ -16,7 +16,7 @@ use teams_sync::approve::Releases;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Place, ROBOTS, client, limits, watched};
+use super::{NODES, Place, ROBOTS, client, limits, watched};
 use crate::admin::Board;
 use crate::adopt::held::ACCEPT;
 use crate::adopt::outlook::Outlook;
@@ -67,8 +67,8 @@ pub fn adopt(arguments: &Adopt, print: &dyn Fn(&str) -> Result<(), String>) -> R
 async fn each(arguments: &Adopt, print: &dyn Fn(&str) -> Result<(), String>) -> Result<u8, String> {
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
     let world = World::new(arguments).await?;
-    let ids = world.selected(arguments)?;
-    let looks = stream::iter(ids).then(|id| world.objects(id)).map(|looked| world.rest(looked));
+    let clusters = world.selected(arguments)?;
+    let looks = stream::iter(clusters).then(|own| world.objects(own)).map(|own| world.rest(own));
     let mut looks = std::pin::pin!(looks.buffered(AT_ONCE));
     let mut worst = 0;
     while let Some(outlook) = looks.next().await {
@@ -88,8 +88,8 @@ async fn each(arguments: &Adopt, print: &dyn Fn(&str) -> Result<(), String>) -> 
 
 /// What is known of one cluster before its database is looked at.
 struct Looked {
-    manifest: Arc<Postgresql>,
-    accepted: Option<Accepted>,
+    /// Its manifest, if there is something to look at.
+    accepted: Option<(Arc<Postgresql>, Accepted)>,
     outlook: Outlook,
 }
 
@@ -101,6 +101,8 @@ struct World<'a> {
     /// The one that writes.
     client: Client,
     namespace: String,
+    /// Where clusters are looked for; `None` is everywhere.
+    watched: Option<String>,
     _followers: JoinSet<()>,
 }
 
@@ -149,55 +151,46 @@ impl<'a> World<'a> {
             tokio::time::timeout(ROBOTS, optional).await;
         let read = context.identity.robots.filled(&config.identity);
         let _whoever_is_missing_is_told_of = tokio::time::timeout(ROBOTS, read).await;
-        let namespace = place.namespace.clone();
-        let client = writing;
-        Ok(Self { arguments, context, rehearsal, config, client, namespace, _followers: followers })
+        let nodes = context.nodes.answered();
+        let _of_one_that_is_not_known_it_is_told = tokio::time::timeout(NODES, nodes).await;
+        let (watched, namespace) = (namespace, place.namespace.clone());
+        let (client, _followers) = (writing, followers);
+        Ok(Self { arguments, context, rehearsal, config, client, namespace, watched, _followers })
     }
 
-    /// Clusters that are ours, and asked for, by name.
-    fn selected(&self, arguments: &Adopt) -> Result<BTreeSet<ClusterId>, String> {
+    /// Clusters that are ours, and asked for, by name; or what is to be told of a name.
+    fn selected(&self, arguments: &Adopt) -> Result<Vec<Result<ClusterId, Outlook>>, String> {
         let manifests = self.context.caches.manifests.all();
         let ours = manifests.iter().filter(|manifest| self.context.is_ours(manifest));
         let ours: BTreeSet<ClusterId> = ours.filter_map(|own| ClusterId::of(&**own)).collect();
-        if arguments.clusters.is_empty() {
-            return Ok(ours);
+        match (arguments.clusters.is_empty(), ours.is_empty()) {
+            (true, true) => Err(nobody(self.watched.as_deref())),
+            (true, false) => Ok(ours.into_iter().map(Ok).collect()),
+            (false, _) => Ok(named(&arguments.clusters, &ours, &self.namespace)),
         }
-        let named = arguments.clusters.iter().map(|text| {
-            let (namespace, name) = match text.split_once('/') {
-                Some((namespace, name)) => (Some(namespace), name),
-                None => (None, text.as_str()),
-            };
-            let is = |id: &&ClusterId| {
-                id.name == name && namespace.is_none_or(|namespace| id.namespace == namespace)
-            };
-            let mut found = ours.iter().filter(is);
-            match (found.next(), found.next()) {
-                (Some(id), None) => Ok(id.clone()),
-                (Some(_), Some(_)) => {
-                    Err(format!("there are several clusters {text}: say NAMESPACE/{name}"))
-                }
-                (None, _) => Err(format!(
-                    "there is no cluster {text} that is ours (operator namespace {})",
-                    self.namespace
-                )),
-            }
-        });
-        named.collect()
     }
 
     /// One after the other: what is rehearsed is kept for all together.
-    async fn objects(&self, id: ClusterId) -> Option<Looked> {
-        let manifest = self.context.caches.manifests.get(&id, &id.name)?;
+    async fn objects(&self, cluster: Result<ClusterId, Outlook>) -> Looked {
+        let only = |outlook| Looked { accepted: None, outlook };
+        let id = match cluster {
+            Ok(id) => id,
+            Err(outlook) => return only(outlook),
+        };
         let mut outlook = Outlook::of(&id);
+        let Some(manifest) = self.context.caches.manifests.get(&id, &id.name) else {
+            outlook.notes.push("it is gone".to_owned());
+            return only(outlook);
+        };
         if manifest.metadata.deletion_timestamp.is_some() {
             outlook.notes.push("it is being deleted".to_owned());
-            return Some(Looked { manifest, accepted: None, outlook });
+            return only(outlook);
         }
         let accepted = match validate(&manifest, &self.config) {
             Ok(accepted) => accepted,
             Err(error) => {
                 outlook.errors.push(format!("the manifest is refused: {error}"));
-                return Some(Looked { manifest, accepted: None, outlook });
+                return only(outlook);
             }
         };
         let (context, config) = (&self.context, &self.config);
@@ -206,7 +199,7 @@ impl<'a> World<'a> {
         } else if self.arguments.accept_restarts {
             self.accept(&id, &accepted, &mut outlook).await;
         }
-        Some(Looked { manifest, accepted: Some(accepted), outlook })
+        Looked { accepted: Some((manifest, accepted)), outlook }
     }
 
     async fn accept(&self, id: &ClusterId, accepted: &Accepted, outlook: &mut Outlook) {
@@ -253,15 +246,17 @@ impl<'a> World<'a> {
     }
 
     /// The database, which may take its time.
-    async fn rest(&self, looked: Option<Looked>) -> Outlook {
-        let Some(Looked { manifest, accepted, mut outlook }) = looked else {
-            return Outlook::default();
-        };
-        let Some(accepted) = accepted else { return outlook };
+    async fn rest(&self, looked: Looked) -> Outlook {
+        let Looked { accepted, mut outlook } = looked;
+        let Some((manifest, accepted)) = accepted else { return outlook };
         let (context, config, arguments) = (&self.context, &self.config, self.arguments);
         if arguments.dry_run {
             let leavers = arguments.lock_leavers;
             takeover::rehearse(context, config, &manifest, &accepted, leavers, &mut outlook).await;
+            if arguments.surroundings.no_teams_api && !outlook.leavers.is_empty() {
+                let text = "--no-teams-api: whom only the Teams API names is among the leavers";
+                outlook.notes.push(text.to_owned());
+            }
         } else if arguments.lock_leavers {
             let by_person = arguments.release.iter().cloned().collect();
             let releases = Releases { by_person, ..Releases::default() };
@@ -269,5 +264,64 @@ impl<'a> World<'a> {
             self.tell(&accepted.cluster.id, &mut outlook).await;
         }
         outlook
+    }
+}
+
+/// Where nothing was looked at, nothing may sound as if all were well.
+fn nobody(watched: Option<&str>) -> String {
+    let place = watched.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
+    format!("no cluster is ours in {place} (--watched-namespace says where to look)")
+}
+
+/// Those that are asked for. One that is not there keeps nobody from looking at the others.
+fn named(
+    names: &[String],
+    ours: &BTreeSet<ClusterId>,
+    operator: &str,
+) -> Vec<Result<ClusterId, Outlook>> {
+    let named = names.iter().map(|text| {
+        let (namespace, name) = match text.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, text.as_str()),
+        };
+        let is = |id: &&ClusterId| {
+            id.name == name && namespace.is_none_or(|namespace| id.namespace == namespace)
+        };
+        let mut found = ours.iter().filter(is);
+        let error = match (found.next(), found.next()) {
+            (Some(id), None) => return Ok(id.clone()),
+            (Some(_), Some(_)) => {
+                format!("there are several clusters of this name: say NAMESPACE/{name}")
+            }
+            (None, _) => {
+                format!(
+                    "there is no cluster of this name that is ours (operator namespace {operator})"
+                )
+            }
+        };
+        Err(Outlook { errors: vec![error], ..Outlook::of(text) })
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_clusters_is_told_and_all_others_are_looked_at() {
+        let id = |namespace: &str, name: &str| ClusterId {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let ours = BTreeSet::from([id("a", "main"), id("a", "twice"), id("b", "twice")]);
+        let names = ["main", "mian", "twice", "b/twice"].map(str::to_owned);
+        let all = named(&names, &ours, "default");
+        let good: Vec<_> = all.iter().filter_map(|own| own.as_ref().ok()).collect();
+        assert_eq!(good, [&id("a", "main"), &id("b", "twice")]);
+        let bad: Vec<_> = all.iter().filter_map(|own| own.as_ref().err()).collect();
+        assert_eq!((bad[0].cluster.as_str(), bad[0].code()), ("mian", 1));
+        assert!(bad[1].errors[0].contains("NAMESPACE/twice"), "{bad:?}");
+        assert!(nobody(Some("default")).contains("namespace default"));
     }
 }

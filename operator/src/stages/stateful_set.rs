@@ -24,7 +24,7 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::report::{Finding, News};
+use crate::report::{Finding, News, Stage, condition_of};
 
 /// What came of it.
 #[derive(Debug)]
@@ -74,11 +74,18 @@ pub async fn run(
     }
     let (written, held) = put(context, config, manifest, cluster, wanted, live.as_deref()).await;
     let finding = match written {
+        Ok(()) if live.is_none() && held.is_some() => {
+            context.tell(manifest, &News::warning("StatefulSet", GONE));
+            Finding::partly(held::REASON, GONE)
+        }
         Ok(()) => before.map_or_else(|| Finding::done("Ready", ""), |(_, finding)| finding),
         Err(error) => Finding::failed("ApplyFailed", error.to_string()),
     };
     Workload { finding, fewer, held: Some(held) }
 }
+
+/// Somebody deleted it while its template was held.
+const GONE: &str = "the StatefulSet was deleted while its template was held: its pods run on, and as they are made otherwise than a new one would make them, there is none until somebody accepts what TakenOver says; a pod that goes meanwhile is not made anew";
 
 /// As it should be, or why that cannot be said.
 pub async fn wanted(
@@ -126,14 +133,37 @@ pub async fn put(
     mut wanted: StatefulSet,
     live: Option<&StatefulSet>,
 ) -> (Result<(), ApplyError>, Option<Held>) {
-    let held = live.and_then(|live| held::held(&wanted, live, config));
+    let held = held(context, config, cluster, &wanted, live);
     let held = held.filter(|held| !held.is_accepted(&cluster.annotations));
     let mut extent = Extent::All;
-    if let (Some(held), Some(live)) = (&held, live) {
-        held.keep(&mut wanted, live);
-        extent = Extent::ButTemplate;
+    match (&held, live) {
+        (Some(held), Some(live)) => {
+            held.keep(&mut wanted, live);
+            extent = Extent::ButTemplate;
+        }
+        (Some(_), None) => return (Ok(()), held),
+        (None, _) => {}
     }
     (write(context, config, manifest, cluster, &wanted, live, extent).await, held)
+}
+
+/// What is held of it, whoever has accepted it.
+pub fn held(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+    wanted: &StatefulSet,
+    live: Option<&StatefulSet>,
+) -> Option<Held> {
+    if let Some(live) = live {
+        return held::held(wanted, live, config);
+    }
+    // Whoever replaces one says before that nothing is held any more.
+    let manifest = context.caches.manifests.get(&cluster.id, &cluster.id.name)?;
+    let was_held = condition_of(&manifest.status, Stage::Takeover)
+        .is_some_and(|own| own["reason"] == held::REASON);
+    let pods = context.caches.pods.of(&cluster.id);
+    was_held.then(|| held::of_orphans(wanted, &pods, config)).flatten()
 }
 
 async fn write(

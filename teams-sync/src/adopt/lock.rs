@@ -1,4 +1,4 @@
-//! Locks leavers whom nobody locked when they left: by the plan of a sync and within the limits of
+//! Locks people who can still log in although they left: by the plan of a sync and within the limits of
 //! its guard, but them alone.
 
 use std::time::Instant;
@@ -46,7 +46,7 @@ async fn pass(
     };
     let (session, observed, _turn) = open(server, engine, &wanted, &begin).await?;
     engine.identities.check(server, &observed)?;
-    let found = find(desired, &observed, &server.style);
+    let found = find(desired, &observed, &server.style, &server.rules.vocabulary);
     let plan = locking(desired, &observed, &found, &server.style, &engine.checked, now);
     let approved = approve(plan, &engine.guard, &releases);
     report.observe(&observed, &approved);

@@ -48,8 +48,13 @@ impl Findings {
     }
 }
 
-/// Looks for people.
-pub fn find(desired: &Desired, observed: &Observed, style: &Style) -> Findings {
+/// Looks for people. `vocabulary`: roles that the configuration grants, which are nobody's.
+pub fn find(
+    desired: &Desired,
+    observed: &Observed,
+    style: &Style,
+    vocabulary: &BTreeSet<RoleName>,
+) -> Findings {
     let mut found = Findings::default();
     let suffix = style.role_deletion_suffix.as_deref().unwrap_or(DEFAULT_SUFFIX);
     // Whoever may be named by something that gave no answer is nobody's to judge.
@@ -60,7 +65,8 @@ pub fn find(desired: &Desired, observed: &Observed, style: &Style) -> Findings {
         let is_person = role.is_member_of(&style.pam_role) && !role.is_managed();
         let is_ours = *name == observed.me.0
             || role.is_bootstrap_superuser()
-            || style.vocabulary.contains(name);
+            || style.vocabulary.contains(name)
+            || vocabulary.contains(name);
         if !is_person || is_ours || desired.disputed.contains_key(name) {
             continue;
         }
@@ -140,8 +146,9 @@ pub fn marked(observed: &Observed, marks: &Plan) -> Observed {
     observed
 }
 
-/// What is done to leavers, and to nobody else: they are marked, and lose what the plan of a sync
-/// takes from them. The numbers are those of all people, so that the guard can judge.
+/// What is done to those who are forgotten, and to nobody else: they are marked, and lose what the
+/// plan of a sync takes from them. A role without login keeps what it has: it may be a group, by
+/// which others have their way in. The numbers are those of all people, so that the guard can judge.
 pub fn locking(
     desired: &Desired,
     observed: &Observed,
@@ -150,7 +157,7 @@ pub fn locking(
     checked: &Checked,
     now: Timestamp,
 ) -> Plan {
-    let leavers: BTreeSet<&RoleName> = found.leavers().collect();
+    let leavers = &found.forgotten;
     let mut marks = plan(desired, observed, found, true, now);
     marks.roles.retain(|own| leavers.contains(&own.role));
     if leavers.is_empty() {

@@ -33,7 +33,7 @@ pub async fn adopt(
     };
     let (session, observed, _turn) = open(server, engine, &wanted, &begin).await?;
     engine.identities.check(server, &observed)?;
-    let findings = find(desired, &observed, &server.style);
+    let findings = find(desired, &observed, &server.style, &server.rules.vocabulary);
     let plan = plan(desired, &observed, &findings, with_leavers, now);
     if dry_run || plan.is_empty() {
         session.close(GOODBYE).await;

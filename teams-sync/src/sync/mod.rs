@@ -156,7 +156,7 @@ async fn pass(
     };
     let approved = approve::approve(make(&observed), &engine.guard, &releases);
     report.observe(&observed, &approved);
-    report.found = adopt::find(desired, &observed, &server.style);
+    report.found = adopt::find(desired, &observed, &server.style, &server.rules.vocabulary);
     let Mode::Apply(_) = mode else {
         report.later = later(desired, &observed, &report.found, &approved, server, engine, now);
         report.planned(&approved);

@@ -7,9 +7,10 @@
 //! managed fields, so that it survives us.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::ResourceExt;
 use ring::digest::{Context, SHA256};
 
@@ -26,6 +27,8 @@ mod tests;
 pub const HELD: &str = "acid.zalan.do/restarts-held";
 /// On a manifest: the id of what somebody looked at and lets through.
 pub const ACCEPT: &str = "acid.zalan.do/accept-restarts";
+/// The reason of what is told of it.
+pub const REASON: &str = "RestartsHeld";
 
 /// What waits for somebody.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,6 +69,26 @@ fn is_foreign(live: &StatefulSet, config: &Config) -> bool {
     let live = serde_json::to_value(live).unwrap_or_default();
     let makers = adopt::makers(&live, &config.labels.cluster_name_label, NAME);
     adopt::has_template(&live, &makers)
+}
+
+/// Whether it is there to stay, and all of its template is ours: nothing is held of it.
+pub fn is_ours(live: &StatefulSet, config: &Config) -> bool {
+    live.metadata.deletion_timestamp.is_none() && !is_foreign(live, config)
+}
+
+/// What is held where somebody deleted the StatefulSet while its template was held, and left its
+/// pods: a new one would have them made anew.
+pub fn of_orphans(wanted: &StatefulSet, pods: &[Arc<Pod>], config: &Config) -> Option<Held> {
+    let wanted = &wanted.spec.as_ref()?.template;
+    let different = |pod: &Arc<Pod>| restart::differences(wanted, Live::Pod(pod), config);
+    let rolls = |all: &Vec<Difference>| all.iter().any(|own| own.kind == Kind::RollsPods);
+    let differences = pods.iter().map(different).find(rolls)?;
+    Some(Held { id: id(&differences), differences, replaced: Vec::new() })
+}
+
+/// The id in the message of a condition, with what comes before it.
+pub(super) fn id_in(message: &str) -> Option<&str> {
+    message.split_once("\" on the manifest").map(|(before, _)| before)
 }
 
 /// Names the differences that restart pods. Hidden values are not in it.
@@ -113,6 +136,6 @@ impl Held {
         if !self.replaced.is_empty() {
             text = format!("{text}; waits as well: {}", self.replaced.join(", "));
         }
-        Finding::partly("RestartsHeld", text)
+        Finding::partly(REASON, text)
     }
 }

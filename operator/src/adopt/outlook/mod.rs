@@ -1,6 +1,8 @@
 //! What a takeover changes, as data and as text. Pure: writes that were not sent, differences of
 //! templates and plans of roles go in.
 
+use std::collections::BTreeSet;
+
 use hyper::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +21,8 @@ mod tests;
 pub struct Outlook {
     /// `NAMESPACE/NAME`.
     pub cluster: String,
-    /// Whether pods would be restarted, at once or once somebody accepts it.
+    /// Whether pods, or PostgreSQL in them, would be restarted, at once or once something that it
+    /// waits for is there.
     pub restarts: bool,
     pub changes: Vec<Change>,
     /// Roles that can log in and are named by no team.
@@ -29,6 +32,9 @@ pub struct Outlook {
     pub errors: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub done: Vec<String>,
+    /// Parameters of PostgreSQL that change: whether it is restarted for them, it says itself.
+    #[serde(skip)]
+    pub parameters: BTreeSet<String>,
 }
 
 /// One field of one object.

@@ -121,7 +121,7 @@ async fn on_server(
 }
 
 /// The session is in a database that somebody else may own, with settings of her choice.
-const PINS: &str = "set role none; set search_path = pg_catalog; \
+pub(super) const PINS: &str = "set role none; set search_path = pg_catalog; \
      set statement_timeout = '30s'; set lock_timeout = '5s'";
 
 /// The password that a role has itself, when a user of a former one of it is dropped.

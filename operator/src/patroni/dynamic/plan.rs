@@ -183,7 +183,13 @@ impl Draft<'_> {
                 self.plan.after.standby = self.ours.standby;
                 (None, String::new())
             }
-            (None, Some(_)) => (None, String::new()),
+            // Somebody else made it one, and may have meant it to be.
+            (None, Some(_)) => {
+                self.plan.stays.push(
+                    "the cluster goes on following another one, for it was not this manifest that asked for it: to promote it, put `standby` back until it is InSync, and take it out again".to_owned(),
+                );
+                (None, String::new())
+            }
         };
         let Some(change) = change else { return };
         if self.plan.is_paused {

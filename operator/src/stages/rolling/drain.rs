@@ -21,7 +21,7 @@ pub(super) struct Drain {
 }
 
 /// Whether a pod has to leave its node, and what keeps it there if it were made anew.
-pub(super) fn leaves(context: &Context, config: &Config, pod: &Pod) -> (bool, Option<Stranded>) {
+pub fn leaves(context: &Context, config: &Config, pod: &Pod) -> (bool, Option<Stranded>) {
     let Some(leaving) = nodes::leaving(context, config, pod) else { return (false, None) };
     let created = pod.metadata.creation_timestamp.as_ref();
     let stranded = if created.is_some_and(|created| created.0 > leaving.since) {

@@ -34,6 +34,7 @@ use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, 
 use crate::switchover;
 use crate::windows::Windows;
 use drain::Drain;
+pub use drain::leaves;
 
 /// What is remembered of a rolling update.
 #[derive(Debug, Default)]
@@ -55,7 +56,8 @@ pub struct Rolled {
 /// in that.
 const MANAGER: &str = "postgres-operator-rolling";
 
-type Outdated = Vec<(Arc<Pod>, Vec<Difference>)>;
+/// Pods, and what a restart would change of each.
+pub type Outdated = Vec<(Arc<Pod>, Vec<Difference>)>;
 
 /// Does what is next. `fewer`: as many pods there are to be, where the primary has to hand over
 /// first.
@@ -87,7 +89,7 @@ pub async fn run(
     let of_set = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let goes = fewer.map_or(of_set, |fewer| fewer.min(of_set));
     let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |pod| {
-        drain::leaves(context, config, pod)
+        leaves(context, config, pod)
     });
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
@@ -357,7 +359,7 @@ fn up_to_date(
 
 /// Pods with what a restart would change, and the newest template, once its controller has seen it.
 /// Whoever is made of that has from elsewhere what is different.
-fn outdated(
+pub fn outdated(
     context: &Context,
     config: &Config,
     cluster: &Cluster,

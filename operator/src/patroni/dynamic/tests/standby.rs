@@ -65,6 +65,7 @@ fn a_standby_cluster_is_promoted_only_if_its_manifest_has_made_it_one() {
     // Somebody else made it one.
     let of_others = planned(json!({}), &PatroniStatus::default(), of_spilo());
     assert_eq!((of_others.patch, of_others.promotes), (None, false));
+    assert!(of_others.stays[0].contains("goes on following"), "{:?}", of_others.stays);
 }
 
 #[test]

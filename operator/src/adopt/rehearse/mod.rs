@@ -1,6 +1,6 @@
 //! What the operator would do to the objects of one cluster, by the stages that do it, with an API
-//! server that is asked and never told. Nothing here talks to a database, and to Patroni only where a
-//! manifest asks for an older version than pods are made for.
+//! server that is asked and never told; and what would be done to pods and servers that run. Nothing
+//! here talks to a database, and Patroni is asked and never told as well.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::held::{self, ACCEPT};
 use super::outlook::Outlook;
 use super::rehearsal::Rehearsal;
+use super::running;
 use crate::api::postgresql::Postgresql;
 use crate::apply::fits;
 use crate::build::resources::Quantity;
@@ -17,9 +18,15 @@ use crate::context::Context;
 use crate::finalizer;
 use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
-use crate::rolling::is_marked;
-use crate::stages::{backup, pooler, resources, rotation, secrets, stateful_set, volumes};
+use crate::rolling::{Marking, is_marked, marking};
+use crate::stages::rolling::outdated;
+use crate::stages::{
+    backup, pod_annotations, pooler, resources, rotation, secrets, stateful_set, volumes,
+};
 use crate::validate::Accepted;
+
+#[cfg(test)]
+mod tests;
 
 /// What is held of a StatefulSet, whether or not somebody has accepted it.
 #[derive(Clone, Debug)]
@@ -56,7 +63,7 @@ pub async fn rehearse(
     take(volumes.finding, outlook);
     // Whether the primary is there is nobody's business here.
     let pooler = pooler::run(context, config, manifest, accepted, false).await;
-    if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+    if let Some(finding) = pooler.filter(is_error) {
         take(finding, outlook);
     }
     if let Some(finding) = backup::run(context, config, manifest, cluster).await {
@@ -65,15 +72,23 @@ pub async fn rehearse(
     outlook.writes(&rehearsal.take());
     // What is rehearsed is in the caches from here on.
     pods(context, config, cluster, outlook);
+    running::look(context, config, manifest, cluster, outlook).await;
     workload(context, config, manifest, cluster, volumes.of_new, outlook).await;
+    let annotated = pod_annotations::run(context, config, cluster).await;
+    outlook.errors.extend(annotated.iter().map(ToString::to_string));
     outlook.writes(&rehearsal.take());
+}
+
+/// Whether something could not be done, or not be looked at.
+fn is_error(finding: &Finding) -> bool {
+    finding.outcome == Outcome::Failed || finding.reason == "NotListed"
 }
 
 fn take(finding: Finding, outlook: &mut Outlook) {
     match finding.outcome {
-        Outcome::Failed => outlook.errors.push(finding.message),
+        _ if is_error(&finding) => outlook.errors.push(finding.message),
         Outcome::Waiting | Outcome::Partly => outlook.notes.push(finding.message),
-        Outcome::Done | Outcome::Off => {}
+        Outcome::Done | Outcome::Off | Outcome::Failed => {}
     }
 }
 
@@ -93,8 +108,12 @@ async fn workload(
     if let Some(live) = live.as_deref() {
         compare(config, cluster, &wanted, live, outlook);
     }
-    let (written, _) =
+    let (written, held) =
         stateful_set::put(context, config, manifest, cluster, wanted, live.as_deref()).await;
+    if let (None, Some(held)) = (&live, held) {
+        let object = format!("StatefulSet {}", cluster.id);
+        outlook.template(&object, &held.differences, Some(&held), false);
+    }
     if let Err(error) = written {
         outlook.errors.push(error.to_string());
     }
@@ -123,19 +142,18 @@ fn compare(
     outlook.template(&object, &differences, held.as_ref(), is_ours);
 }
 
-/// Pods that run by another template than the one that the StatefulSet has now.
+/// Pods that are made anew for what was changed before us, as a rolling update sees them.
 fn pods(context: &Context, config: &Config, cluster: &Cluster, outlook: &mut Outlook) {
     let set = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    let Some(spec) = set.as_deref().and_then(|set| set.spec.as_ref()) else { return };
-    for pod in context.caches.pods.of(&cluster.id) {
+    let Some(set) = set else { return };
+    for (pod, differences) in outdated(context, config, cluster, &set).0 {
         let object = format!("Pod {}/{}", cluster.id.namespace, pod.name_any());
-        if is_marked(&pod) {
+        if is_marked(&pod) && marking(&pod, &differences) != Marking::Remove {
             outlook.restarts = true;
             let why = "restarts it: somebody has marked it for that before";
             outlook.change(&object, "", "as it is", "restarted", why);
         }
-        let all = restart::differences(&spec.template, Live::Pod(&pod), config);
-        for one in all.iter().filter(|one| one.kind == Kind::RollsPods) {
+        for one in differences.iter().filter(|one| one.kind == Kind::RollsPods) {
             outlook.restarts = true;
             let why = "restarts it: the template of its StatefulSet was changed before";
             outlook.change(&object, one.field.clone(), &one.from, &one.to, why);
@@ -155,7 +173,7 @@ pub async fn template(
     let (wanted, _) =
         stateful_set::wanted(context, config, cluster, None).await.map_err(|own| own.message)?;
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
-    let held = live.as_deref().and_then(|live| held::held(&wanted, live, config));
+    let held = stateful_set::held(context, config, cluster, &wanted, live.as_deref());
     Ok(held.map(|held| {
         let is_accepted = held.is_accepted(&cluster.annotations);
         Held { held, is_accepted }
