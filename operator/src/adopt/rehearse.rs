@@ -55,9 +55,13 @@ pub async fn rehearse(
     let volumes = volumes::run(context, config, manifest, cluster).await;
     take(volumes.finding, outlook);
     // Whether the primary is there is nobody's business here.
-    let pooler = pooler::run(context, config, manifest, accepted, false).await;
-    if let Some(finding) = pooler.filter(|own| own.outcome == Outcome::Failed) {
+    let poolers = pooler::run(context, config, manifest, accepted, false).await;
+    if let Some(finding) = poolers.finding.filter(|own| own.outcome == Outcome::Failed) {
         take(finding, outlook);
+    }
+    for held in poolers.held.iter().flatten() {
+        outlook.notes.push(note(held));
+        outlook.template(&held.object, &held.differences, Some(held), false);
     }
     if let Some(finding) = backup::run(context, config, manifest, cluster).await {
         take(finding, outlook);
@@ -114,13 +118,17 @@ fn compare(
     let is_ours = held.is_none();
     let held = held.filter(|held| !held.is_accepted(&cluster.annotations));
     if let Some(held) = &held {
-        let id = &held.id;
-        outlook.notes.push(format!(
-            "what restarts pods is held: {ACCEPT}: \"{id}\" on the manifest lets it through"
-        ));
+        outlook.notes.push(note(held));
     }
     let object = format!("StatefulSet {}", cluster.id);
     outlook.template(&object, &differences, held.as_ref(), is_ours);
+}
+
+fn note(held: &held::Held) -> String {
+    format!(
+        "what restarts pods of {} is held: {ACCEPT}: \"{}\" on the manifest lets it through",
+        held.object, held.id
+    )
 }
 
 /// Pods that run by another template than the one that the StatefulSet has now.
@@ -160,4 +168,14 @@ pub async fn template(
         let is_accepted = held.is_accepted(&cluster.annotations);
         Held { held, is_accepted }
     }))
+}
+
+/// What is held of its poolers, and not accepted. `context` has to be one whose client sends nothing.
+pub async fn of_poolers(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Vec<held::Held> {
+    pooler::run(context, config, manifest, accepted, false).await.held.unwrap_or_default()
 }

@@ -9,6 +9,7 @@ mod takeover;
 mod unwanted;
 mod users;
 
+use crate::adopt::held::Held;
 use crate::api::postgresql::Postgresql;
 use crate::build::pooler::{self, Pooler};
 use crate::cluster::{Cluster, ClusterId};
@@ -19,37 +20,50 @@ use crate::identity;
 use crate::report::{Finding, Outcome, Stage, condition_of};
 use crate::roles;
 use crate::validate::Accepted;
+use objects::Standing;
 
-/// Brings them all in line. `None`: there is nothing to tell, or not yet.
+/// What came of it.
+#[derive(Debug)]
+pub struct Poolers {
+    /// `None`: there is nothing to tell, or not yet.
+    pub finding: Option<Finding>,
+    /// What somebody has to accept first; not known where nobody could look.
+    pub held: Option<Vec<Held>>,
+}
+
+impl Poolers {
+    fn told(finding: Option<Finding>) -> Self {
+        Self { finding, held: Some(Vec::new()) }
+    }
+}
+
+/// Brings them all in line.
 pub async fn run(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     accepted: &Accepted,
     has_primary: bool,
-) -> Option<Finding> {
+) -> Poolers {
     let cluster = &accepted.cluster;
     let wanted = pooler::of(&cluster.spec, config);
     let removed = unwanted::remove(context, config, &cluster.id, wanted.as_ref()).await;
     let mut errors: Vec<String> = removed.iter().map(ToString::to_string).collect();
-    let Some(wanted) = wanted else { return switched_off(manifest, &errors) };
+    let Some(wanted) = wanted else { return Poolers::told(switched_off(manifest, &errors)) };
     if let Some(finding) = obstacle(context, config, accepted, &wanted) {
-        return Some(finding);
+        let held = (finding.outcome == Outcome::Failed).then(Vec::new);
+        return Poolers { finding: Some(finding), held };
     }
-    let mut waits = Vec::new();
-    match all(context, config, manifest, cluster, &wanted).await {
-        Ok(waiting) => waits.extend(waiting),
-        Err(failed) => errors.extend(failed.iter().map(ToString::to_string)),
-    }
-    if !errors.is_empty() {
-        return Some(Finding::failed("ApplyFailed", errors.join("; ")));
-    }
-    let asks = lookup(context, config, manifest, accepted, has_primary);
-    match (waits.is_empty(), asks) {
-        (_, Some(finding)) if finding.outcome == Outcome::Failed => Some(finding),
-        (false, _) => Some(Finding::waiting("Rollout", waits.join("; "))),
-        (true, asks) => asks,
-    }
+    let all = all(context, config, manifest, cluster, &wanted).await;
+    errors.extend(all.errors.iter().map(ToString::to_string));
+    let finding = match errors.is_empty() {
+        false => Some(Finding::failed("ApplyFailed", errors.join("; "))),
+        true => {
+            let asks = lookup(context, config, manifest, accepted, has_primary);
+            all.finding(asks)
+        }
+    };
+    Poolers { finding, held: all.is_known.then_some(all.held) }
 }
 
 /// Told once there was one.
@@ -112,31 +126,69 @@ fn namesake(context: &Context, id: &ClusterId, wanted: &Pooler) -> Option<String
     ))
 }
 
-/// What there is to wait for.
+/// How far all of them are.
+#[derive(Default)]
+struct Standings {
+    errors: Vec<ApplyError>,
+    waits: Vec<String>,
+    held: Vec<Held>,
+    /// Whether all of them could be looked at.
+    is_known: bool,
+}
+
+impl Standings {
+    /// Where nothing failed. `asks`: how it goes with what they ask in the databases.
+    fn finding(&self, asks: Option<Finding>) -> Option<Finding> {
+        if let Some(finding) = asks.as_ref().filter(|own| own.outcome == Outcome::Failed) {
+            return Some(finding.clone());
+        }
+        if !self.held.is_empty() {
+            let all: Vec<&str> = self.held.iter().map(|held| held.object.as_str()).collect();
+            let text = format!(
+                "the pods of another operator stay in {} until somebody accepts that they are replaced; see {}",
+                all.join(", "),
+                Stage::Takeover.condition()
+            );
+            return Some(Finding::partly("RestartsHeld", text));
+        }
+        match self.waits.is_empty() {
+            false => Some(Finding::waiting("Rollout", self.waits.join("; "))),
+            true => asks,
+        }
+    }
+}
+
 async fn all(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &Pooler,
-) -> Result<Vec<String>, Vec<ApplyError>> {
-    let Some(credentials) = users::credentials(context, config, cluster, &wanted.user)
-        .await
-        .map_err(|one| vec![one])?
-    else {
-        // The stage of Secrets tells why.
-        return Ok(vec![format!("the Secret of {} is not there yet", wanted.user)]);
+) -> Standings {
+    let mut all = Standings::default();
+    let credentials = match users::credentials(context, config, cluster, &wanted.user).await {
+        Ok(Some(credentials)) => credentials,
+        Ok(None) => {
+            // The stage of Secrets tells why.
+            all.waits.push(format!("the Secret of {} is not there yet", wanted.user));
+            return all;
+        }
+        Err(error) => {
+            all.errors.push(error);
+            return all;
+        }
     };
-    let mut waits = Vec::new();
-    let mut errors = Vec::new();
     for role in &wanted.roles {
         let place = objects::Place { context, config, manifest, cluster, role: *role };
         match place.pooler(wanted, &credentials).await {
-            Ok(waiting) => waits.extend(waiting),
-            Err(failed) => errors.extend(failed),
+            Ok(Standing::Ready) => {}
+            Ok(Standing::Waits(why)) => all.waits.push(why),
+            Ok(Standing::Held(held)) => all.held.push(held),
+            Err(failed) => all.errors.extend(failed),
         }
     }
-    if errors.is_empty() { Ok(waits) } else { Err(errors) }
+    all.is_known = all.errors.is_empty();
+    all
 }
 
 /// Whether applications are known to it. `None`: nobody has looked yet.

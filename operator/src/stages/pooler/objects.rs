@@ -5,10 +5,12 @@ use kube::{Api, ResourceExt};
 
 use super::takeover::{Way, way};
 use super::users;
+use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
-use crate::apply::{Removal, Written, delete, ensure, ensure_against};
+use crate::apply::adopt::Extent;
+use crate::apply::{Removal, delete, ensure, ensure_against, ensure_whole};
 use crate::build::names::Role;
-use crate::build::pooler::{self, Facts, Pooler};
+use crate::build::pooler::{self, Pooler};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
@@ -26,19 +28,28 @@ pub(super) struct Place<'a> {
     pub(super) role: Role,
 }
 
+/// How far one of them is.
+pub(super) enum Standing {
+    Ready,
+    /// Not there yet, for a reason that passes by itself.
+    Waits(String),
+    /// Its pods are another operator's until somebody accepts that they are replaced.
+    Held(Held),
+}
+
 impl Place<'_> {
-    /// Brings it in line; what there is to wait for. A Service that fails stops no Deployment.
+    /// Brings it in line. A Service that fails stops no Deployment.
     pub(super) async fn pooler(
         self,
         wanted: &Pooler,
         credentials: &Credentials,
-    ) -> Result<Option<String>, Vec<ApplyError>> {
+    ) -> Result<Standing, Vec<ApplyError>> {
         let service = pooler::service(self.role, self.cluster, self.config);
         let services = &self.context.caches.services;
         let service = ensure(self.context, services, &self.cluster.id, &service).await;
         let deployment = self.deployment(wanted, credentials).await;
         match (service, deployment) {
-            (Ok(_), Ok(waits)) => Ok(waits),
+            (Ok(_), Ok(standing)) => Ok(standing),
             (service, deployment) => {
                 Err(service.err().into_iter().chain(deployment.err()).collect())
             }
@@ -49,45 +60,70 @@ impl Place<'_> {
         self,
         wanted: &Pooler,
         credentials: &Credentials,
-    ) -> Result<Option<String>, ApplyError> {
+    ) -> Result<Standing, ApplyError> {
         let Self { context, config, cluster, role, .. } = self;
         let name = pooler::name(&cluster.id.name, role);
-        let mut live = self.live(&name).await?;
+        let live = self.live(&name).await?;
         let asked = live.as_ref().and_then(infrastructure_roles);
-        let known =
-            users::ensure(context, config, cluster, role, credentials, asked.as_deref()).await?;
-        let facts = Facts {
-            infrastructure_roles: known.infrastructure_roles,
-            users_version: known.version,
+        let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
+        let list = list.await?;
+        let wanted = pooler::deployment(wanted, role, cluster, config, list.facts());
+        let ends = || Standing::Waits(format!("{name} ends, and is made anew then"));
+        let Some(there) = &live else {
+            list.write(context).await?;
+            return self.create(&wanted).await;
         };
-        let wanted = pooler::deployment(wanted, role, cluster, config, &facts);
-        if let Some(there) = &live {
-            if there.metadata.deletion_timestamp.is_some() {
-                return Ok(Some(format!("{name} ends, and is made anew then")));
-            }
-            match way(&wanted, there, &cluster.uid) {
-                Way::Apply => {}
-                Way::Refuse(reason) => return Err(ApplyError::new("Deployment", &name, reason)),
-                Way::MakeAnew => {
-                    if delete(context, there, false).await? == Removal::Ends {
-                        return Ok(Some(format!("{name} ends, and is made anew then")));
-                    }
-                    context.caches.deployments.forget(there);
-                    let text = format!("The Deployment {name} of somebody else is made anew");
-                    context.tell(self.manifest, &News::normal("Pooler", text));
-                    live = None;
-                }
-            }
+        if there.metadata.deletion_timestamp.is_some() {
+            return Ok(ends());
         }
-        let (written, now) = ensure_against(context, &wanted, live.as_ref()).await?;
-        if written == Written::Created {
-            let text = format!("The connection pooler {name} has been created");
+        let way = way(&wanted, there, &cluster.uid);
+        if let Way::Refuse(reason) = way {
+            return Err(ApplyError::new("Deployment", &name, reason));
+        }
+        let held = held::of_pooler(&wanted, there, config);
+        if let Some(held) = held.filter(|held| !held.is_accepted(&cluster.annotations)) {
+            return self.keep(held, wanted, there).await;
+        }
+        list.write(context).await?;
+        if way == Way::MakeAnew {
+            if delete(context, there, false).await? == Removal::Ends {
+                return Ok(ends());
+            }
+            context.caches.deployments.forget(there);
+            let text = format!("The Deployment {name} of somebody else is made anew");
             context.tell(self.manifest, &News::normal("Pooler", text));
+            return self.create(&wanted).await;
         }
-        if let Some(now) = &now {
-            context.caches.deployments.wrote(now.clone());
+        let (_, now) = ensure_whole(context, &wanted, there, Extent::All).await?;
+        Ok(self.wrote(now, there))
+    }
+
+    async fn create(self, wanted: &Deployment) -> Result<Standing, ApplyError> {
+        let (_, now) = ensure_against(self.context, wanted, None).await?;
+        let text = format!("The connection pooler {} has been created", wanted.name_any());
+        self.context.tell(self.manifest, &News::normal("Pooler", text));
+        Ok(self.wrote(now, wanted))
+    }
+
+    /// All but its pods is kept up, and the list of users that they read is as it was.
+    async fn keep(
+        self,
+        held: Held,
+        mut wanted: Deployment,
+        live: &Deployment,
+    ) -> Result<Standing, ApplyError> {
+        held.keep_pooler(&mut wanted, live);
+        let (_, now) = ensure_whole(self.context, &wanted, live, Extent::ButTemplate).await?;
+        self.wrote(now, live);
+        Ok(Standing::Held(held))
+    }
+
+    fn wrote(self, now: Option<Deployment>, before: &Deployment) -> Standing {
+        let waits = waits(now.as_ref().unwrap_or(before));
+        if let Some(now) = now {
+            self.context.caches.deployments.wrote(now);
         }
-        Ok(now.or(live).as_ref().and_then(waits))
+        waits.map_or(Standing::Ready, Standing::Waits)
     }
 
     /// One of somebody else's has no labels of ours, and no cache knows it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
-use crate::apply::has_applied;
+use crate::adopt::held::is_taken_over;
 
 /// What is to be done with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,7 +32,7 @@ pub(super) fn way(wanted: &Deployment, live: &Deployment, uid: &str) -> Way {
     let selector = |one: &Deployment| one.spec.as_ref().map(|spec| spec.selector.clone());
     // A list of a server-side apply keeps what others put into it: a container that cannot run
     // would be beside ours for ever.
-    let has_strangers = !has_applied(live) && !containers(live).is_subset(&containers(wanted));
+    let has_strangers = !is_taken_over(live) && !containers(live).is_subset(&containers(wanted));
     match selector(wanted) != selector(live) || has_strangers {
         true => Way::MakeAnew,
         false => Way::Apply,

@@ -5,16 +5,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::namesake;
-use super::objects::waits;
+use super::objects::{Place, Standing, waits};
 use super::takeover::{Way, way};
 use super::unwanted::remove;
+use crate::adopt::held::{ACCEPT, HELD};
 use crate::apply::Kind;
 use crate::build::names::Role;
 use crate::build::pooler::{self, Facts, Pooler};
 use crate::build::tests::{cluster, config};
 use crate::cluster::ClusterId;
 use crate::controller::cache::Cache;
-use crate::testing::{FakeApi, Store};
+use crate::secrets::Credentials;
+use crate::testing::{Asked, FakeApi, Store};
 
 const NAME: &str = "acid-minimal-cluster-pooler";
 
@@ -214,4 +216,98 @@ async fn a_pooler_never_takes_the_services_of_another_cluster() {
         context.caches.manifests.take(Event::Apply(of(manifest.clone())));
         assert!(namesake(&context, &own, &wanted).is_some_and(|said| said.contains(NAME)));
     }
+}
+
+/// The Deployment as another operator has it, with so many pods that serve, and where it is.
+fn anothers(image: &str, serve: i32) -> (String, Value) {
+    let mut all = json!(wanted());
+    all["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+    all["status"] = json!({ "availableReplicas": serve, "updatedReplicas": serve });
+    all["metadata"]["uid"] = json!("theirs");
+    all["metadata"]["resourceVersion"] = json!("5");
+    all["metadata"]["managedFields"] = json!([{
+        "manager": "postgres-operator", "operation": "Update", "apiVersion": "apps/v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {
+            "f:metadata": { "f:labels": { "f:cluster-name": {} } },
+            "f:spec": { "f:template": { "f:spec": { "f:containers": {} } } },
+        },
+    }]);
+    (format!("/apis/apps/v1/namespaces/default/deployments/{NAME}"), all)
+}
+
+/// How far the pooler is that finds these objects, with what was written to Deployments and lists.
+async fn looked_at(objects: &[(String, Value)], accepts: &str) -> (Standing, Vec<Asked>) {
+    let mut objects = objects.to_vec();
+    objects.push(object("services", NAME, &json!({})));
+    let objects = &objects[..];
+    let api = Store::new(objects.to_vec()).api();
+    let (config, mut cluster) = (config(), cluster(json!({ "enableConnectionPooler": true })));
+    let context = api.context(config.clone(), None);
+    fill::<Deployment>(&context.caches.deployments, objects, "deployments");
+    fill::<Service>(&context.caches.services, objects, "services");
+    fill::<Secret>(&context.caches.secrets, objects, "secrets");
+    cluster.annotations.insert(ACCEPT.to_owned(), accepts.to_owned());
+    let manifest = of(json!({ "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": "acid-minimal-cluster", "namespace": "default" }, "spec": {} }));
+    let pooler = pooler::of(&cluster.spec, &config).expect("somebody asks for one");
+    let credentials =
+        Credentials { username: "pooler".to_owned(), password: "p".to_owned().into() };
+    let place = Place {
+        context: &context,
+        config: &config,
+        manifest: &manifest,
+        cluster: &cluster,
+        role: Role::Master,
+    };
+    let standing = match place.pooler(&pooler, &credentials).await {
+        Ok(standing) => standing,
+        Err(errors) => panic!("{errors:?}"),
+    };
+    let is_told = |asked: &Asked| {
+        asked.method != "GET"
+            && (asked.path.contains("/deployments/") || asked.path.contains("/secrets/"))
+    };
+    (standing, api.asked().into_iter().filter(is_told).collect())
+}
+
+#[tokio::test]
+async fn pods_of_a_pooler_of_another_operator_are_not_replaced_before_somebody_accepts_it() {
+    let all = [
+        anothers("registry.example.com/pgbouncer:old", 2),
+        object("secrets", &format!("{NAME}-u"), &json!({})),
+    ];
+    let (standing, written) = looked_at(&all, "").await;
+    let Standing::Held(held) = standing else { panic!("nothing is held: {written:?}") };
+    let fields: Vec<&str> = held.differences.iter().map(|one| one.field.as_str()).collect();
+    assert!(fields.contains(&"containers[connection-pooler].image"), "{fields:?}");
+    assert!(fields.contains(&"annotations[acid.zalan.do/pooler-users]"), "{fields:?}");
+    assert!(written.iter().all(|one| one.path.contains("/deployments/")), "{written:?}");
+    assert!(
+        written.iter().all(|one| one.body["spec"]["template"]["spec"].is_null()),
+        "{written:?}"
+    );
+    let applied = written.last().expect("everything else is kept up");
+    assert_eq!(applied.body["spec"]["replicas"], 1);
+    assert_eq!(applied.body["metadata"]["annotations"][HELD], held.id);
+    // The version of a list is another one each time, and what is held is the same.
+    let (again, _) = looked_at(&all, "").await;
+    assert!(matches!(&again, Standing::Held(again) if again.id == held.id));
+    let (standing, written) = looked_at(&all, &held.id).await;
+    assert!(!matches!(standing, Standing::Held(_)));
+    let is_written = |one: &Asked| !one.body["spec"]["template"]["spec"].is_null();
+    assert!(written.iter().any(is_written), "{written:?}");
+    assert!(written.iter().any(|one| one.path.contains("/secrets/")), "{written:?}");
+}
+
+#[tokio::test]
+async fn a_pooler_of_another_operator_that_serves_nobody_or_is_as_it_should_be_is_not_held() {
+    let list = json!({ "data": { "userlist.txt": "InBvb2xlciIgInAiCg==" } });
+    let list = object("secrets", &format!("{NAME}-u"), &list);
+    let broken = anothers("registry.example.com/pgbouncer:old", 0);
+    let (broken, _) = looked_at(&[broken, list.clone()], "").await;
+    assert!(!matches!(broken, Standing::Held(_)));
+    let image = json!(wanted())["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    let same = anothers(image.as_str().expect("an image"), 2);
+    let (same, _) = looked_at(&[same, list], "").await;
+    assert!(!matches!(same, Standing::Held(_)));
 }
