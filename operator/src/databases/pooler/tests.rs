@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::observed::Grantee;
 use super::*;
 
 fn lookup() -> Lookup {
@@ -100,11 +101,49 @@ fn nothing_is_done_before_there_is_a_role() {
 #[test]
 fn a_name_is_shown_in_one_line_whatever_its_bytes_are() {
     let name = |hex: &str| {
-        let database = json!({ "name": hex, "connects": true });
+        let database = json!({ "name": hex, "connects": true, "is_locked": false });
         serde_json::from_value::<Database>(database).unwrap()
     };
     assert_eq!(name(&hex("a\"b")).name().as_deref(), Some("a\"b"));
     assert_eq!(name(&hex("a\nb")).shown(), "a\\nb");
     assert_eq!(name("ff61").name(), None);
     assert_eq!(name("ff61").shown(), "\u{fffd}a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn databases_that_do_not_answer_take_no_longer_than_all_of_them_may() {
+    let database = |name: &str| {
+        let one = json!({ "name": hex(name), "connects": true, "is_locked": false });
+        serde_json::from_value::<Database>(one).unwrap()
+    };
+    let all = ["a", "b", "c", "d"].map(database);
+    let all: Vec<&Database> = all.iter().collect();
+    let (began, limit) = (Instant::now(), Duration::from_secs(15));
+    let answers = all.iter().map(|_| async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok(vec!["grant".to_owned()])
+    });
+    let answers: Vec<_> = answers.collect();
+    let mut report = LookupReport::default();
+    let answers = Box::pin(stream::iter(answers).buffered(1));
+    within(limit, &all, answers, &mut report).await;
+    assert_eq!(began.elapsed(), limit);
+    assert_eq!(report.changes, ["grant in a"], "what was done is told");
+    assert_eq!(
+        report.problems,
+        ["not done with all databases within 15s, these are left: b, c, d"]
+    );
+}
+
+#[test]
+fn what_is_never_right_is_named() {
+    let said = never_right(&[Step::ReplaceFunction, Step::RevokeFrom(Grantee(None))]);
+    assert!(said.contains("correct user_lookup of the pooler, revoke"), "{said}");
+}
+
+#[test]
+fn quoting_of_a_server_changes_nothing_of_what_a_function_is_compared_with() {
+    let pins = sql::pins(Duration::from_secs(1), Duration::from_secs(1));
+    let at = |text: &str| pins.find(text).unwrap();
+    assert!(at("set quote_all_identifiers = off") > at("set search_path = pg_catalog"));
 }
