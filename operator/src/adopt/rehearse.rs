@@ -38,6 +38,9 @@ pub async fn rehearse(
     outlook: &mut Outlook,
 ) {
     let Accepted { cluster, roles, .. } = accepted;
+    if let Some(reason) = fits::name_taken(context, &cluster.id) {
+        return outlook.errors.push(reason);
+    }
     match fits::look(context, config, &cluster.id).await {
         Ok(None) => {}
         Ok(Some(reason)) => return outlook.errors.push(reason),

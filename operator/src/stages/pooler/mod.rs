@@ -21,6 +21,7 @@ use crate::report::{Finding, Outcome, Stage, condition_of};
 use crate::roles;
 use crate::validate::Accepted;
 use objects::Standing;
+use takeover::is_labelled;
 
 /// What came of it.
 #[derive(Debug)]
@@ -107,13 +108,16 @@ fn obstacle(
     })
 }
 
-/// Whether another cluster has a Service that a pooler would have.
+/// Whether another cluster has a Service that a pooler would have. Where the pooler has it, it is
+/// the other one that cannot be.
 fn namesake(context: &Context, id: &ClusterId, wanted: &Pooler) -> Option<String> {
     let names = wanted.roles.iter().flat_map(|role| {
         let name = pooler::name(&id.name, *role);
+        let own = context.caches.services.get(id, &name);
+        let is_new = own.is_none_or(|own| !is_labelled(&*own, &name));
         // Its own, or that of its replicas.
         let of_replicas = name.strip_suffix("-repl").map(str::to_owned);
-        [Some(name), of_replicas].into_iter().flatten()
+        [Some(name), of_replicas].into_iter().flatten().filter(move |_| is_new)
     });
     let is_there = |name: &String| {
         let other = ClusterId { namespace: id.namespace.clone(), name: name.clone() };

@@ -3,17 +3,20 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt};
 
-use super::takeover::{Way, way};
+use super::takeover::{SOMEBODY_ELSES, Way, is_labelled, way};
 use super::users;
 use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
 use crate::apply::adopt::Extent;
-use crate::apply::{Removal, delete, ensure, ensure_against, ensure_whole};
+use crate::apply::{
+    Kind, Removal, Written, delete, ensure, ensure_against, ensure_whole, has_applied,
+};
 use crate::build::names::Role;
 use crate::build::pooler::{self, Pooler};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
+use crate::controller::cache::Cache;
 use crate::failure::ApplyError;
 use crate::report::News;
 use crate::secrets::Credentials;
@@ -44,9 +47,7 @@ impl Place<'_> {
         wanted: &Pooler,
         credentials: &Credentials,
     ) -> Result<Standing, Vec<ApplyError>> {
-        let service = pooler::service(self.role, self.cluster, self.config);
-        let services = &self.context.caches.services;
-        let service = ensure(self.context, services, &self.cluster.id, &service).await;
+        let service = self.service().await;
         let deployment = self.deployment(wanted, credentials).await;
         match (service, deployment) {
             (Ok(_), Ok(standing)) => Ok(standing),
@@ -56,6 +57,18 @@ impl Place<'_> {
         }
     }
 
+    pub(super) async fn service(self) -> Result<Written, ApplyError> {
+        let Self { context, cluster, .. } = self;
+        let services = &context.caches.services;
+        let wanted = pooler::service(self.role, cluster, self.config);
+        let name = wanted.name_any();
+        let live = live(context, services, &cluster.id, &name).await?;
+        if live.is_some_and(|live| !has_applied(&live) && !is_labelled(&live, &name)) {
+            return Err(ApplyError::new("Service", &name, SOMEBODY_ELSES));
+        }
+        ensure(context, services, &cluster.id, &wanted).await
+    }
+
     async fn deployment(
         self,
         wanted: &Pooler,
@@ -63,7 +76,7 @@ impl Place<'_> {
     ) -> Result<Standing, ApplyError> {
         let Self { context, config, cluster, role, .. } = self;
         let name = pooler::name(&cluster.id.name, role);
-        let live = self.live(&name).await?;
+        let live = live(context, &context.caches.deployments, &cluster.id, &name).await?;
         let asked = live.as_ref().and_then(infrastructure_roles);
         let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
         let list = list.await?;
@@ -125,16 +138,20 @@ impl Place<'_> {
         }
         waits.map_or(Standing::Ready, Standing::Waits)
     }
+}
 
-    /// One of somebody else's has no labels of ours, and no cache knows it.
-    async fn live(self, name: &str) -> Result<Option<Deployment>, ApplyError> {
-        let id = &self.cluster.id;
-        if let Some(known) = self.context.caches.deployments.get(id, name) {
-            return Ok(Some((*known).clone()));
-        }
-        let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &id.namespace);
-        api.get_opt(name).await.map_err(|error| ApplyError::of::<Deployment>(name, &error))
+/// One of somebody else's has no labels of ours, and no cache knows it.
+async fn live<K: Kind>(
+    context: &Context,
+    cache: &Cache<K>,
+    id: &ClusterId,
+    name: &str,
+) -> Result<Option<K>, ApplyError> {
+    if let Some(known) = cache.get(id, name) {
+        return Ok(Some((*known).clone()));
     }
+    let api: Api<K> = Api::namespaced(context.client.clone(), &id.namespace);
+    api.get_opt(name).await.map_err(|error| ApplyError::of::<K>(name, &error))
 }
 
 /// Who may ask for figures now.

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::namesake;
 use super::objects::{Place, Standing, waits};
-use super::takeover::{Way, way};
+use super::takeover::{SOMEBODY_ELSES, Way, way};
 use super::unwanted::remove;
 use crate::adopt::held::{ACCEPT, HELD};
+use crate::api::postgresql::Postgresql;
 use crate::apply::Kind;
 use crate::build::names::Role;
 use crate::build::pooler::{self, Facts, Pooler};
@@ -35,7 +36,7 @@ fn broken() -> Value {
     let labels = json!({ "application": "db-connection-pooler", "connection-pooler": NAME,
         "cluster-name": "acid-minimal-cluster" });
     json!({
-        "metadata": { "name": NAME, "namespace": "default", "uid": "theirs" },
+        "metadata": { "name": NAME, "namespace": "default", "uid": "theirs", "labels": labels },
         "spec": {
             "replicas": 1, "selector": { "matchLabels": labels },
             "template": { "metadata": { "labels": labels }, "spec": {
@@ -54,6 +55,17 @@ fn a_deployment_whose_containers_or_pods_are_somebody_elses_is_made_anew() {
     assert_eq!(way(&wanted(), &of(other.clone()), "uid"), Way::Apply, "as the reference has it");
     other["spec"]["selector"]["matchLabels"] = json!({ "app": "mine" });
     assert_eq!(way(&wanted(), &of(other), "uid"), Way::MakeAnew);
+}
+
+#[test]
+fn a_deployment_that_only_has_the_name_of_a_pooler_is_never_deleted() {
+    let mut other = broken();
+    other["metadata"]["labels"] = json!({ "app": "orders-pooler" });
+    other["spec"]["selector"]["matchLabels"] = json!({ "app": "orders-pooler" });
+    assert_eq!(way(&wanted(), &of(other.clone()), "uid"), Way::Refuse(SOMEBODY_ELSES.to_owned()));
+    other["metadata"]["labels"] = json!({ "application": "db-connection-pooler",
+        "connection-pooler": "another-pooler" });
+    assert_eq!(way(&wanted(), &of(other), "uid"), Way::Refuse(SOMEBODY_ELSES.to_owned()));
 }
 
 #[test]
@@ -215,6 +227,15 @@ async fn a_pooler_never_takes_the_services_of_another_cluster() {
         assert_eq!(namesake(&context, &own, &wanted), None);
         context.caches.manifests.take(Event::Apply(of(manifest.clone())));
         assert!(namesake(&context, &own, &wanted).is_some_and(|said| said.contains(NAME)));
+        // Whoever was there first stays.
+        for role in &wanted.roles {
+            let name = pooler::name(&own.name, *role);
+            let labels = json!({ "labels": { "application": "db-connection-pooler",
+                "connection-pooler": name, "cluster-name": own.name } });
+            let (_, service) = object("services", &name, &labels);
+            context.caches.services.take(Event::Apply(of(service)));
+        }
+        assert_eq!(namesake(&context, &own, &wanted), None);
     }
 }
 
@@ -235,6 +256,11 @@ fn anothers(image: &str, serve: i32) -> (String, Value) {
     (format!("/apis/apps/v1/namespaces/default/deployments/{NAME}"), all)
 }
 
+fn manifest() -> Postgresql {
+    of(json!({ "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": { "name": "acid-minimal-cluster", "namespace": "default" }, "spec": {} }))
+}
+
 /// How far the pooler is that finds these objects, with what was written to Deployments and lists.
 async fn looked_at(objects: &[(String, Value)], accepts: &str) -> (Standing, Vec<Asked>) {
     let mut objects = objects.to_vec();
@@ -247,8 +273,7 @@ async fn looked_at(objects: &[(String, Value)], accepts: &str) -> (Standing, Vec
     fill::<Service>(&context.caches.services, objects, "services");
     fill::<Secret>(&context.caches.secrets, objects, "secrets");
     cluster.annotations.insert(ACCEPT.to_owned(), accepts.to_owned());
-    let manifest = of(json!({ "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
-        "metadata": { "name": "acid-minimal-cluster", "namespace": "default" }, "spec": {} }));
+    let manifest = manifest();
     let pooler = pooler::of(&cluster.spec, &config).expect("somebody asks for one");
     let credentials =
         Credentials { username: "pooler".to_owned(), password: "p".to_owned().into() };
@@ -310,4 +335,25 @@ async fn a_pooler_of_another_operator_that_serves_nobody_or_is_as_it_should_be_i
     let same = anothers(image.as_str().expect("an image"), 2);
     let (same, _) = looked_at(&[same, list], "").await;
     assert!(!matches!(same, Standing::Held(_)));
+}
+
+#[tokio::test]
+async fn a_service_that_only_has_the_name_of_a_pooler_is_left_alone() {
+    let app = json!({ "labels": { "app": "orders" }, "managedFields": [] });
+    for (more, is_taken) in [(app, false), (json!({ "managedFields": [] }), true)] {
+        let (path, service) = object("services", NAME, &more);
+        let api = Store::new([(path, service)]).api();
+        let context = api.context(config(), None);
+        let cluster = cluster(json!({ "enableConnectionPooler": true }));
+        let (config, manifest) = (config(), manifest());
+        let place = Place {
+            context: &context,
+            config: &config,
+            manifest: &manifest,
+            cluster: &cluster,
+            role: Role::Master,
+        };
+        assert_eq!(place.service().await.is_ok(), is_taken);
+        assert_eq!(api.writes().is_empty(), !is_taken, "{:?}", api.writes());
+    }
 }
