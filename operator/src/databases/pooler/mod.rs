@@ -16,6 +16,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -48,6 +49,8 @@ pub struct LookupReport {
     pub skipped: Vec<String>,
     /// Why nothing could be done at all.
     pub error: Option<SyncError>,
+    /// Whether it is right in the database that the image of the reference asks, whoever logs in.
+    pub answers: bool,
 }
 
 /// For all databases together: a server with many that do not answer must not keep the rest of a
@@ -58,8 +61,14 @@ const ALL: Duration = Duration::from_secs(300);
 const ROUNDS: usize = 3;
 
 /// Gives every database of a server the function, or says what would be done. `dsn` is that of a
-/// superuser.
-pub async fn sync(dsn: &Dsn, lookup: &Lookup, limits: Limits, mode: Mode) -> LookupReport {
+/// superuser; `spared` may ask as well, where they may already.
+pub async fn sync(
+    dsn: &Dsn,
+    lookup: &Lookup,
+    spared: &BTreeSet<RoleName>,
+    limits: Limits,
+    mode: Mode,
+) -> LookupReport {
     let mut report = LookupReport::default();
     let listed = tokio::time::timeout(limits.pass, list(dsn, limits, mode)).await;
     let databases = match listed.unwrap_or(Err(SyncError::Timeout(limits.pass))) {
@@ -74,7 +83,7 @@ pub async fn sync(dsn: &Dsn, lookup: &Lookup, limits: Limits, mode: Mode) -> Loo
     }));
     // Boxed, so that the compiler sees that all of it may move between threads.
     let each = open.iter().map(|database| {
-        let pass = Pass { dsn, lookup, limits, mode };
+        let pass = Pass { dsn, lookup, spared, limits, mode };
         async move { pass.database(database).await }.boxed()
     });
     let each: Vec<_> = each.collect();
@@ -94,6 +103,7 @@ async fn within(
         let name = database.shown();
         match timeout_at(end, outcomes.next()).await {
             Ok(Some(Ok(changes))) => {
+                report.answers |= database.name().as_deref() == Some(MAINTENANCE);
                 report.changes.extend(changes.into_iter().map(|one| format!("{one} in {name}")));
             }
             Ok(Some(Err(reason))) => report.problems.push(format!("database {name}: {reason}")),
@@ -127,6 +137,7 @@ async fn list(dsn: &Dsn, limits: Limits, mode: Mode) -> Result<Vec<Database>, Sy
 struct Pass<'a> {
     dsn: &'a Dsn,
     lookup: &'a Lookup,
+    spared: &'a BTreeSet<RoleName>,
     limits: Limits,
     mode: Mode,
 }
@@ -158,7 +169,7 @@ impl Pass<'_> {
         let mut changes = Vec::new();
         for round in 0..=ROUNDS {
             let there: Function = read(session, &sql::observe(self.lookup)).await?;
-            let steps = plan(self.lookup, &there)?;
+            let steps = plan(self.lookup, self.spared, &there)?;
             if round == ROUNDS && !steps.is_empty() {
                 return Err(never_right(&steps));
             }

@@ -30,7 +30,7 @@ fn function() -> Value {
 /// What is done where this is there.
 fn planned(schema: &Value, function: &Value) -> Result<Vec<Step>, String> {
     let there = json!({ "has_user": true, "schema": schema, "lookup": function, "strangers": 0 });
-    plan(&lookup(), &serde_json::from_value(there).unwrap())
+    plan(&lookup(), &BTreeSet::new(), &serde_json::from_value(there).unwrap())
 }
 
 fn with(mut all: Value, field: &str, value: Value) -> Value {
@@ -60,7 +60,7 @@ fn a_schema_into_which_somebody_else_could_put_a_function_is_never_used() {
         assert!(refused.contains(&format!("{shown} may make functions")), "{refused}");
     }
     let there = json!({ "has_user": true, "schema": schema(), "lookup": null, "strangers": 1 });
-    assert!(plan(&lookup(), &serde_json::from_value(there).unwrap()).is_err());
+    assert!(plan(&lookup(), &BTreeSet::new(), &serde_json::from_value(there).unwrap()).is_err());
 }
 
 #[test]
@@ -93,9 +93,26 @@ fn a_function_of_the_reference_gets_our_body_and_is_asked_by_the_pooler_alone() 
 }
 
 #[test]
+fn whom_running_pods_ask_as_may_go_on_and_nobody_else_may() {
+    let askers = json!([null, hex("bouncer"), hex("mallory")]);
+    let there = json!({ "has_user": true, "schema": schema(), "strangers": 0,
+        "lookup": with(function(), "askers", askers) });
+    let spared = BTreeSet::from([RoleName::parse("bouncer").unwrap()]);
+    let steps = plan(&lookup(), &spared, &serde_json::from_value(there).unwrap()).unwrap();
+    let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        steps,
+        [
+            "revoke user_lookup of the pooler from everybody",
+            "revoke user_lookup of the pooler from mallory",
+        ]
+    );
+}
+
+#[test]
 fn nothing_is_done_before_there_is_a_role() {
     let there = json!({ "has_user": false, "schema": null, "lookup": null, "strangers": 0 });
-    assert!(plan(&lookup(), &serde_json::from_value(there).unwrap()).is_err());
+    assert!(plan(&lookup(), &BTreeSet::new(), &serde_json::from_value(there).unwrap()).is_err());
 }
 
 #[test]
@@ -129,10 +146,27 @@ async fn databases_that_do_not_answer_take_no_longer_than_all_of_them_may() {
     within(limit, &all, answers, &mut report).await;
     assert_eq!(began.elapsed(), limit);
     assert_eq!(report.changes, ["grant in a"], "what was done is told");
+    assert!(!report.answers, "nobody came to postgres");
     assert_eq!(
         report.problems,
         ["not done with all databases within 15s, these are left: b, c, d"]
     );
+}
+
+#[tokio::test]
+async fn a_pooler_gets_answers_where_postgres_has_the_function() {
+    let database = |name: &str| {
+        let one = json!({ "name": hex(name), "connects": true, "is_locked": false });
+        serde_json::from_value::<Database>(one).unwrap()
+    };
+    let all = ["foo", "postgres"].map(database);
+    let all: Vec<&Database> = all.iter().collect();
+    let (right, wrong) = (|| Ok(Vec::new()), || Err("hers".to_owned()));
+    for (outcomes, answers) in [([wrong(), right()], true), ([right(), wrong()], false)] {
+        let mut report = LookupReport::default();
+        within(ALL, &all, stream::iter(outcomes), &mut report).await;
+        assert_eq!(report.answers, answers, "{report:?}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::roles;
 use crate::validate::Accepted;
 use objects::Standing;
 use takeover::is_labelled;
+pub use unwanted::roles_in_use;
 
 /// What came of it.
 #[derive(Debug)]
@@ -48,17 +49,24 @@ pub async fn run(
 ) -> Poolers {
     let cluster = &accepted.cluster;
     let wanted = pooler::of(&cluster.spec, config);
-    let removed = unwanted::remove(context, config, &cluster.id, wanted.as_ref()).await;
-    let mut errors: Vec<String> = removed.iter().map(ToString::to_string).collect();
-    let Some(wanted) = wanted else { return Poolers::told(switched_off(manifest, &errors)) };
+    let mut errors = unwanted::objects(context, &cluster.id, wanted.as_ref()).await;
+    let Some(wanted) = wanted else {
+        errors.extend(unwanted::secrets(context, config, &cluster.id, &accepted.roles).await);
+        return Poolers::told(switched_off(manifest, &errors));
+    };
     if let Some(finding) = obstacle(context, config, accepted, &wanted) {
         let held = (finding.outcome == Outcome::Failed).then(Vec::new);
         return Poolers { finding: Some(finding), held };
     }
-    let all = all(context, config, manifest, cluster, &wanted).await;
-    errors.extend(all.errors.iter().map(ToString::to_string));
+    let unanswered = unanswered(context, config, manifest, accepted);
+    let all = all(context, config, manifest, cluster, &wanted, unanswered.as_deref()).await;
+    errors.extend(all.errors.iter().cloned());
+    if all.are_ready() {
+        // Pods that still run as a former role would not start again without its Secret.
+        errors.extend(unwanted::secrets(context, config, &cluster.id, &accepted.roles).await);
+    }
     let finding = match errors.is_empty() {
-        false => Some(Finding::failed("ApplyFailed", errors.join("; "))),
+        false => Some(Finding::failed("ApplyFailed", lines(&errors))),
         true => {
             let asks = lookup(context, config, manifest, accepted, has_primary);
             all.finding(asks)
@@ -67,10 +75,14 @@ pub async fn run(
     Poolers { finding, held: all.is_known.then_some(all.held) }
 }
 
+fn lines(errors: &[ApplyError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Told once there was one.
-fn switched_off(manifest: &Postgresql, errors: &[String]) -> Option<Finding> {
+fn switched_off(manifest: &Postgresql, errors: &[ApplyError]) -> Option<Finding> {
     if !errors.is_empty() {
-        return Some(Finding::failed("DeleteFailed", errors.join("; ")));
+        return Some(Finding::failed("DeleteFailed", lines(errors)));
     }
     condition_of(&manifest.status, Stage::Pooler)?;
     let text = "nobody asks for a pooler; what it asked in the databases stays there";
@@ -136,11 +148,17 @@ struct Standings {
     errors: Vec<ApplyError>,
     waits: Vec<String>,
     held: Vec<Held>,
+    stays: Vec<String>,
     /// Whether all of them could be looked at.
     is_known: bool,
 }
 
 impl Standings {
+    fn are_ready(&self) -> bool {
+        let is_quiet = self.errors.is_empty() && self.waits.is_empty();
+        is_quiet && self.held.is_empty() && self.stays.is_empty()
+    }
+
     /// Where nothing failed. `asks`: how it goes with what they ask in the databases.
     fn finding(&self, asks: Option<Finding>) -> Option<Finding> {
         if let Some(finding) = asks.as_ref().filter(|own| own.outcome == Outcome::Failed) {
@@ -155,6 +173,9 @@ impl Standings {
             );
             return Some(Finding::partly("RestartsHeld", text));
         }
+        if !self.stays.is_empty() {
+            return Some(Finding::waiting("LookupFirst", self.stays.join("; ")));
+        }
         match self.waits.is_empty() {
             false => Some(Finding::waiting("Rollout", self.waits.join("; "))),
             true => asks,
@@ -168,6 +189,7 @@ async fn all(
     manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &Pooler,
+    unanswered: Option<&str>,
 ) -> Standings {
     let mut all = Standings::default();
     let credentials = match users::credentials(context, config, cluster, &wanted.user).await {
@@ -183,11 +205,12 @@ async fn all(
         }
     };
     for role in &wanted.roles {
-        let place = objects::Place { context, config, manifest, cluster, role: *role };
+        let place = objects::Place { context, config, manifest, cluster, role: *role, unanswered };
         match place.pooler(wanted, &credentials).await {
             Ok(Standing::Ready) => {}
             Ok(Standing::Waits(why)) => all.waits.push(why),
             Ok(Standing::Held(held)) => all.held.push(held),
+            Ok(Standing::Stays(why)) => all.stays.push(why),
             Err(failed) => all.errors.extend(failed),
         }
     }
@@ -211,12 +234,37 @@ fn lookup(
     let wanted = identity::lookup(accepted, config);
     let known = context.memory.read(&cluster.id, |known| known.lookup.clone()).flatten();
     match known {
-        Some((lookup, finding)) if Some(&lookup) == wanted.as_ref() => Some(finding),
+        Some(asked) if Some(&asked.lookup) == wanted.as_ref() => Some(asked.finding),
         _ if has_primary => None,
         _ => {
             let text = "there is no primary whose databases it could ask";
             Some(Finding::waiting("NoPrimary", text))
         }
+    }
+}
+
+/// Why pods that ask as they should would get no answer yet, if so. Nobody waits for databases that
+/// are not ours.
+fn unanswered(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Option<String> {
+    let cluster = &accepted.cluster;
+    if identity::are_databases_off(config, cluster) {
+        return None;
+    }
+    if let Some(reason) = identity::why_databases_stay(config, manifest, cluster) {
+        return Some(reason);
+    }
+    let wanted = identity::lookup(accepted, config);
+    let known = context.memory.read(&cluster.id, |known| known.lookup.clone()).flatten();
+    match known {
+        Some(asked) if Some(&asked.lookup) == wanted.as_ref() => {
+            (!asked.answers).then_some(asked.finding.message)
+        }
+        _ => Some("nobody has looked at them since".to_owned()),
     }
 }
 

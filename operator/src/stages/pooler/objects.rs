@@ -1,6 +1,7 @@
 //! The objects of one pooler.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::EnvVar;
 use kube::{Api, ResourceExt};
 
 use super::takeover::{SOMEBODY_ELSES, Way, is_labelled, way};
@@ -11,7 +12,7 @@ use crate::apply::adopt::Extent;
 use crate::apply::{
     Kind, Removal, Written, delete, ensure, ensure_against, ensure_whole, has_applied,
 };
-use crate::build::names::Role;
+use crate::build::names::{self, Role};
 use crate::build::pooler::{self, Pooler};
 use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
@@ -29,6 +30,8 @@ pub(super) struct Place<'a> {
     pub(super) manifest: &'a Postgresql,
     pub(super) cluster: &'a Cluster,
     pub(super) role: Role,
+    /// Why what it is to ask gets no answer in the databases yet, if so.
+    pub(super) unanswered: Option<&'a str>,
 }
 
 /// How far one of them is.
@@ -38,6 +41,8 @@ pub(super) enum Standing {
     Waits(String),
     /// Its pods are another operator's until somebody accepts that they are replaced.
     Held(Held),
+    /// It serves as it is, and would not as it should be, for this reason.
+    Stays(String),
 }
 
 impl Place<'_> {
@@ -77,6 +82,15 @@ impl Place<'_> {
         let Self { context, config, cluster, role, .. } = self;
         let name = pooler::name(&cluster.id.name, role);
         let live = live(context, &context.caches.deployments, &cluster.id, &name).await?;
+        let secret = names::secret(&wanted.user, &cluster.id.name, config);
+        let asks = live.as_ref().and_then(asks);
+        let is_other = asks.is_some_and(|now| now != (wanted.schema.as_str(), secret.as_str()));
+        if let Some(reason) = self.unanswered.filter(|_| is_other) {
+            let (user, schema) = (&wanted.user, &wanted.schema);
+            return Ok(Standing::Stays(format!(
+                "{name} stays as it is until the databases answer {user} in the schema {schema}: {reason}"
+            )));
+        }
         let asked = live.as_ref().and_then(infrastructure_roles);
         let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
         let list = list.await?;
@@ -156,10 +170,21 @@ async fn live<K: Kind>(
 
 /// Who may ask for figures now.
 fn infrastructure_roles(deployment: &Deployment) -> Option<String> {
+    let own = variable(deployment, pooler::INFRASTRUCTURE_ROLES);
+    own.map(|own| own.value.clone().unwrap_or_default())
+}
+
+/// The schema in which its pods ask the databases, and the Secret that they log in with.
+pub(super) fn asks(deployment: &Deployment) -> Option<(&str, &str)> {
+    let schema = variable(deployment, pooler::SCHEMA)?.value.as_deref()?;
+    let user = variable(deployment, pooler::USER)?.value_from.as_ref()?;
+    Some((schema, &user.secret_key_ref.as_ref()?.name))
+}
+
+fn variable<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a EnvVar> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
     let mut all = pod.containers.iter().flat_map(|one| one.env.iter().flatten());
-    let own = all.find(|one| one.name == pooler::INFRASTRUCTURE_ROLES);
-    own.map(|own| own.value.clone().unwrap_or_default())
+    all.find(|one| one.name == name)
 }
 
 /// Whether not all instances run as they should, and how many do.
