@@ -1,6 +1,8 @@
 //! What connection poolers ask: each database has the function, and it gives nothing to anybody else;
 //! PgBouncer logs applications in by it.
 
+use std::collections::BTreeSet;
+
 use harness::postmaster::query;
 use harness::{PgBouncer, Sandbox, Server, Version};
 use operator::build::pooler::UserList;
@@ -38,7 +40,8 @@ fn lookup(schema: &str) -> Lookup {
 fn pass(server: &Server, schema: &str, mode: Mode) -> LookupReport {
     let dsn = Dsn::parse(&server.dsn("postgres"), &|_| None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let report = runtime.block_on(sync(&dsn, &lookup(schema), Limits::default(), mode));
+    let (lookup, spared) = (lookup(schema), BTreeSet::new());
+    let report = runtime.block_on(sync(&dsn, &lookup, &spared, Limits::default(), mode));
     assert!(report.error.is_none(), "{report:?}");
     report
 }

@@ -50,7 +50,7 @@ pub struct Known {
     /// Claims for which the API server took no larger size.
     pub refused_growth: BTreeMap<String, Refusal>,
     /// What a pooler asks in the databases, and what came of it when they were looked at last.
-    pub lookup: Option<(Lookup, Finding)>,
+    pub lookup: Option<Asked>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
     /// The Endpoints of the primary and of the replicas, for people to look at.
@@ -59,6 +59,15 @@ pub struct Known {
     pub accepted_before: Option<String>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What came of what a pooler asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Asked {
+    pub lookup: Lookup,
+    pub finding: Finding,
+    /// Whether a pooler that asks so gets answers.
+    pub answers: bool,
 }
 
 /// How long a namespace that was right counts as right.

@@ -106,10 +106,6 @@ async fn stages(
     let volumes = volumes::run(context, config, manifest, cluster).await;
     let workload = stateful_set::run(context, config, manifest, cluster, volumes.of_new).await;
     let is_held = workload.held.as_ref().is_some_and(Option::is_some);
-    let takeover = workload.held.and_then(|held| adopt::finding(manifest, held.as_ref()));
-    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(manifest, own)) {
-        context.tell(manifest, &news);
-    }
     let backup = backup::run(context, config, manifest, cluster).await;
     let annotated = pod_annotations::run(context, config, cluster).await;
     let annotated = annotated.iter().map(|error| Finding::failed("ApplyFailed", error.to_string()));
@@ -119,6 +115,14 @@ async fn stages(
     let version = upgrade::run(context, config, manifest, cluster, rolls).await;
     let asks = patroni_config::run(context, config, manifest, cluster);
     let poolers = pooler::run(context, config, manifest, accepted, pods.has_primary).await;
+    let is_known = workload.held.is_some() && poolers.held.is_some();
+    let held = workload.held.flatten().into_iter().chain(poolers.held.unwrap_or_default());
+    let held: Vec<_> = held.collect();
+    let takeover = Some(&held).filter(|held| is_known || !held.is_empty());
+    let takeover = takeover.and_then(|held| adopt::finding(manifest, held));
+    if let Some(news) = takeover.as_ref().and_then(|own| adopt::news(manifest, own)) {
+        context.tell(manifest, &news);
+    }
     let waits = [Some(&workload.finding), backup.as_ref()]
         .into_iter()
         .flatten()
@@ -138,7 +142,7 @@ async fn stages(
         (Stage::Template, Some(adopt::of_pods(rolled.finding, is_held))),
         (Stage::Volumes, Some(volumes.finding)),
         (Stage::Takeover, takeover),
-        (Stage::Pooler, poolers),
+        (Stage::Pooler, poolers.finding),
         (Stage::LogicalBackup, backup),
         (Stage::Version, version.map(|version| version.finding)),
     ];

@@ -18,14 +18,14 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::report::{Finding, News, Outcome, Stage, condition_of};
 use held::{ACCEPT, Held};
-pub use rehearse::{Held as Template, rehearse, template};
+pub use rehearse::{Held as Template, of_poolers, rehearse, template};
 
 /// What there is to say about a takeover. A cluster of which nothing was ever held has no such
 /// condition.
-pub fn finding(manifest: &Postgresql, held: Option<&Held>) -> Option<Finding> {
+pub fn finding(manifest: &Postgresql, held: &[Held]) -> Option<Finding> {
     let cluster = ClusterId::of(manifest)?;
-    if let Some(held) = held {
-        return Some(held.finding(&cluster.to_string()));
+    if !held.is_empty() {
+        return Some(held::finding(held, &cluster));
     }
     condition_of(&manifest.status, Stage::Takeover)?;
     Some(Finding::done("TakenOver", ""))

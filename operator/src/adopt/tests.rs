@@ -17,8 +17,9 @@ const POSTGRESQL: &str =
 
 /// What is held under this id, as the condition has it.
 fn held(id: &str) -> Finding {
-    let held = Held { id: id.to_owned(), differences: Vec::new(), replaced: Vec::new() };
-    held.finding("default/acid-minimal-cluster")
+    let object = "StatefulSet default/acid-minimal-cluster".to_owned();
+    let held = Held { object, id: id.to_owned(), differences: Vec::new(), replaced: Vec::new() };
+    held::finding(&[held], &cluster().id)
 }
 
 /// A manifest of whose takeover this was said.

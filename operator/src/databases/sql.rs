@@ -22,6 +22,7 @@ pub(super) const PINS: &str = "set role none;\n\
      set search_path = pg_catalog, pg_temp;\n\
      set standard_conforming_strings = on;\n\
      set backslash_quote = safe_encoding;\n\
+     set quote_all_identifiers = off;\n\
      set transform_null_equals = off;\n\
      set array_nulls = on;\n\
      set check_function_bodies = on;\n\

@@ -10,7 +10,9 @@ use crate::context::Context;
 use crate::controller::queue::Why;
 use crate::databases::pooler::{Lookup, LookupReport, sync};
 use crate::databases::{Limits, Mode};
+use crate::memory::Asked;
 use crate::report::Finding;
+use crate::stages::pooler::roles_in_use;
 use crate::validate::Accepted;
 use crate::{build, roles};
 
@@ -31,11 +33,13 @@ pub(super) async fn run(
 ) -> Option<LookupReport> {
     let lookup = lookup(accepted, config)?;
     let mode = if is_dry_run { Mode::Look } else { Mode::Apply };
-    let report = sync(dsn, &lookup, Limits::default(), mode).await;
+    let spared = roles_in_use(context, config, accepted);
+    let report = sync(dsn, &lookup, &spared, Limits::default(), mode).await;
     if is_dry_run {
         return Some(report);
     }
-    let (id, now) = (&accepted.cluster.id, Some((lookup, finding(&report))));
+    let (id, answers) = (&accepted.cluster.id, report.error.is_none() && report.answers);
+    let now = Some(Asked { lookup, finding: finding(&report), answers });
     let is_news = context.memory.with(id, |known| {
         let is_news = known.lookup != now;
         known.lookup = now;

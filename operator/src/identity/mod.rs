@@ -30,7 +30,7 @@ use crate::validate::Accepted;
 
 pub use directory::Directory;
 pub use lookup::lookup;
-pub use mode::why_databases_stay;
+pub use mode::{are_databases_off, why_databases_stay};
 pub use robots::Robots;
 pub use sync::sync;
 

@@ -18,10 +18,10 @@ use tokio::time::Instant;
 
 use super::{NODES, Place, ROBOTS, client, limits, watched};
 use crate::admin::Board;
-use crate::adopt::held::ACCEPT;
+use crate::adopt::held::{ACCEPT, ids};
 use crate::adopt::outlook::Outlook;
 use crate::adopt::rehearsal::Rehearsal;
-use crate::adopt::{rehearse, template};
+use crate::adopt::{of_poolers, rehearse, template};
 use crate::api::postgresql::Postgresql;
 use crate::cli::{Adopt, Output};
 use crate::cluster::ClusterId;
@@ -197,30 +197,40 @@ impl<'a> World<'a> {
         if self.arguments.dry_run {
             rehearse(context, &self.rehearsal, config, &manifest, &accepted, &mut outlook).await;
         } else if self.arguments.accept_restarts {
-            self.accept(&id, &accepted, &mut outlook).await;
+            self.accept(&id, &manifest, &accepted, &mut outlook).await;
         }
         Looked { accepted: Some((manifest, accepted)), outlook }
     }
 
-    async fn accept(&self, id: &ClusterId, accepted: &Accepted, outlook: &mut Outlook) {
+    async fn accept(
+        &self,
+        id: &ClusterId,
+        manifest: &Postgresql,
+        accepted: &Accepted,
+        outlook: &mut Outlook,
+    ) {
+        let mut held = of_poolers(&self.context, &self.config, manifest, accepted).await;
         match template(&self.context, &self.config, &accepted.cluster).await {
-            Ok(None) => outlook.notes.push("no restart is held".to_owned()),
-            Ok(Some(found)) if found.is_accepted => {
+            Ok(None) if held.is_empty() => outlook.notes.push("no restart is held".to_owned()),
+            Ok(Some(found)) if found.is_accepted && held.is_empty() => {
                 outlook.notes.push("what is held was accepted before".to_owned());
             }
-            Ok(Some(found)) => {
-                outlook.restarts = true;
-                let object = format!("StatefulSet {id}");
-                outlook.template(&object, &found.held.differences, None, false);
-                match self.annotate(id, ACCEPT, &found.held.id).await {
-                    Ok(()) => outlook.done.push(format!(
-                        "{ACCEPT}: \"{}\" is on the manifest: the operator writes its template, and pods are restarted for it",
-                        found.held.id
-                    )),
-                    Err(error) => outlook.errors.push(error.to_string()),
-                }
-            }
+            Ok(found) => held.extend(found.map(|found| found.held)),
             Err(reason) => outlook.errors.push(reason),
+        }
+        if held.is_empty() || !outlook.errors.is_empty() {
+            return;
+        }
+        outlook.restarts = true;
+        for one in &held {
+            outlook.template(&one.object, &one.differences, None, false);
+        }
+        let ids = ids(&held);
+        match self.annotate(id, ACCEPT, &ids).await {
+            Ok(()) => outlook.done.push(format!(
+                "{ACCEPT}: \"{ids}\" is on the manifest: the operator writes its template, and pods are restarted for it"
+            )),
+            Err(error) => outlook.errors.push(error.to_string()),
         }
     }
 

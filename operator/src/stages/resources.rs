@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 
 use super::patronis;
 use crate::api::postgresql::Postgresql;
-use crate::apply::{Kind, Written, create, ensure, ensure_against, has_all};
+use crate::apply::{Kind, Written, create, ensure, ensure_against, fits, has_all};
 use crate::build;
 use crate::build::names::Role;
 use crate::cluster::Cluster;
@@ -58,6 +58,9 @@ async fn service(
     role: Role,
 ) -> Result<(), ApplyError> {
     let wanted = build::service::service(role, cluster, config);
+    if let Some(reason) = fits::taken(context, &cluster.id, role) {
+        return Err(ApplyError::new("Service", &wanted.name_any(), reason));
+    }
     let written = ensure(context, &context.caches.services, &cluster.id, &wanted).await?;
     if written == Written::Created {
         let text = format!("The service {} has been created", wanted.name_any());

@@ -1,20 +1,23 @@
-//! A template that would restart pods, in a StatefulSet that another operator made: it is not
-//! written before somebody accepts it. Pure.
+//! A template that would restart pods, in a StatefulSet that another operator made or the Deployment
+//! of a pooler: it is not written before somebody accepts it. Pure.
 //!
-//! In: the StatefulSet that we want and the one that is there. Out: what would restart its pods, and
-//! the StatefulSet with the template left out, so that everything else of it is kept up meanwhile.
-//! That it is held stands in an annotation of the StatefulSet, and in whose the template is by its
+//! In: the object that we want and the one that is there. Out: what would restart its pods, and
+//! the object with the template left out, so that everything else of it is kept up meanwhile.
+//! That it is held stands in an annotation of the object, and in whose the template is by its
 //! managed fields, so that it survives us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use ring::digest::{Context, SHA256};
 
-use crate::apply::{adopt, has_applied, immutable};
+use crate::apply::{self, adopt, has_applied, immutable};
+use crate::build::pooler::VERSION;
+use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::leader::NAME;
 use crate::report::Finding;
@@ -23,7 +26,7 @@ use crate::restart::{self, Difference, Kind, Live};
 #[cfg(test)]
 mod tests;
 
-/// On a StatefulSet: the id of what is held of it.
+/// On what is held: its id.
 pub const HELD: &str = "acid.zalan.do/restarts-held";
 /// On a manifest: the id of what somebody looked at and lets through.
 pub const ACCEPT: &str = "acid.zalan.do/accept-restarts";
@@ -33,6 +36,8 @@ pub const REASON: &str = "RestartsHeld";
 /// What waits for somebody.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Held {
+    /// `StatefulSet default/c`.
+    pub object: String,
     /// The same for the same differences.
     pub id: String,
     /// All differences of the template; some of them restart pods.
@@ -57,13 +62,59 @@ pub fn held(wanted: &StatefulSet, live: &StatefulSet, config: &Config) -> Option
     let json = |set: &StatefulSet| serde_json::to_value(set).unwrap_or_default();
     // Another selector is refused before anything is looked at.
     let replaced = immutable::needs_recreation(&json(wanted), &json(live)).unwrap_or_default();
-    Some(Held { id: id(&differences), differences, replaced })
+    let object = named(wanted);
+    Some(Held { object, id: id(&differences), differences, replaced })
+}
+
+/// The same of the Deployment of a pooler, whose controller makes its pods anew for any change of
+/// the template. Where no pod of it serves, nobody is cut off, and nothing is held.
+pub fn of_pooler(wanted: &Deployment, live: &Deployment, config: &Config) -> Option<Held> {
+    let serves = live.status.as_ref().and_then(|status| status.available_replicas) > Some(0);
+    if !is_foreign(live, config) || !(serves || live.annotations().contains_key(HELD)) {
+        return None;
+    }
+    let (wanted_spec, spec) = (wanted.spec.as_ref()?, live.spec.as_ref()?);
+    let template = Live::Template(&spec.template);
+    let mut differences = restart::differences(&wanted_spec.template, template, config);
+    let version = format!("annotations[{VERSION}]");
+    for one in &mut differences {
+        one.kind = Kind::RollsPods;
+        // A list that was not written yet has no version that stays.
+        if one.field == version {
+            "another list of users".clone_into(&mut one.to);
+        }
+    }
+    if wanted_spec.selector != spec.selector {
+        differences.push(Difference {
+            field: "selector".to_owned(),
+            from: labels(&spec.selector),
+            to: labels(&wanted_spec.selector),
+            kind: Kind::RollsPods,
+        });
+    }
+    let object = named(wanted);
+    (!differences.is_empty()).then(|| Held {
+        object,
+        id: id(&differences),
+        differences,
+        replaced: Vec::new(),
+    })
+}
+
+fn labels(selector: &LabelSelector) -> String {
+    let all = selector.match_labels.iter().flatten();
+    all.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn named<K: apply::Kind>(object: &K) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    format!("{} {namespace}/{}", K::kind(&()), object.name_any())
 }
 
 /// Whether the template is not ours: nothing of it was ever applied, or it was held, or whoever had
 /// it before us has changed it since.
-fn is_foreign(live: &StatefulSet, config: &Config) -> bool {
-    if !has_applied(live) || live.annotations().contains_key(HELD) {
+fn is_foreign<K: apply::Kind>(live: &K, config: &Config) -> bool {
+    if !is_taken_over(live) {
         return true;
     }
     let live = serde_json::to_value(live).unwrap_or_default();
@@ -79,16 +130,22 @@ pub fn is_ours(live: &StatefulSet, config: &Config) -> bool {
 /// What is held where somebody deleted the StatefulSet while its template was held, and left its
 /// pods: a new one would have them made anew.
 pub fn of_orphans(wanted: &StatefulSet, pods: &[Arc<Pod>], config: &Config) -> Option<Held> {
+    let object = named(wanted);
     let wanted = &wanted.spec.as_ref()?.template;
     let different = |pod: &Arc<Pod>| restart::differences(wanted, Live::Pod(pod), config);
     let rolls = |all: &Vec<Difference>| all.iter().any(|own| own.kind == Kind::RollsPods);
     let differences = pods.iter().map(different).find(rolls)?;
-    Some(Held { id: id(&differences), differences, replaced: Vec::new() })
+    Some(Held { object, id: id(&differences), differences, replaced: Vec::new() })
 }
 
 /// The id in the message of a condition, with what comes before it.
 pub(super) fn id_in(message: &str) -> Option<&str> {
     message.split_once("\" on the manifest").map(|(before, _)| before)
+}
+
+/// Whether the template was once ours, whatever became of it.
+pub fn is_taken_over<K: apply::Kind>(live: &K) -> bool {
+    has_applied(live) && !live.annotations().contains_key(HELD)
 }
 
 /// Names the differences that restart pods. Hidden values are not in it.
@@ -124,18 +181,40 @@ impl Held {
         }
     }
 
-    /// For the condition. The way out comes first: the rest may be cut.
-    pub fn finding(&self, cluster: &str) -> Finding {
+    /// The same of a Deployment.
+    pub fn keep_pooler(&self, wanted: &mut Deployment, live: &Deployment) {
+        let annotations = wanted.metadata.annotations.get_or_insert_default();
+        annotations.insert(HELD.to_owned(), self.id.clone());
+        if let (Some(wanted), Some(live)) = (&mut wanted.spec, &live.spec) {
+            wanted.template = PodTemplateSpec::default();
+            wanted.selector.clone_from(&live.selector);
+        }
+    }
+
+    fn words(&self) -> String {
         let restarts = self.differences.iter().filter(|own| own.kind == Kind::RollsPods);
         let fields: Vec<String> = restarts.map(ToString::to_string).collect();
-        let mut text = format!(
-            "the template of another operator stays in the StatefulSet, and no pod is restarted, until somebody runs: operator adopt --accept-restarts {cluster} (or sets the annotation {ACCEPT}: \"{}\" on the manifest). Restarts pods: {}",
-            self.id,
-            fields.join(", ")
-        );
+        let mut text = format!("{}: {}", self.object, fields.join(", "));
         if !self.replaced.is_empty() {
             text = format!("{text}; waits as well: {}", self.replaced.join(", "));
         }
-        Finding::partly(REASON, text)
+        text
     }
+}
+
+/// What accepts all of these.
+pub fn ids(all: &[Held]) -> String {
+    let ids: BTreeSet<&str> = all.iter().map(|held| held.id.as_str()).collect();
+    ids.into_iter().collect::<Vec<_>>().join(",")
+}
+
+/// For the condition. The way out comes first: the rest may be cut.
+pub fn finding(all: &[Held], cluster: &ClusterId) -> Finding {
+    let words: Vec<String> = all.iter().map(Held::words).collect();
+    let text = format!(
+        "the template of another operator stays, and no pod is restarted, until somebody runs: operator adopt --accept-restarts {cluster} (or sets the annotation {ACCEPT}: \"{}\" on the manifest). Restarts pods of {}",
+        ids(all),
+        words.join("; ")
+    );
+    Finding::partly(REASON, text)
 }

@@ -54,7 +54,8 @@ fn what_would_restart_pods_of_another_operator_is_held_and_everything_else_is_ke
     assert_eq!(spec.replicas, Some(7));
     assert_eq!(spec.pod_management_policy, live.spec.unwrap().pod_management_policy);
     assert_eq!(wanted.metadata.annotations.unwrap()[HELD], held.id);
-    let said = held.finding("default/c").message;
+    let id = ClusterId { namespace: "default".to_owned(), name: "c".to_owned() };
+    let said = finding(&[held], &id).message;
     assert!(said.contains("operator adopt --accept-restarts default/c"), "{said}");
     assert!(said.contains("spilo:old -> "), "{said}");
 }

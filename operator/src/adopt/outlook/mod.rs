@@ -91,7 +91,7 @@ impl Outlook {
         Self { cluster: cluster.to_string(), ..Self::default() }
     }
 
-    /// Takes what is different in the template of a StatefulSet, and what of it is held.
+    /// Takes what is different in a template, and what of it is held.
     pub fn template(&mut self, object: &str, all: &[Difference], held: Option<&Held>, ours: bool) {
         for one in all {
             let rolls = one.kind == Kind::RollsPods;
@@ -117,9 +117,18 @@ impl Outlook {
             let object = object(write);
             match write.method {
                 Method::POST => self.change(&object, "", NONE, "created", "it is not there"),
-                Method::DELETE => {
+                Method::DELETE if write.body["propagationPolicy"] == "Orphan" => {
                     let why = "some of its fields cannot be changed; its pods stay as they are";
                     self.change(&object, "", "as it is", "replaced", why);
+                }
+                Method::DELETE if is_pooler(write) => {
+                    self.restarts = true;
+                    let why = "its pods end with it, and all connections through them; where a pooler is asked for, another one takes its place";
+                    self.change(&object, "", "as it is", "deleted", why);
+                }
+                Method::DELETE => {
+                    let why = "nobody asks for it, or not as it is";
+                    self.change(&object, "", "as it is", "deleted", why);
                 }
                 _ => self.patched(&object, write),
             }
@@ -151,7 +160,12 @@ impl Outlook {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
+            let rolls = is_pooler(write) && field.path.starts_with("spec.template");
+            self.restarts |= rolls;
             let why = match field.to {
+                _ if rolls => {
+                    "restarts pods: those of the pooler are replaced, and connections through them end"
+                }
                 Value::Null => "another operator has set it, and nothing asks for it",
                 _ => "the manifest and the configuration say so",
             };
@@ -218,6 +232,11 @@ impl Outlook {
         }
         text
     }
+}
+
+/// Its controller makes pods anew by itself.
+fn is_pooler(write: &Write) -> bool {
+    write.path.contains("/deployments/")
 }
 
 /// Labels or annotations that come or go all together, one by one.

@@ -76,3 +76,31 @@ fn restarts_are_told_and_what_could_not_be_looked_at_is_an_error() {
     assert_eq!(read["changes"][1]["field"], "spec.template.containers[postgres].image");
     assert_eq!(outlook.json().lines().count(), 1, "one cluster, one line");
 }
+
+#[test]
+fn a_pooler_whose_pods_would_be_replaced_is_a_restart_and_more_of_them_are_none() {
+    const POOLER: &str = "/apis/apps/v1/namespaces/default/deployments/c-pooler";
+    let live = json!({"kind": "Deployment", "metadata": {"name": "c-pooler"}, "spec": {
+        "replicas": 2, "template": {"spec": {"serviceAccountName": "old"}}}});
+    let mut outlook = Outlook::of("default/c");
+    let more = json!({"kind": "Deployment", "spec": {"replicas": 3}});
+    outlook.writes(&[patch(POOLER, more, live.clone())]);
+    assert!(!outlook.restarts);
+    let other = json!({"kind": "Deployment", "spec": {
+        "template": {"spec": {"serviceAccountName": "new"}}}});
+    outlook.writes(&[patch(POOLER, other, live.clone())]);
+    assert!(outlook.restarts);
+    assert!(outlook.changes[1].why.starts_with("restarts pods"), "{:?}", outlook.changes);
+    let delete = |policy: &str| Write {
+        method: Method::DELETE,
+        path: POOLER.to_owned(),
+        body: json!({"propagationPolicy": policy}),
+        live: Some(live.clone()),
+    };
+    let mut outlook = Outlook::of("default/c");
+    outlook.writes(&[delete("Orphan")]);
+    assert!(!outlook.restarts);
+    outlook.writes(&[delete("Background")]);
+    assert!(outlook.restarts);
+    assert!(outlook.changes[1].why.starts_with("its pods end with it"), "{:?}", outlook.changes);
+}

@@ -45,6 +45,9 @@ pub async fn rehearse(
     outlook: &mut Outlook,
 ) {
     let Accepted { cluster, roles, .. } = accepted;
+    if let Some(reason) = fits::name_taken(context, &cluster.id) {
+        return outlook.errors.push(reason);
+    }
     match fits::look(context, config, &cluster.id).await {
         Ok(None) => {}
         Ok(Some(reason)) => return outlook.errors.push(reason),
@@ -62,9 +65,13 @@ pub async fn rehearse(
     let volumes = volumes::run(context, config, manifest, cluster).await;
     take(volumes.finding, outlook);
     // Whether the primary is there is nobody's business here.
-    let pooler = pooler::run(context, config, manifest, accepted, false).await;
-    if let Some(finding) = pooler.filter(is_error) {
+    let poolers = pooler::run(context, config, manifest, accepted, false).await;
+    if let Some(finding) = poolers.finding.filter(is_error) {
         take(finding, outlook);
+    }
+    for held in poolers.held.iter().flatten() {
+        outlook.notes.push(note(held));
+        outlook.template(&held.object, &held.differences, Some(held), false);
     }
     if let Some(finding) = backup::run(context, config, manifest, cluster).await {
         take(finding, outlook);
@@ -133,13 +140,17 @@ fn compare(
     let is_ours = held.is_none();
     let held = held.filter(|held| !held.is_accepted(&cluster.annotations));
     if let Some(held) = &held {
-        let id = &held.id;
-        outlook.notes.push(format!(
-            "what restarts pods is held: {ACCEPT}: \"{id}\" on the manifest lets it through"
-        ));
+        outlook.notes.push(note(held));
     }
     let object = format!("StatefulSet {}", cluster.id);
     outlook.template(&object, &differences, held.as_ref(), is_ours);
+}
+
+fn note(held: &held::Held) -> String {
+    format!(
+        "what restarts pods of {} is held: {ACCEPT}: \"{}\" on the manifest lets it through",
+        held.object, held.id
+    )
 }
 
 /// Pods that are made anew for what was changed before us, as a rolling update sees them.
@@ -178,4 +189,14 @@ pub async fn template(
         let is_accepted = held.is_accepted(&cluster.annotations);
         Held { held, is_accepted }
     }))
+}
+
+/// What is held of its poolers, and not accepted. `context` has to be one whose client sends nothing.
+pub async fn of_poolers(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Vec<held::Held> {
+    pooler::run(context, config, manifest, accepted, false).await.held.unwrap_or_default()
 }

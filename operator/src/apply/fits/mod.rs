@@ -1,6 +1,6 @@
 //! Whether the configuration fits a cluster that runs: the selector of a StatefulSet cannot be
 //! changed, and everything else of a cluster goes by the same labels. Services with other ones
-//! would lose their pods.
+//! would lose their pods. And whether a new cluster has the name of another one's pooler.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{Api, ResourceExt};
 
 use crate::api::postgresql::Postgresql;
-use crate::build::names;
+use crate::build::names::{self, Role};
+use crate::build::pooler;
 use crate::cluster::ClusterId;
 use crate::config::{Config, Labels};
 use crate::context::Context;
@@ -38,7 +39,31 @@ fn words(labels: &BTreeMap<String, String>) -> String {
     all.collect::<Vec<_>>().join(",").escape_debug().to_string()
 }
 
-/// The same for the StatefulSet that has a cluster's name, whatever its labels are.
+/// Whether the Service that a cluster would have for a role is that of the pooler of another one,
+/// whose applications would land here.
+pub fn taken(context: &Context, id: &ClusterId, role: Role) -> Option<String> {
+    let name = names::service(&id.name, role);
+    let other = Role::ALL.iter().find_map(|role| {
+        let of = name.strip_suffix(&pooler::name("", *role))?;
+        let other = ClusterId { namespace: id.namespace.clone(), name: of.to_owned() };
+        let service = context.caches.services.get(&other, &name)?;
+        service.labels().contains_key(pooler::LABEL).then_some(other)
+    })?;
+    Some(format!(
+        "the Service {name} is that of a pooler of the cluster {}: give one of the two another name",
+        other.name
+    ))
+}
+
+/// The same of all Services of a cluster that is not there yet: Patroni would lead by the Endpoints of
+/// that one.
+pub fn name_taken(context: &Context, id: &ClusterId) -> Option<String> {
+    let is_new = context.caches.stateful_sets.get(id, &id.name).is_none();
+    let mut roles = Role::ALL.into_iter().filter(|_| is_new);
+    roles.find_map(|role| taken(context, id, role))
+}
+
+/// What is wrong with the StatefulSet that has a cluster's name, whatever its labels are.
 ///
 /// # Errors
 /// What the API server has against looking.
@@ -75,6 +100,9 @@ pub async fn stop(
 
 /// Why nothing may be applied to a cluster, as a finding.
 async fn refusal(context: &Context, config: &Config, id: &ClusterId) -> Option<Finding> {
+    if let Some(reason) = name_taken(context, id) {
+        return Some(Finding::failed("NameTaken", reason));
+    }
     match look(context, config, id).await {
         Ok(None) => None,
         Ok(Some(reason)) => Some(Finding::failed("OtherLabels", reason)),

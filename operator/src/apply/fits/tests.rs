@@ -1,7 +1,9 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
-use super::{misfit, refusal};
+use super::{misfit, refusal, taken};
+use crate::build::names::Role;
 use crate::build::tests::config;
 use crate::cluster::ClusterId;
 use crate::testing::Store;
@@ -43,5 +45,29 @@ async fn a_stateful_set_of_that_name_is_looked_at_whatever_its_labels_are() {
         let context = store.api().context(config(), None);
         let refused = refusal(&context, &config(), &id).await;
         assert_eq!(refused.is_none(), fits, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_cluster_never_takes_the_service_of_a_pooler_of_another_one() {
+    for (service, new) in [
+        ("orders-pooler", "orders-pooler"),
+        ("orders-pooler-repl", "orders-pooler-repl"),
+        // That of its replicas.
+        ("orders-pooler-repl", "orders-pooler"),
+    ] {
+        let context = Store::new([]).api().context(config(), None);
+        let id = |name: &str| ClusterId { namespace: "a".to_owned(), name: name.to_owned() };
+        assert_eq!(refusal(&context, &config(), &id(new)).await, None);
+        let labels = json!({ "application": "db-connection-pooler", "cluster-name": "orders",
+            "connection-pooler": service });
+        let service = json!({ "metadata": { "name": service, "namespace": "a", "uid": "1",
+            "labels": labels } });
+        let service = serde_json::from_value(service).expect("a Service");
+        context.caches.services.take(Event::Apply(service));
+        let refused = refusal(&context, &config(), &id(new)).await.expect("a refusal");
+        assert_eq!(refused.reason, "NameTaken");
+        assert!(refused.message.contains("a pooler of the cluster orders:"), "{refused:?}");
+        assert_eq!(taken(&context, &id("orders"), Role::Master), None);
     }
 }

@@ -25,13 +25,16 @@ use crate::secrets::{PASSWORD, USERNAME};
 /// The only container.
 const CONTAINER: &str = "connection-pooler";
 /// Whom the image runs as.
-const USER: i64 = 100;
+const RUN_AS: i64 = 100;
 const GROUP: i64 = 101;
 /// Connections of applications to one instance. They cost next to nothing.
 const MAX_CLIENTS: i32 = 10_000;
 /// The volume of the users that it knows, and where PgBouncer looks for them.
 const USERS: &str = "userlist";
 const USERS_PATH: &str = "/etc/pgbouncer/userlist.txt";
+/// The schema with the function that PgBouncer asks, and the role that it logs in as.
+pub const SCHEMA: &str = "PGSCHEMA";
+pub const USER: &str = "PGUSER";
 /// Who may ask PgBouncer for figures.
 pub const INFRASTRUCTURE_ROLES: &str = "INFRASTRUCTURE_ROLES";
 
@@ -93,7 +96,7 @@ fn template(
         affinity: affinity::affinity(&cluster.spec, config, &apart),
         tolerations: affinity::tolerations(&cluster.spec, &config.pods),
         security_context: Some(PodSecurityContext {
-            run_as_user: Some(USER),
+            run_as_user: Some(RUN_AS),
             run_as_group: Some(GROUP),
             fs_group: cluster.spec.spilo_fs_group.or(config.pods.spilo_fsgroup),
             ..PodSecurityContext::default()
@@ -180,8 +183,8 @@ fn environment(
     let mut all = vec![
         plain("PGHOST", names::service(&cluster.id.name, role)),
         plain("PGPORT", PORT.to_string()),
-        key_of("PGUSER", &secret, USERNAME),
-        plain("PGSCHEMA", &pooler.schema),
+        key_of(USER, &secret, USERNAME),
+        plain(SCHEMA, &pooler.schema),
         key_of("PGPASSWORD", &secret, PASSWORD),
         plain("CONNECTION_POOLER_PORT", PORT.to_string()),
         plain("CONNECTION_POOLER_MODE", &pooler.mode),

@@ -20,7 +20,7 @@ mod service;
 mod tests;
 mod user_list;
 
-pub use deployment::{Facts, INFRASTRUCTURE_ROLES, deployment};
+pub use deployment::{Facts, INFRASTRUCTURE_ROLES, SCHEMA, USER, deployment};
 pub use service::service;
 pub use user_list::{MAP_KEY, UserList};
 

@@ -16,12 +16,14 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use teams_sync::connect::{Dsn, Session, connect, describe};
 use teams_sync::role::RoleName;
+use tokio::time::{Instant, timeout_at};
 
 use super::names::SchemaName;
 use super::report::SyncError;
@@ -47,14 +49,26 @@ pub struct LookupReport {
     pub skipped: Vec<String>,
     /// Why nothing could be done at all.
     pub error: Option<SyncError>,
+    /// Whether it is right in the database that the image of the reference asks, whoever logs in.
+    pub answers: bool,
 }
+
+/// For all databases together: a server with many that do not answer must not keep the rest of a
+/// look at a cluster from its end.
+const ALL: Duration = Duration::from_secs(300);
 
 /// A change may bring privileges that somebody made the default.
 const ROUNDS: usize = 3;
 
 /// Gives every database of a server the function, or says what would be done. `dsn` is that of a
-/// superuser.
-pub async fn sync(dsn: &Dsn, lookup: &Lookup, limits: Limits, mode: Mode) -> LookupReport {
+/// superuser; `spared` may ask as well, where they may already.
+pub async fn sync(
+    dsn: &Dsn,
+    lookup: &Lookup,
+    spared: &BTreeSet<RoleName>,
+    limits: Limits,
+    mode: Mode,
+) -> LookupReport {
     let mut report = LookupReport::default();
     let listed = tokio::time::timeout(limits.pass, list(dsn, limits, mode)).await;
     let databases = match listed.unwrap_or(Err(SyncError::Timeout(limits.pass))) {
@@ -63,22 +77,46 @@ pub async fn sync(dsn: &Dsn, lookup: &Lookup, limits: Limits, mode: Mode) -> Loo
     };
     let (open, closed): (Vec<_>, Vec<_>) = databases.iter().partition(|one| one.connects);
     report.skipped = closed.into_iter().map(Database::shown).collect();
+    let (locked, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| one.is_locked);
+    report.problems.extend(locked.into_iter().map(|one| {
+        format!("database {}: somebody has it locked, as for ALTER DATABASE", one.shown())
+    }));
     // Boxed, so that the compiler sees that all of it may move between threads.
-    let each = open.into_iter().map(|database| {
-        let pass = Pass { dsn, lookup, limits, mode };
-        async move { (database.shown(), pass.database(database).await) }.boxed()
+    let each = open.iter().map(|database| {
+        let pass = Pass { dsn, lookup, spared, limits, mode };
+        async move { pass.database(database).await }.boxed()
     });
     let each: Vec<_> = each.collect();
-    let mut done = stream::iter(each).buffered(SIDE_BY_SIDE);
-    while let Some((name, outcome)) = done.next().await {
-        match outcome {
-            Ok(changes) => {
+    within(ALL, &open, stream::iter(each).buffered(SIDE_BY_SIDE), &mut report).await;
+    report
+}
+
+/// Takes what comes of these databases, in their order, for so long.
+async fn within(
+    limit: Duration,
+    databases: &[&Database],
+    mut outcomes: impl Stream<Item = Result<Vec<String>, String>> + Unpin,
+    report: &mut LookupReport,
+) {
+    let end = Instant::now() + limit;
+    for (at, database) in databases.iter().enumerate() {
+        let name = database.shown();
+        match timeout_at(end, outcomes.next()).await {
+            Ok(Some(Ok(changes))) => {
+                report.answers |= database.name().as_deref() == Some(MAINTENANCE);
                 report.changes.extend(changes.into_iter().map(|one| format!("{one} in {name}")));
             }
-            Err(reason) => report.problems.push(format!("database {name}: {reason}")),
+            Ok(Some(Err(reason))) => report.problems.push(format!("database {name}: {reason}")),
+            Ok(None) => return,
+            Err(_elapsed) => {
+                let left: Vec<String> = databases.iter().skip(at).map(|one| one.shown()).collect();
+                return report.problems.push(format!(
+                    "not done with all databases within {limit:?}, these are left: {}",
+                    left.join(", ")
+                ));
+            }
         }
     }
-    report
 }
 
 /// Every database that is no template of the server itself.
@@ -99,6 +137,7 @@ async fn list(dsn: &Dsn, limits: Limits, mode: Mode) -> Result<Vec<Database>, Sy
 struct Pass<'a> {
     dsn: &'a Dsn,
     lookup: &'a Lookup,
+    spared: &'a BTreeSet<RoleName>,
     limits: Limits,
     mode: Mode,
 }
@@ -128,9 +167,12 @@ impl Pass<'_> {
     /// Looks, changes, and looks again, until it is right: nothing else is committed.
     async fn in_transaction(&self, session: &Session) -> Result<Vec<String>, String> {
         let mut changes = Vec::new();
-        for _round in 0..ROUNDS {
+        for round in 0..=ROUNDS {
             let there: Function = read(session, &sql::observe(self.lookup)).await?;
-            let steps = plan(self.lookup, &there)?;
+            let steps = plan(self.lookup, self.spared, &there)?;
+            if round == ROUNDS && !steps.is_empty() {
+                return Err(never_right(&steps));
+            }
             changes.extend(steps.iter().map(Step::to_string));
             if steps.is_empty() || self.mode == Mode::Look {
                 return Ok(changes);
@@ -141,8 +183,16 @@ impl Pass<'_> {
                 })?;
             }
         }
-        Err("somebody's default privileges give others what is taken from them".to_owned())
+        Ok(changes)
     }
+}
+
+fn never_right(steps: &[Step]) -> String {
+    let steps: Vec<String> = steps.iter().map(Step::to_string).collect();
+    format!(
+        "what was done {ROUNDS} times is still to be done: {}; somebody's default privileges or an event trigger may undo it",
+        steps.join(", ")
+    )
 }
 
 async fn batch(session: &Session, text: &str) -> Result<(), String> {

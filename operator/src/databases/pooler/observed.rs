@@ -18,6 +18,8 @@ pub(super) struct Server {
 pub(super) struct Database {
     name: Name,
     pub(super) connects: bool,
+    /// Whoever logs in waits for somebody's lock, and no time limit of a session counts yet.
+    pub(super) is_locked: bool,
 }
 
 /// Bytes in hexadecimal.

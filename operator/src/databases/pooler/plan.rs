@@ -3,10 +3,13 @@
 //! In: who asks where, and what is there. Out: steps, or why nothing can be done and what to do
 //! about it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use teams_sync::role::RoleName;
+
 use super::Lookup;
-use super::observed::{Function, Grantee};
+use super::observed::{Function, Grantee, Name};
 
 /// One statement.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,11 +26,15 @@ pub(super) enum Step {
     GrantUsage,
 }
 
-/// None if everything is right.
+/// None if everything is right. From `spared` nothing is taken.
 ///
 /// # Errors
 /// What somebody has to do first. Nothing of what is there is trusted or changed then.
-pub(super) fn plan(lookup: &Lookup, there: &Function) -> Result<Vec<Step>, String> {
+pub(super) fn plan(
+    lookup: &Lookup,
+    spared: &BTreeSet<RoleName>,
+    there: &Function,
+) -> Result<Vec<Step>, String> {
     let Lookup { user, schema } = lookup;
     if !there.has_user {
         return Err(format!("the role {user} does not exist yet"));
@@ -74,7 +81,12 @@ pub(super) fn plan(lookup: &Lookup, there: &Function) -> Result<Vec<Step>, Strin
     if !lookup.is_ours {
         steps.push(Step::TakeFunction);
     }
-    steps.extend(lookup.askers.iter().cloned().map(Step::RevokeFrom));
+    let is_spared = |asker: &&Grantee| {
+        let name = asker.0.as_ref().and_then(Name::text);
+        name.is_some_and(|name| spared.iter().any(|role| role.as_str() == name))
+    };
+    let strangers = lookup.askers.iter().filter(|asker| !is_spared(asker));
+    steps.extend(strangers.cloned().map(Step::RevokeFrom));
     if !lookup.is_granted {
         steps.push(Step::GrantExecute);
     }

@@ -42,7 +42,10 @@ pub(super) fn list(lock: Duration, statement: Duration) -> String {
          'read_only', pg_catalog.current_setting('transaction_read_only') = 'on', \
          'databases', coalesce((select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(\
              'name', {name}, \
-             'connects', d.datallowconn and d.datconnlimit <> -2) order by d.datname) \
+             'connects', d.datallowconn and d.datconnlimit <> -2, \
+             'is_locked', d.oid in (select l.objid from pg_catalog.pg_locks l \
+                 where l.locktype = 'object' and l.classid = 1262 and l.objid is not null \
+                 and l.mode = 'AccessExclusiveLock' and l.granted)) order by d.datname) \
              from pg_catalog.pg_database d \
              where d.datname not in ('template0', 'template1')), '[]'))::pg_catalog.text",
         limits = limits(lock, statement),

@@ -33,6 +33,11 @@ pub fn why_databases_stay(
     }
 }
 
+/// Whether the databases of a cluster are nothing of ours now, so that nothing in them is waited for.
+pub fn are_databases_off(config: &Config, cluster: &Cluster) -> bool {
+    off(config, cluster).is_some()
+}
+
 /// Why nothing is to be done in databases, if so.
 pub(super) fn off(config: &Config, cluster: &Cluster) -> Option<(&'static str, &'static str)> {
     if !config.identity.enable_database_access {

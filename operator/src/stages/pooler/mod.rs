@@ -9,6 +9,7 @@ mod takeover;
 mod unwanted;
 mod users;
 
+use crate::adopt::held::Held;
 use crate::api::postgresql::Postgresql;
 use crate::build::pooler::{self, Pooler};
 use crate::cluster::{Cluster, ClusterId};
@@ -19,43 +20,69 @@ use crate::identity;
 use crate::report::{Finding, Outcome, Stage, condition_of};
 use crate::roles;
 use crate::validate::Accepted;
+use objects::Standing;
+use takeover::is_labelled;
+pub use unwanted::roles_in_use;
 
-/// Brings them all in line. `None`: there is nothing to tell, or not yet.
+/// What came of it.
+#[derive(Debug)]
+pub struct Poolers {
+    /// `None`: there is nothing to tell, or not yet.
+    pub finding: Option<Finding>,
+    /// What somebody has to accept first; not known where nobody could look.
+    pub held: Option<Vec<Held>>,
+}
+
+impl Poolers {
+    fn told(finding: Option<Finding>) -> Self {
+        Self { finding, held: Some(Vec::new()) }
+    }
+}
+
+/// Brings them all in line.
 pub async fn run(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     accepted: &Accepted,
     has_primary: bool,
-) -> Option<Finding> {
+) -> Poolers {
     let cluster = &accepted.cluster;
     let wanted = pooler::of(&cluster.spec, config);
-    let removed = unwanted::remove(context, config, &cluster.id, wanted.as_ref()).await;
-    let mut errors: Vec<String> = removed.iter().map(ToString::to_string).collect();
-    let Some(wanted) = wanted else { return switched_off(manifest, &errors) };
+    let mut errors = unwanted::objects(context, &cluster.id, wanted.as_ref()).await;
+    let Some(wanted) = wanted else {
+        errors.extend(unwanted::secrets(context, config, &cluster.id, &accepted.roles).await);
+        return Poolers::told(switched_off(manifest, &errors));
+    };
     if let Some(finding) = obstacle(context, config, accepted, &wanted) {
-        return Some(finding);
+        let held = (finding.outcome == Outcome::Failed).then(Vec::new);
+        return Poolers { finding: Some(finding), held };
     }
-    let mut waits = Vec::new();
-    match all(context, config, manifest, cluster, &wanted).await {
-        Ok(waiting) => waits.extend(waiting),
-        Err(failed) => errors.extend(failed.iter().map(ToString::to_string)),
+    let unanswered = unanswered(context, config, manifest, accepted);
+    let all = all(context, config, manifest, cluster, &wanted, unanswered.as_deref()).await;
+    errors.extend(all.errors.iter().cloned());
+    if all.are_ready() {
+        // Pods that still run as a former role would not start again without its Secret.
+        errors.extend(unwanted::secrets(context, config, &cluster.id, &accepted.roles).await);
     }
-    if !errors.is_empty() {
-        return Some(Finding::failed("ApplyFailed", errors.join("; ")));
-    }
-    let asks = lookup(context, config, manifest, accepted, has_primary);
-    match (waits.is_empty(), asks) {
-        (_, Some(finding)) if finding.outcome == Outcome::Failed => Some(finding),
-        (false, _) => Some(Finding::waiting("Rollout", waits.join("; "))),
-        (true, asks) => asks,
-    }
+    let finding = match errors.is_empty() {
+        false => Some(Finding::failed("ApplyFailed", lines(&errors))),
+        true => {
+            let asks = lookup(context, config, manifest, accepted, has_primary);
+            all.finding(asks)
+        }
+    };
+    Poolers { finding, held: all.is_known.then_some(all.held) }
+}
+
+fn lines(errors: &[ApplyError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Told once there was one.
-fn switched_off(manifest: &Postgresql, errors: &[String]) -> Option<Finding> {
+fn switched_off(manifest: &Postgresql, errors: &[ApplyError]) -> Option<Finding> {
     if !errors.is_empty() {
-        return Some(Finding::failed("DeleteFailed", errors.join("; ")));
+        return Some(Finding::failed("DeleteFailed", lines(errors)));
     }
     condition_of(&manifest.status, Stage::Pooler)?;
     let text = "nobody asks for a pooler; what it asked in the databases stays there";
@@ -93,13 +120,16 @@ fn obstacle(
     })
 }
 
-/// Whether another cluster has a Service that a pooler would have.
+/// Whether another cluster has a Service that a pooler would have. Where the pooler has it, it is
+/// the other one that cannot be.
 fn namesake(context: &Context, id: &ClusterId, wanted: &Pooler) -> Option<String> {
     let names = wanted.roles.iter().flat_map(|role| {
         let name = pooler::name(&id.name, *role);
+        let own = context.caches.services.get(id, &name);
+        let is_new = own.is_none_or(|own| !is_labelled(&*own, &name));
         // Its own, or that of its replicas.
         let of_replicas = name.strip_suffix("-repl").map(str::to_owned);
-        [Some(name), of_replicas].into_iter().flatten()
+        [Some(name), of_replicas].into_iter().flatten().filter(move |_| is_new)
     });
     let is_there = |name: &String| {
         let other = ClusterId { namespace: id.namespace.clone(), name: name.clone() };
@@ -112,31 +142,80 @@ fn namesake(context: &Context, id: &ClusterId, wanted: &Pooler) -> Option<String
     ))
 }
 
-/// What there is to wait for.
+/// How far all of them are.
+#[derive(Default)]
+struct Standings {
+    errors: Vec<ApplyError>,
+    waits: Vec<String>,
+    held: Vec<Held>,
+    stays: Vec<String>,
+    /// Whether all of them could be looked at.
+    is_known: bool,
+}
+
+impl Standings {
+    fn are_ready(&self) -> bool {
+        let is_quiet = self.errors.is_empty() && self.waits.is_empty();
+        is_quiet && self.held.is_empty() && self.stays.is_empty()
+    }
+
+    /// Where nothing failed. `asks`: how it goes with what they ask in the databases.
+    fn finding(&self, asks: Option<Finding>) -> Option<Finding> {
+        if let Some(finding) = asks.as_ref().filter(|own| own.outcome == Outcome::Failed) {
+            return Some(finding.clone());
+        }
+        if !self.held.is_empty() {
+            let all: Vec<&str> = self.held.iter().map(|held| held.object.as_str()).collect();
+            let text = format!(
+                "the pods of another operator stay in {} until somebody accepts that they are replaced; see {}",
+                all.join(", "),
+                Stage::Takeover.condition()
+            );
+            return Some(Finding::partly("RestartsHeld", text));
+        }
+        if !self.stays.is_empty() {
+            return Some(Finding::waiting("LookupFirst", self.stays.join("; ")));
+        }
+        match self.waits.is_empty() {
+            false => Some(Finding::waiting("Rollout", self.waits.join("; "))),
+            true => asks,
+        }
+    }
+}
+
 async fn all(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
     wanted: &Pooler,
-) -> Result<Vec<String>, Vec<ApplyError>> {
-    let Some(credentials) = users::credentials(context, config, cluster, &wanted.user)
-        .await
-        .map_err(|one| vec![one])?
-    else {
-        // The stage of Secrets tells why.
-        return Ok(vec![format!("the Secret of {} is not there yet", wanted.user)]);
+    unanswered: Option<&str>,
+) -> Standings {
+    let mut all = Standings::default();
+    let credentials = match users::credentials(context, config, cluster, &wanted.user).await {
+        Ok(Some(credentials)) => credentials,
+        Ok(None) => {
+            // The stage of Secrets tells why.
+            all.waits.push(format!("the Secret of {} is not there yet", wanted.user));
+            return all;
+        }
+        Err(error) => {
+            all.errors.push(error);
+            return all;
+        }
     };
-    let mut waits = Vec::new();
-    let mut errors = Vec::new();
     for role in &wanted.roles {
-        let place = objects::Place { context, config, manifest, cluster, role: *role };
+        let place = objects::Place { context, config, manifest, cluster, role: *role, unanswered };
         match place.pooler(wanted, &credentials).await {
-            Ok(waiting) => waits.extend(waiting),
-            Err(failed) => errors.extend(failed),
+            Ok(Standing::Ready) => {}
+            Ok(Standing::Waits(why)) => all.waits.push(why),
+            Ok(Standing::Held(held)) => all.held.push(held),
+            Ok(Standing::Stays(why)) => all.stays.push(why),
+            Err(failed) => all.errors.extend(failed),
         }
     }
-    if errors.is_empty() { Ok(waits) } else { Err(errors) }
+    all.is_known = all.errors.is_empty();
+    all
 }
 
 /// Whether applications are known to it. `None`: nobody has looked yet.
@@ -155,12 +234,37 @@ fn lookup(
     let wanted = identity::lookup(accepted, config);
     let known = context.memory.read(&cluster.id, |known| known.lookup.clone()).flatten();
     match known {
-        Some((lookup, finding)) if Some(&lookup) == wanted.as_ref() => Some(finding),
+        Some(asked) if Some(&asked.lookup) == wanted.as_ref() => Some(asked.finding),
         _ if has_primary => None,
         _ => {
             let text = "there is no primary whose databases it could ask";
             Some(Finding::waiting("NoPrimary", text))
         }
+    }
+}
+
+/// Why pods that ask as they should would get no answer yet, if so. Nobody waits for databases that
+/// are not ours.
+fn unanswered(
+    context: &Context,
+    config: &Config,
+    manifest: &Postgresql,
+    accepted: &Accepted,
+) -> Option<String> {
+    let cluster = &accepted.cluster;
+    if identity::are_databases_off(config, cluster) {
+        return None;
+    }
+    if let Some(reason) = identity::why_databases_stay(config, manifest, cluster) {
+        return Some(reason);
+    }
+    let wanted = identity::lookup(accepted, config);
+    let known = context.memory.read(&cluster.id, |known| known.lookup.clone()).flatten();
+    match known {
+        Some(asked) if Some(&asked.lookup) == wanted.as_ref() => {
+            (!asked.answers).then_some(asked.finding.message)
+        }
+        _ => Some("nobody has looked at them since".to_owned()),
     }
 }
 

@@ -1,17 +1,23 @@
 //! The objects of one pooler.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::EnvVar;
 use kube::{Api, ResourceExt};
 
-use super::takeover::{Way, way};
+use super::takeover::{SOMEBODY_ELSES, Way, is_labelled, way};
 use super::users;
+use crate::adopt::held::{self, Held};
 use crate::api::postgresql::Postgresql;
-use crate::apply::{Removal, Written, delete, ensure, ensure_against};
-use crate::build::names::Role;
-use crate::build::pooler::{self, Facts, Pooler};
-use crate::cluster::Cluster;
+use crate::apply::adopt::Extent;
+use crate::apply::{
+    Kind, Removal, Written, delete, ensure, ensure_against, ensure_whole, has_applied,
+};
+use crate::build::names::{self, Role};
+use crate::build::pooler::{self, Pooler};
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
+use crate::controller::cache::Cache;
 use crate::failure::ApplyError;
 use crate::report::News;
 use crate::secrets::Credentials;
@@ -24,89 +30,161 @@ pub(super) struct Place<'a> {
     pub(super) manifest: &'a Postgresql,
     pub(super) cluster: &'a Cluster,
     pub(super) role: Role,
+    /// Why what it is to ask gets no answer in the databases yet, if so.
+    pub(super) unanswered: Option<&'a str>,
+}
+
+/// How far one of them is.
+pub(super) enum Standing {
+    Ready,
+    /// Not there yet, for a reason that passes by itself.
+    Waits(String),
+    /// Its pods are another operator's until somebody accepts that they are replaced.
+    Held(Held),
+    /// It serves as it is, and would not as it should be, for this reason.
+    Stays(String),
 }
 
 impl Place<'_> {
-    /// Brings it in line; what there is to wait for. A Service that fails stops no Deployment.
+    /// Brings it in line. A Service that fails stops no Deployment.
     pub(super) async fn pooler(
         self,
         wanted: &Pooler,
         credentials: &Credentials,
-    ) -> Result<Option<String>, Vec<ApplyError>> {
-        let service = pooler::service(self.role, self.cluster, self.config);
-        let services = &self.context.caches.services;
-        let service = ensure(self.context, services, &self.cluster.id, &service).await;
+    ) -> Result<Standing, Vec<ApplyError>> {
+        let service = self.service().await;
         let deployment = self.deployment(wanted, credentials).await;
         match (service, deployment) {
-            (Ok(_), Ok(waits)) => Ok(waits),
+            (Ok(_), Ok(standing)) => Ok(standing),
             (service, deployment) => {
                 Err(service.err().into_iter().chain(deployment.err()).collect())
             }
         }
     }
 
+    pub(super) async fn service(self) -> Result<Written, ApplyError> {
+        let Self { context, cluster, .. } = self;
+        let services = &context.caches.services;
+        let wanted = pooler::service(self.role, cluster, self.config);
+        let name = wanted.name_any();
+        let live = live(context, services, &cluster.id, &name).await?;
+        if live.is_some_and(|live| !has_applied(&live) && !is_labelled(&live, &name)) {
+            return Err(ApplyError::new("Service", &name, SOMEBODY_ELSES));
+        }
+        ensure(context, services, &cluster.id, &wanted).await
+    }
+
     async fn deployment(
         self,
         wanted: &Pooler,
         credentials: &Credentials,
-    ) -> Result<Option<String>, ApplyError> {
+    ) -> Result<Standing, ApplyError> {
         let Self { context, config, cluster, role, .. } = self;
         let name = pooler::name(&cluster.id.name, role);
-        let mut live = self.live(&name).await?;
+        let live = live(context, &context.caches.deployments, &cluster.id, &name).await?;
+        let secret = names::secret(&wanted.user, &cluster.id.name, config);
+        let asks = live.as_ref().and_then(asks);
+        let is_other = asks.is_some_and(|now| now != (wanted.schema.as_str(), secret.as_str()));
+        if let Some(reason) = self.unanswered.filter(|_| is_other) {
+            let (user, schema) = (&wanted.user, &wanted.schema);
+            return Ok(Standing::Stays(format!(
+                "{name} stays as it is until the databases answer {user} in the schema {schema}: {reason}"
+            )));
+        }
         let asked = live.as_ref().and_then(infrastructure_roles);
-        let known =
-            users::ensure(context, config, cluster, role, credentials, asked.as_deref()).await?;
-        let facts = Facts {
-            infrastructure_roles: known.infrastructure_roles,
-            users_version: known.version,
+        let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
+        let list = list.await?;
+        let wanted = pooler::deployment(wanted, role, cluster, config, list.facts());
+        let ends = || Standing::Waits(format!("{name} ends, and is made anew then"));
+        let Some(there) = &live else {
+            list.write(context).await?;
+            return self.create(&wanted).await;
         };
-        let wanted = pooler::deployment(wanted, role, cluster, config, &facts);
-        if let Some(there) = &live {
-            if there.metadata.deletion_timestamp.is_some() {
-                return Ok(Some(format!("{name} ends, and is made anew then")));
-            }
-            match way(&wanted, there, &cluster.uid) {
-                Way::Apply => {}
-                Way::Refuse(reason) => return Err(ApplyError::new("Deployment", &name, reason)),
-                Way::MakeAnew => {
-                    if delete(context, there, false).await? == Removal::Ends {
-                        return Ok(Some(format!("{name} ends, and is made anew then")));
-                    }
-                    context.caches.deployments.forget(there);
-                    let text = format!("The Deployment {name} of somebody else is made anew");
-                    context.tell(self.manifest, &News::normal("Pooler", text));
-                    live = None;
-                }
-            }
+        if there.metadata.deletion_timestamp.is_some() {
+            return Ok(ends());
         }
-        let (written, now) = ensure_against(context, &wanted, live.as_ref()).await?;
-        if written == Written::Created {
-            let text = format!("The connection pooler {name} has been created");
+        let way = way(&wanted, there, &cluster.uid);
+        if let Way::Refuse(reason) = way {
+            return Err(ApplyError::new("Deployment", &name, reason));
+        }
+        let held = held::of_pooler(&wanted, there, config);
+        if let Some(held) = held.filter(|held| !held.is_accepted(&cluster.annotations)) {
+            return self.keep(held, wanted, there).await;
+        }
+        list.write(context).await?;
+        if way == Way::MakeAnew {
+            if delete(context, there, false).await? == Removal::Ends {
+                return Ok(ends());
+            }
+            context.caches.deployments.forget(there);
+            let text = format!("The Deployment {name} of somebody else is made anew");
             context.tell(self.manifest, &News::normal("Pooler", text));
+            return self.create(&wanted).await;
         }
-        if let Some(now) = &now {
-            context.caches.deployments.wrote(now.clone());
-        }
-        Ok(now.or(live).as_ref().and_then(waits))
+        let (_, now) = ensure_whole(context, &wanted, there, Extent::All).await?;
+        Ok(self.wrote(now, there))
     }
 
-    /// One of somebody else's has no labels of ours, and no cache knows it.
-    async fn live(self, name: &str) -> Result<Option<Deployment>, ApplyError> {
-        let id = &self.cluster.id;
-        if let Some(known) = self.context.caches.deployments.get(id, name) {
-            return Ok(Some((*known).clone()));
-        }
-        let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &id.namespace);
-        api.get_opt(name).await.map_err(|error| ApplyError::of::<Deployment>(name, &error))
+    async fn create(self, wanted: &Deployment) -> Result<Standing, ApplyError> {
+        let (_, now) = ensure_against(self.context, wanted, None).await?;
+        let text = format!("The connection pooler {} has been created", wanted.name_any());
+        self.context.tell(self.manifest, &News::normal("Pooler", text));
+        Ok(self.wrote(now, wanted))
     }
+
+    /// All but its pods is kept up, and the list of users that they read is as it was.
+    async fn keep(
+        self,
+        held: Held,
+        mut wanted: Deployment,
+        live: &Deployment,
+    ) -> Result<Standing, ApplyError> {
+        held.keep_pooler(&mut wanted, live);
+        let (_, now) = ensure_whole(self.context, &wanted, live, Extent::ButTemplate).await?;
+        self.wrote(now, live);
+        Ok(Standing::Held(held))
+    }
+
+    fn wrote(self, now: Option<Deployment>, before: &Deployment) -> Standing {
+        let waits = waits(now.as_ref().unwrap_or(before));
+        if let Some(now) = now {
+            self.context.caches.deployments.wrote(now);
+        }
+        waits.map_or(Standing::Ready, Standing::Waits)
+    }
+}
+
+/// One of somebody else's has no labels of ours, and no cache knows it.
+async fn live<K: Kind>(
+    context: &Context,
+    cache: &Cache<K>,
+    id: &ClusterId,
+    name: &str,
+) -> Result<Option<K>, ApplyError> {
+    if let Some(known) = cache.get(id, name) {
+        return Ok(Some((*known).clone()));
+    }
+    let api: Api<K> = Api::namespaced(context.client.clone(), &id.namespace);
+    api.get_opt(name).await.map_err(|error| ApplyError::of::<K>(name, &error))
 }
 
 /// Who may ask for figures now.
 fn infrastructure_roles(deployment: &Deployment) -> Option<String> {
+    let own = variable(deployment, pooler::INFRASTRUCTURE_ROLES);
+    own.map(|own| own.value.clone().unwrap_or_default())
+}
+
+/// The schema in which its pods ask the databases, and the Secret that they log in with.
+pub(super) fn asks(deployment: &Deployment) -> Option<(&str, &str)> {
+    let schema = variable(deployment, pooler::SCHEMA)?.value.as_deref()?;
+    let user = variable(deployment, pooler::USER)?.value_from.as_ref()?;
+    Some((schema, &user.secret_key_ref.as_ref()?.name))
+}
+
+fn variable<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a EnvVar> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
     let mut all = pod.containers.iter().flat_map(|one| one.env.iter().flatten());
-    let own = all.find(|one| one.name == pooler::INFRASTRUCTURE_ROLES);
-    own.map(|own| own.value.clone().unwrap_or_default())
+    all.find(|one| one.name == name)
 }
 
 /// Whether not all instances run as they should, and how many do.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
-use crate::apply::has_applied;
+use crate::adopt::held::is_taken_over;
+use crate::apply::{Kind, has_applied};
+use crate::build::pooler::{APPLICATION, LABEL};
 
 /// What is to be done with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,7 +16,7 @@ pub(super) enum Way {
     Apply,
     /// It goes, with its pods, and another takes its place.
     MakeAnew,
-    /// Somebody else would make it what it was at once.
+    /// It is somebody else's.
     Refuse(String),
 }
 
@@ -32,11 +34,24 @@ pub(super) fn way(wanted: &Deployment, live: &Deployment, uid: &str) -> Way {
     let selector = |one: &Deployment| one.spec.as_ref().map(|spec| spec.selector.clone());
     // A list of a server-side apply keeps what others put into it: a container that cannot run
     // would be beside ours for ever.
-    let has_strangers = !has_applied(live) && !containers(live).is_subset(&containers(wanted));
-    match selector(wanted) != selector(live) || has_strangers {
-        true => Way::MakeAnew,
+    let has_strangers = !is_taken_over(live) && !containers(live).is_subset(&containers(wanted));
+    let is_other = selector(wanted) != selector(live) || has_strangers;
+    match is_other && !has_applied(live) && !is_labelled(live, &wanted.name_any()) {
+        true => Way::Refuse(SOMEBODY_ELSES.to_owned()),
+        false if is_other => Way::MakeAnew,
         false => Way::Apply,
     }
+}
+
+/// Of an object whose name says nothing about whose it is.
+pub(super) const SOMEBODY_ELSES: &str =
+    "it is there, and is no pooler's: rename or delete it, or have no pooler here";
+
+/// Whether an object says that it is of this pooler.
+pub(super) fn is_labelled<K: Kind>(object: &K, pooler: &str) -> bool {
+    let labels = object.labels();
+    labels.get(APPLICATION.0).is_some_and(|value| value == APPLICATION.1)
+        && labels.get(LABEL).is_some_and(|value| value == pooler)
 }
 
 fn containers(deployment: &Deployment) -> BTreeSet<&str> {

@@ -1,11 +1,14 @@
 //! What nobody asks for any more: objects of poolers that are switched off, and Secrets of roles
 //! that they had. Each goes by its uid, and only what an operator made.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use teams_sync::role::RoleName;
 
+use super::objects::asks;
 use crate::apply::{Kind, delete};
 use crate::build::names::{self, Role};
 use crate::build::pooler::{self, APPLICATION, LABEL, Pooler};
@@ -15,12 +18,14 @@ use crate::context::Context;
 use crate::controller::cache::Cache;
 use crate::failure::ApplyError;
 use crate::leader::NAME;
+use crate::roles::ManifestRoles;
 use crate::secrets;
+use crate::stages::secrets::needed;
+use crate::validate::Accepted;
 
-/// Deletes what is not for `wanted`; what the API server had against it.
-pub(super) async fn remove(
+/// Deletes what is not for `wanted`, but for Secrets of roles; what the API server had against it.
+pub(super) async fn objects(
     context: &Context,
-    config: &Config,
     id: &ClusterId,
     wanted: Option<&Pooler>,
 ) -> Vec<ApplyError> {
@@ -34,22 +39,57 @@ pub(super) async fn remove(
         let list = pooler::user_list(&id.name, role);
         errors.extend(one(context, &caches.secrets, caches.secrets.get(id, &list)).await);
     }
-    let user = wanted.map(|wanted| wanted.user.as_str());
-    let secrets = caches.secrets.of(id).into_iter();
-    let of_poolers = secrets.filter(|own| is_of_pooler(&**own));
-    for secret in of_poolers.filter(|own| is_former(own, id, config, user)) {
-        errors.extend(one(context, &caches.secrets, Some(secret)).await);
+    errors
+}
+
+/// Deletes Secrets of roles that poolers had, and that nobody has any more.
+pub(super) async fn secrets(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+    roles: &ManifestRoles,
+) -> Vec<ApplyError> {
+    let needed = needed(context, config, roles).into_iter().map(|(name, _, _)| name);
+    let needed: BTreeSet<String> = needed.collect();
+    let named = named(context, id);
+    let mut errors = Vec::new();
+    for secret in context.caches.secrets.of(id).into_iter().filter(|own| is_of_pooler(&**own)) {
+        let role = role_of(&secret, id, config);
+        let is_former = role.is_some_and(|role| !needed.contains(&role));
+        if is_former && !named.contains(&secret.name_any()) {
+            errors.extend(one(context, &context.caches.secrets, Some(secret)).await);
+        }
     }
     errors
 }
 
-/// Whether a Secret is that of a role that poolers had, and `user` is not.
-fn is_former(secret: &Secret, id: &ClusterId, config: &Config, user: Option<&str>) -> bool {
-    let Ok(credentials) = secrets::credentials(secret) else { return false };
-    let role = credentials.username.as_str();
-    secret.namespace().as_ref() == Some(&id.namespace)
-        && secret.name_any() == names::secret(role, &id.name, config)
-        && user != Some(role)
+/// The role that a Secret is for, where it has the name of such a one.
+fn role_of(secret: &Secret, id: &ClusterId, config: &Config) -> Option<String> {
+    let role = secrets::credentials(secret).ok()?.username;
+    let is_its = secret.namespace().as_ref() == Some(&id.namespace)
+        && secret.name_any() == names::secret(&role, &id.name, config);
+    is_its.then_some(role)
+}
+
+/// Secrets that Deployments of poolers name.
+fn named(context: &Context, id: &ClusterId) -> BTreeSet<String> {
+    let all = context.caches.deployments.of(id);
+    let secrets = all.iter().filter_map(|own| Some(asks(own)?.1.to_owned()));
+    secrets.collect()
+}
+
+/// Roles that pods of poolers may still run as.
+pub fn roles_in_use(context: &Context, config: &Config, accepted: &Accepted) -> BTreeSet<RoleName> {
+    let id = &accepted.cluster.id;
+    let named = named(context, id);
+    let of_manifest = accepted.roles.roles.keys();
+    let of_manifest = of_manifest
+        .filter(|role| named.contains(&names::secret(role.as_str(), &id.name, config)))
+        .cloned();
+    let secrets = context.caches.secrets.of(id).into_iter();
+    let secrets = secrets.filter(|own| is_of_pooler(&**own) || named.contains(&own.name_any()));
+    let of_secrets = secrets.filter_map(|own| RoleName::parse(&role_of(&own, id, config)?).ok());
+    of_manifest.chain(of_secrets).collect()
 }
 
 /// One of them, unless it is somebody else's or goes already.

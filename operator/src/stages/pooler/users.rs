@@ -4,6 +4,7 @@
 //! its own, which the pods get too. It says nothing of what is in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -11,10 +12,11 @@ use kube::ResourceExt;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::apply::ensure_against;
+use crate::apply::adopt::Extent;
+use crate::apply::{ensure_against, ensure_whole};
 use crate::build::meta::meta;
 use crate::build::names::{self, Role};
-use crate::build::pooler::{self, MAP_KEY, UserList, VERSION};
+use crate::build::pooler::{self, Facts, MAP_KEY, UserList, VERSION};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
@@ -37,22 +39,42 @@ pub(super) async fn credentials(
     Ok(Some(found).filter(|found| secrets::is_of_role(found, user)))
 }
 
-/// Who may ask for figures, and which list that is.
-pub(super) struct Known {
-    pub(super) infrastructure_roles: String,
-    pub(super) version: Option<String>,
+/// The list of one pooler as it should be.
+pub(super) struct List {
+    facts: Facts,
+    wanted: Secret,
+    live: Option<Arc<Secret>>,
 }
 
-/// Brings the list of one pooler in line. `asked`: who may ask for figures, as its Deployment has
+impl List {
+    /// What the Deployment has to know of it.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Brings its Secret in line.
+    pub(super) async fn write(&self, context: &Context) -> Result<(), ApplyError> {
+        let (_, now) = match &self.live {
+            Some(live) => ensure_whole(context, &self.wanted, live, Extent::All).await?,
+            None => ensure_against(context, &self.wanted, None).await?,
+        };
+        if let Some(now) = now {
+            context.caches.secrets.wrote(now);
+        }
+        Ok(())
+    }
+}
+
+/// What is to be in the list of one pooler. `asked`: who may ask for figures, as its Deployment has
 /// it now.
-pub(super) async fn ensure(
+pub(super) async fn list(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
     role: Role,
     own: &Credentials,
     asked: Option<&str>,
-) -> Result<Known, ApplyError> {
+) -> Result<List, ApplyError> {
     let name = pooler::user_list(&cluster.id.name, role);
     let live = secrets::read(context, &cluster.id, &cluster.id.namespace, &name).await?;
     let text = live.as_deref().and_then(text).unwrap_or_default();
@@ -79,17 +101,13 @@ pub(super) async fn ensure(
     let text = if is_same { text } else { wanted.text() };
     let annotations = version.iter().map(|version| (VERSION.to_owned(), version.clone()));
     let labels = pooler::base_labels(&cluster.id.name, role, &config.labels);
-    let secret = Secret {
+    let wanted = Secret {
         metadata: meta(&name, cluster, config, labels, annotations.collect()),
         data: Some(BTreeMap::from([(MAP_KEY.to_owned(), ByteString(text.as_bytes().to_vec()))])),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     };
-    let (_, now) = ensure_against(context, &secret, live.as_deref()).await?;
-    if let Some(now) = now {
-        context.caches.secrets.wrote(now);
-    }
-    Ok(Known { infrastructure_roles, version })
+    Ok(List { facts: Facts { infrastructure_roles, users_version: version }, wanted, live })
 }
 
 fn text(secret: &Secret) -> Option<Zeroizing<String>> {
