@@ -107,7 +107,7 @@ pub async fn wanted(
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let mut cluster = cluster.clone();
     let (version, _told_by_another_stage) =
-        upgrade::for_pods(context, config, &cluster, live.as_deref()).await;
+        upgrade::for_pods(context, config, &cluster, live.as_deref());
     if let Some(version) = version {
         cluster.spec.postgresql.version = version.to_string();
     }

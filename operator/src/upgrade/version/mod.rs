@@ -3,7 +3,9 @@
 //! Spilo starts the version that the data has, whatever its environment says; `PGVERSION` is the
 //! one that its script upgrades to. So another one restarts pods first, and changes nothing.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 use serde_json::Value;
 
 use crate::build::containers::POSTGRES;
@@ -46,6 +48,12 @@ pub fn of_pod(containers: &[Container]) -> Option<u32> {
     let configuration: Value = serde_json::from_str(value("SPILO_CONFIGURATION")?).ok()?;
     let folder = configuration["postgresql"]["bin_dir"].as_str()?;
     number(folder.strip_prefix("/usr/lib/postgresql/")?.strip_suffix("/bin")?)
+}
+
+/// The version that pods of a cluster were made for: the primary's, or else the highest.
+pub fn of_pods(pods: &[Arc<Pod>], primary: Option<&Pod>) -> Option<u32> {
+    let of = |pod: &Pod| of_pod(&pod.spec.as_ref()?.containers);
+    primary.and_then(of).or_else(|| pods.iter().filter_map(|pod| of(pod)).max())
 }
 
 /// Why pods stay as they are made.

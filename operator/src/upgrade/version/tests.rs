@@ -1,7 +1,9 @@
-use k8s_openapi::api::core::v1::Container;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Container, Pod};
 use serde_json::json;
 
-use super::{Held, for_pods, is_allowed, of_pod, wanted};
+use super::{Held, for_pods, is_allowed, of_pod, of_pods, wanted};
 use crate::config::Config;
 
 fn config(mode: &str) -> Config {
@@ -52,6 +54,19 @@ fn a_pod_says_in_two_ways_what_it_was_made_for() {
         assert_eq!(of_pod(&[container("postgres", env.clone())]), expected, "{env}");
     }
     assert_eq!(of_pod(&[container("sidecar", by_variable)]), None);
+}
+
+#[test]
+fn pods_that_are_left_alone_say_which_version_they_were_made_for() {
+    let pod = |version: &str| -> Arc<Pod> {
+        let env = json!([{ "name": "PGVERSION", "value": version }]);
+        let spec = json!({ "containers": [{ "name": "postgres", "env": env }] });
+        Arc::new(serde_json::from_value(json!({ "metadata": {}, "spec": spec })).unwrap())
+    };
+    let pods = [pod("15"), pod("16")];
+    assert_eq!(of_pods(&pods, Some(&pods[0])), Some(15), "the primary's");
+    assert_eq!(of_pods(&pods, None), Some(16), "the highest");
+    assert_eq!(of_pods(&[], None), None);
 }
 
 #[test]
