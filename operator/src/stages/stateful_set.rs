@@ -65,12 +65,12 @@ pub async fn run(
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
-    let now = live.as_deref().and_then(replicas);
-    let before =
-        replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
+    let before = replicas(&wanted)
+        .and_then(|number| before_fewer(context, config, cluster, number, live.as_deref()));
     let mut fewer = None;
     if let (Some((number, _)), Some(spec)) = (&before, &mut wanted.spec) {
-        fewer = spec.replicas.replace(*number);
+        // Where none is left, nobody hands over.
+        fewer = spec.replicas.replace(*number).filter(|fewer| *fewer > 0);
     }
     let (written, held) = put(context, config, manifest, cluster, wanted, live.as_deref()).await;
     let finding = match written {
