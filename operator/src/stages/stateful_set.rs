@@ -154,8 +154,8 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            return replace::around_its_pods(context, config, manifest, &cluster.id, live, &fixed)
-                .await;
+            let (id, other) = (&cluster.id, (wanted, &*fixed));
+            return replace::around_its_pods(context, config, manifest, id, live, other).await;
         }
     }
     let written = ensure_extent(context, sets, &cluster.id, wanted, extent).await?;
