@@ -239,7 +239,10 @@ pub(super) fn for_pods(
     // Nobody is asked here: the stage itself does that, and then there is another look.
     let running = context.memory.with(&cluster.id, |known| known.upgrade.running);
     let is_open = Windows::of(&cluster.spec, config).is_open(Timestamp::now());
-    match version::for_pods(wanted, live, running, is_open) {
+    let is_allowed = version::is_allowed(&cluster.spec.team_id, config);
+    let has_run = pods.iter().any(|pod| pod.labels().contains_key(&config.labels.pod_role_label));
+    let upgrades = !has_run || is_allowed && !is_standby(&cluster.spec);
+    match version::for_pods(wanted, live, running, (is_open, upgrades)) {
         Ok(version) => (Some(version), None),
         Err((version, held)) => (Some(version), Some(held)),
     }

@@ -172,8 +172,9 @@ fn refused(now: &Situation, running: u32) -> Option<Step> {
         return Some(stop("Standby", text));
     }
     if !now.is_allowed {
-        let text =
-            format!("{text}: major_version_upgrade_mode is off, and the team is not allowed to");
+        let text = format!(
+            "{text}: major_version_upgrade_mode is off, and the team is not allowed to; pods stay as they are made"
+        );
         return Some(stop("Off", text));
     }
     match &now.note {

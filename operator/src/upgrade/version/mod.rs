@@ -65,20 +65,25 @@ pub enum Held {
     Downgrade(u32),
     /// A version is taken back, and nobody knows which one the server has.
     Unknown,
+    /// No script would follow, and a pod with an empty volume that is made for another version
+    /// than its primary has may never start.
+    NoUpgrade,
 }
 
 /// The version to make pods for. `live`: the one that they are made for now, if there are any.
-/// `running`: that of the primary, where it is known.
+/// `running`: that of the primary, where it is known. `upgrades`: whether a script would follow, or
+/// there is no server yet.
 pub fn for_pods(
     wanted: u32,
     live: Option<u32>,
     running: Option<u32>,
-    is_open: bool,
+    (is_open, upgrades): (bool, bool),
 ) -> Result<u32, (u32, Held)> {
     let Some(live) = live.filter(|live| *live != wanted) else { return Ok(wanted) };
     match running {
         Some(running) if wanted < running => Err((live, Held::Downgrade(running))),
         None if wanted < live => Err((live, Held::Unknown)),
+        _ if !upgrades && wanted > live && running != Some(wanted) => Err((live, Held::NoUpgrade)),
         _ if !is_open => Err((live, Held::Window)),
         _ => Ok(wanted),
     }

@@ -82,7 +82,23 @@ fn pods_are_made_for_another_version_in_a_window_and_for_no_older_one_than_the_s
         (15, Some(16), Some(16), true, Err((16, Held::Downgrade(16)))),
         (15, Some(16), None, true, Err((16, Held::Unknown))),
     ] {
-        let found = for_pods(wanted, live, running, is_open);
+        let found = for_pods(wanted, live, running, (is_open, true));
         assert_eq!(found, expected, "{wanted} {live:?} {running:?} {is_open}");
+    }
+}
+
+#[test]
+fn where_no_upgrade_follows_pods_stay_made_for_the_version_that_there_is() {
+    for (wanted, live, running, expected) in [
+        (16, Some(15), Some(15), Err((15, Held::NoUpgrade))),
+        (16, Some(15), None, Err((15, Held::NoUpgrade))),
+        // Somebody has run the script by hand.
+        (16, Some(15), Some(16), Ok(16)),
+        // What is taken back is no upgrade.
+        (15, Some(16), Some(15), Ok(15)),
+        (16, None, None, Ok(16)),
+    ] {
+        let found = for_pods(wanted, live, running, (true, false));
+        assert_eq!(found, expected, "{wanted} {live:?} {running:?}");
     }
 }
