@@ -96,23 +96,32 @@ async fn take(
         }
         Step::Runs => waits(format!("upgrades to {wanted}")),
         Step::Wait(reason, text) => {
-            let left = context.memory.with(id, |known| {
-                let (at, own) = (Instant::now(), &known.upgrade);
-                own.question.left(at).or(own.tries.left(at))
-            });
-            let again = match (reason, now.opens) {
-                ("WaitsForWindow", Some(opens)) => until(opens).max(AGAIN),
-                ("NoPrimary" | "Paused" | "UpgradeRuns" | "UpgradeNotStarted", _) => {
-                    left.unwrap_or(AGAIN)
-                }
-                _ => config.operation.resource_check_interval,
-            };
+            let again = later(context, config, now, id, reason);
             let text = if now.problem.is_some() { text } else { with_problem(context, id, text) };
             return looked(Finding::waiting(reason, text), Some(again));
         }
         Step::Stop(reason, text) => Finding::partly(reason, text),
     };
     looked(finding, None)
+}
+
+/// When to look again for what something waits.
+fn later(
+    context: &Context,
+    config: &Config,
+    now: &Situation,
+    id: &ClusterId,
+    reason: &str,
+) -> Duration {
+    let left = context.memory.with(id, |known| {
+        let (at, own) = (Instant::now(), &known.upgrade);
+        own.question.left(at).or(own.tries.left(at))
+    });
+    match (reason, now.opens) {
+        ("WaitsForWindow", Some(opens)) => until(opens).max(AGAIN),
+        ("NoPrimary" | "Paused" | "UpgradeRuns" | "UpgradeNotStarted", _) => left.unwrap_or(AGAIN),
+        _ => config.operation.resource_check_interval,
+    }
 }
 
 /// What the script could not be started for is told until it was.
@@ -157,12 +166,10 @@ fn situation(
     let note = manifest.annotations().get(NOTE).and_then(|text| Note::parse(text));
     let opens = Windows::of(&cluster.spec, config).next(Timestamp::now());
     let is_allowed = version::is_allowed(&cluster.spec.team_id, config);
+    let all = opens.is_none() && is_allowed;
     let answer = match runs_here {
         true => Answer::default(),
-        false => {
-            let all = opens.is_none() && is_allowed;
-            heard(context, config, id, (wanted, note.as_ref(), all))?
-        }
+        false => heard(context, config, id, (wanted, note.as_ref(), all))?,
     };
     let is_lost_for_long = context.memory.with(id, |known| {
         let is_lost = answer.script == Some(Script::Ended) && answer.running.is_none();
