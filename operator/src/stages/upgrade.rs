@@ -260,3 +260,86 @@ pub fn runs(context: &Context, manifest: &Postgresql, cluster: &Cluster) -> bool
     let is_ours = context.memory.with(&cluster.id, |known| known.upgrade.runs.is_some());
     is_ours || is_under_way(manifest)
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    use super::*;
+    use crate::build::vectors;
+    use crate::testing::FakeApi;
+
+    /// A context that knows the primary of the cluster, made for a version.
+    fn with_primary(config: &Config, version: &str) -> Arc<Context> {
+        let context = FakeApi::empty().context(config.clone(), None);
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {
+                "name": "acid-minimal-cluster-0", "namespace": "default", "uid": "1",
+                "labels": {
+                    "application": "spilo", "cluster-name": "acid-minimal-cluster",
+                    "spilo-role": "master",
+                },
+            },
+            "spec": { "containers": [{
+                "name": "postgres", "env": [{ "name": "PGVERSION", "value": version }],
+            }] },
+            // It has no address, and so nobody gets an answer.
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        }))
+        .unwrap();
+        context.caches.pods.wrote(pod);
+        Arc::new(context)
+    }
+
+    #[tokio::test]
+    async fn a_stateful_set_that_is_made_again_has_the_version_that_was_held() {
+        let mut config = vectors::config();
+        config.upgrade.major_version_upgrade_mode = "manual".to_owned();
+        let mut cluster = vectors::cluster();
+        cluster.spec.postgresql.version = "15".to_owned();
+        let context = with_primary(&config, "16");
+        let found = for_pods(&context, &config, &cluster, None);
+        assert_eq!(found, (Some(16), Some(Held::Unknown)), "nobody knows what the server has");
+        context.memory.with(&cluster.id, |known| known.upgrade.running = Some(16));
+        let found = for_pods(&context, &config, &cluster, None);
+        assert_eq!(found, (Some(16), Some(Held::Downgrade(16))));
+        config.upgrade.major_version_upgrade_mode = "off".to_owned();
+        cluster.spec.postgresql.version = "17".to_owned();
+        let found = for_pods(&context, &config, &cluster, None);
+        assert_eq!(found, (Some(16), Some(Held::NoUpgrade)));
+    }
+
+    #[tokio::test]
+    async fn a_primary_that_does_not_answer_is_asked_beside_the_queue_and_then_left_alone() {
+        let mut config = vectors::config();
+        config.operation.repair_period = Duration::from_secs(300);
+        let cluster = vectors::cluster();
+        let context = with_primary(&config, "15");
+        let config = Arc::new(config);
+        let set = json!({
+            "metadata": {
+                "name": "acid-minimal-cluster", "namespace": "default",
+                "labels": { "application": "spilo", "cluster-name": "acid-minimal-cluster" },
+            },
+            "spec": { "replicas": 1, "selector": {}, "template": {} },
+        });
+        context.caches.stateful_sets.wrote(serde_json::from_value(set).unwrap());
+        let manifest = serde_json::from_value(json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {}, "spec": {},
+        }));
+        let manifest = manifest.unwrap();
+        let first = run(&context, &config, &manifest, &cluster, false).await.unwrap();
+        assert!(first.finding.is_none() && first.again.is_none(), "{first:?}");
+        let left = || {
+            let now = Instant::now();
+            context.memory.with(&cluster.id, |known| known.upgrade.question.left(now))
+        };
+        while left().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let then = run(&context, &config, &manifest, &cluster, false).await.unwrap();
+        assert_eq!(then.finding.map(|finding| finding.reason), Some("NoPrimary"));
+        assert!(then.again.is_some_and(|again| again <= Duration::from_secs(2)));
+    }
+}
