@@ -9,7 +9,7 @@ use std::time::Duration;
 use harness::cloud::{CLUSTER, Cloud, minimal};
 use harness::eventually::pause;
 use harness::http_server::HttpServer;
-use harness::kubelet::Answer;
+use harness::kubelet::{Answer, Asked};
 use harness::{ControlPlane, Kube, Platform, eventually};
 use serde_json::{Value, json};
 
@@ -329,7 +329,7 @@ fn a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody()
     assert_eq!(kubelet.asked(&platform.namespace), commands, "nothing is tried again");
     it_succeeds_when_somebody_says_so(&platform, &puppet);
     no_server_becomes_older(&platform);
-    a_script_that_was_cut_off_is_not_run_again(&platform, operator);
+    a_script_that_was_cut_off_is_waited_for_and_not_run_again(&platform, operator);
 }
 
 fn nothing_is_done_outside_of_a_window(platform: &Platform) {
@@ -342,6 +342,11 @@ fn nothing_is_done_outside_of_a_window(platform: &Platform) {
     assert_eq!(ControlPlane::shared().kubelet().asked(&platform.namespace), []);
 }
 
+/// Not the question whether it runs.
+fn is_script(asked: &Asked) -> bool {
+    asked.command.last().is_some_and(|line| line.contains("python3 /scripts/inplace_upgrade.py"))
+}
+
 fn what_fails_is_told(platform: &Platform) {
     let kubelet = ControlPlane::shared().kubelet();
     let (kube, namespace) = (platform.kube.clone(), platform.namespace.clone());
@@ -349,7 +354,7 @@ fn what_fails_is_told(platform: &Platform) {
     let seen = Arc::clone(&labels);
     kubelet.conduct(&platform.namespace, move |asked| {
         let line = asked.command.last().map(String::as_str).unwrap_or_default();
-        if line.contains("inplace_upgrade.py") {
+        if is_script(asked) {
             let pod = kube.get("Pod", &namespace, &asked.pod).unwrap_or_default();
             seen.lock().unwrap().push(pod["metadata"]["labels"]["critical-operation"].clone());
             return Some(Answer::failed("lots of words\n", 1));
@@ -358,7 +363,7 @@ fn what_fails_is_told(platform: &Platform) {
     });
     ask_for(platform, "16");
     platform.wait_for_condition(UPGRADED, "VersionUpToDate", ("False", "UpgradeFailed"));
-    let line = "set -o pipefail && /usr/bin/python3 /scripts/inplace_upgrade.py 1 2>&1 | tee last_upgrade.log";
+    let line = "/usr/bin/flock -n -E 75 /scripts/inplace_upgrade.py /bin/bash -c 'set -o pipefail && /usr/bin/python3 /scripts/inplace_upgrade.py 1 2>&1 | tee last_upgrade.log'";
     let asked = kubelet.asked(&platform.namespace);
     let commands: Vec<Vec<&str>> =
         asked.iter().map(|one| one.command.iter().map(String::as_str).collect()).collect();
@@ -370,9 +375,8 @@ fn what_fails_is_told(platform: &Platform) {
             vec!["/bin/bash", "-c", "tail -n 1 last_upgrade.log"],
         ]
     );
-    let is_primary = |one: &harness::kubelet::Asked| {
-        one.container == "postgres" && one.pod == format!("{UPGRADED}-0")
-    };
+    let is_primary =
+        |one: &Asked| one.container == "postgres" && one.pod == format!("{UPGRADED}-0");
     assert!(asked.iter().all(is_primary), "{asked:?}");
     assert_eq!(*labels.lock().unwrap(), ["true"], "its node is not drained meanwhile");
     let pod = platform.get("Pod", &format!("{UPGRADED}-0")).expect("it is there");
@@ -388,7 +392,7 @@ fn what_fails_is_told(platform: &Platform) {
 fn it_succeeds_when_somebody_says_so(platform: &Platform, puppet: &Puppet) {
     let version = Arc::clone(&puppet.version);
     ControlPlane::shared().kubelet().conduct(&platform.namespace, move |asked| {
-        if asked.command.last().is_some_and(|line| line.contains("inplace_upgrade.py")) {
+        if is_script(asked) {
             version.store(16, Ordering::Relaxed);
         }
         Some(Answer::well("101\n"))
@@ -417,33 +421,55 @@ fn no_server_becomes_older(platform: &Platform) {
     assert_eq!(made_for(platform), "PGVERSION=16");
 }
 
-fn a_script_that_was_cut_off_is_not_run_again(platform: &Platform, operator: harness::Operator) {
-    let (begun, killed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let (tells, hears) = (Arc::clone(&begun), Arc::clone(&killed));
+fn a_script_that_was_cut_off_is_waited_for_and_not_run_again(
+    platform: &Platform,
+    operator: harness::Operator,
+) {
+    let flag = || Arc::new(AtomicBool::new(false));
+    let (begun, killed, ended) = (flag(), flag(), flag());
+    let (tells, hears, ends) = (Arc::clone(&begun), Arc::clone(&killed), Arc::clone(&ended));
     ControlPlane::shared().kubelet().conduct(&platform.namespace, move |asked| {
-        if asked.command.last().is_some_and(|line| line.contains("inplace_upgrade.py")) {
+        let line = asked.command.last().map(String::as_str).unwrap_or_default();
+        if is_script(asked) {
             tells.store(true, Ordering::Relaxed);
             eventually("the operator is killed", || {
                 if hears.load(Ordering::Relaxed) { Ok(()) } else { Err(()) }
             });
             return None;
         }
-        Some(Answer::well("101\n"))
+        // It goes on without whoever has started it.
+        let runs = !ends.load(Ordering::Relaxed);
+        Some(Answer::well(match line.contains("flock") {
+            true if runs => "75\n",
+            true => "0\n",
+            false => "101\n",
+        }))
     });
     ask_for(platform, "17");
     eventually("the script runs", || if begun.load(Ordering::Relaxed) { Ok(()) } else { Err(()) });
-    assert_eq!(annotation(platform, "acid.zalan.do/major-upgrade"), "17 running");
+    let pod = || platform.get("Pod", &format!("{UPGRADED}-0")).expect("it is there");
+    let uid = pod()["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let noted = json!(format!("17 running {UPGRADED}-0 {uid}"));
+    assert_eq!(annotation(platform, "acid.zalan.do/major-upgrade"), noted);
     operator.kill();
     killed.store(true, Ordering::Relaxed);
-    let commands = ControlPlane::shared().kubelet().asked(&platform.namespace);
     platform.forget_leader();
     let operator = platform.start();
+    eventually("it is seen that the script still runs", || {
+        let runs = ("False", "UpgradeRuns");
+        let said = platform.wait_for_condition(UPGRADED, "VersionUpToDate", runs);
+        if said.contains("it runs on") { Ok(()) } else { Err(said) }
+    });
+    assert_eq!(annotation(platform, "acid.zalan.do/major-upgrade"), noted);
+    assert_eq!(pod()["metadata"]["labels"]["critical-operation"], "true");
+    ended.store(true, Ordering::Relaxed);
     platform.wait_for_condition(UPGRADED, "VersionUpToDate", ("False", "UpgradeFailed"));
     assert!(annotation(platform, "last-major-upgrade-failure").is_string());
     operator.wait_until_idle();
-    assert_eq!(ControlPlane::shared().kubelet().asked(&platform.namespace), commands);
-    let pod = platform.get("Pod", &format!("{UPGRADED}-0")).expect("it is there");
-    assert!(pod["metadata"]["labels"]["critical-operation"].is_null(), "{pod}");
+    let asked = ControlPlane::shared().kubelet().asked(&platform.namespace);
+    assert_eq!(asked.iter().filter(|asked| is_script(asked)).count(), 3, "{asked:?}");
+    assert!(pod()["metadata"]["labels"]["critical-operation"].is_null());
+    assert_eq!(pod()["metadata"]["uid"], json!(uid));
 }
 
 #[test]

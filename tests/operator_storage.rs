@@ -360,6 +360,23 @@ fn a_stateful_set_that_is_replaced_takes_no_volume_along_whenever_the_operator_d
     scene.has(&[("5Gi", "5Gi"); 2]);
     scene.apply("5Gi", &json!({ "numberOfInstances": 3 }));
     scene.has(&[("5Gi", "5Gi"); 3]);
+    // But for the last one, which is the database.
+    let claims = scene.uids("PersistentVolumeClaim");
+    scene.apply("5Gi", &json!({ "numberOfInstances": 0 }));
+    eventually("no pod is left", || {
+        let pods = scene.uids("Pod");
+        if pods.is_empty() { Ok(()) } else { Err(pods) }
+    });
+    eventually("it is told", || match scene.told("the volumes are kept") {
+        0 => Err(()),
+        _ => Ok(()),
+    });
+    scene.apply("5Gi", &json!({ "numberOfInstances": 1 }));
+    eventually("a pod is back", || {
+        let pods = scene.uids("Pod");
+        if pods.len() == 1 { Ok(()) } else { Err(pods) }
+    });
+    assert_eq!(scene.uids("PersistentVolumeClaim"), claims);
 }
 
 /// Waits until the StatefulSet of today owns all claims, and none of them goes.

@@ -144,7 +144,7 @@ async fn stages(
         (Stage::Takeover, takeover),
         (Stage::Pooler, poolers.finding),
         (Stage::LogicalBackup, backup),
-        (Stage::Version, version.map(|version| version.finding)),
+        (Stage::Version, version.and_then(|version| version.finding)),
     ];
     let found = found.into_iter().filter_map(|(stage, finding)| Some((stage, finding?)));
     Looked {

@@ -31,6 +31,10 @@ pub fn stateful_set(
     let (replicas, limited) = instances(cluster, config);
     let (template, mut notices) = pod::template(cluster, config, facts);
     notices.extend(limited);
+    if replicas == 0 && !config.volumes.retain_when_scaled {
+        let text = "there are to be no instances: the volumes are kept, although when_scaled is delete, or the database would be gone";
+        notices.push(Notice::new("VolumesKept", text));
+    }
     let labels = names::labels(cluster, &config.labels);
     let annotations = downscaler_annotations(cluster, config);
     let base = names::base_labels(&cluster.id.name, &config.labels);
@@ -51,18 +55,20 @@ pub fn stateful_set(
             }
             .to_owned(),
         ),
-        persistent_volume_claim_retention_policy: Some(retention(config)),
+        persistent_volume_claim_retention_policy: Some(retention(config, replicas)),
         ..StatefulSetSpec::default()
     };
     let metadata = meta(&cluster.id.name, cluster, config, labels, annotations);
     (StatefulSet { metadata, spec: Some(spec), status: None }, notices)
 }
 
-fn retention(config: &Config) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+/// `when_scaled: delete` is for replicas that are one too many. Where none is to be left, the volume
+/// of the primary would go as well, and with it the database.
+fn retention(config: &Config, replicas: i32) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
     let policy = |retain| Some(if retain { "Retain" } else { "Delete" }.to_owned());
     StatefulSetPersistentVolumeClaimRetentionPolicy {
         when_deleted: policy(config.volumes.retain_when_deleted),
-        when_scaled: policy(config.volumes.retain_when_scaled),
+        when_scaled: policy(config.volumes.retain_when_scaled || replicas == 0),
     }
 }
 

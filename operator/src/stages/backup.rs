@@ -1,18 +1,20 @@
 //! The CronJob of logical backups, and the Secret with the keys of the cloud that it needs: there
 //! where a manifest asks for backups, and gone where it no longer does.
 //!
-//! Never: a CronJob that somebody else made under another name.
+//! Never: a CronJob that somebody else made under another name, or one of another cluster: names are
+//! cut, and those of two clusters may begin alike.
 
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
 use crate::api::postgresql::Postgresql;
-use crate::apply::{Written, delete, ensure, has_applied};
+use crate::apply::{Kind, Written, delete, ensure, has_applied};
 use crate::build::backup;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
+use crate::controller::cache::Cache;
 use crate::failure::ApplyError;
 use crate::report::{Finding, News, Stage, condition_of};
 
@@ -63,16 +65,18 @@ async fn make(
             found.data.unwrap_or_default().into_keys().collect()
         }
     };
-    if let Some(credentials) = backup::credentials(cluster, config) {
-        ensure(context, &context.caches.secrets, &cluster.id, &credentials).await?;
-    }
+    let (caches, id) = (&context.caches, &cluster.id);
     let wanted = backup::cron_job(cluster, config, &keys);
     let name = wanted.name_any();
-    if context.caches.cron_jobs.get(&cluster.id, &name).is_none()
-        && is_foreign(context, cluster, &name).await?
-    {
-        let text = format!("the CronJob {name} is there, and not of this cluster: rename it");
-        return Ok(Finding::failed("NameTaken", text));
+    if let Some(taken) = taken(context, config, &caches.cron_jobs, id, &name).await? {
+        return Ok(taken);
+    }
+    if let Some(credentials) = backup::credentials(cluster, config) {
+        let keys = credentials.name_any();
+        if let Some(taken) = taken(context, config, &caches.secrets, id, &keys).await? {
+            return Ok(taken);
+        }
+        ensure(context, &caches.secrets, id, &credentials).await?;
     }
     let written = ensure(context, &context.caches.cron_jobs, &cluster.id, &wanted).await?;
     if written == Written::Created {
@@ -86,11 +90,29 @@ async fn make(
 }
 
 /// Whether there is one that has not the labels of the cluster, which no cache knows.
-async fn is_foreign(context: &Context, cluster: &Cluster, name: &str) -> Result<bool, ApplyError> {
-    let api: Api<CronJob> = Api::namespaced(context.client.clone(), &cluster.id.namespace);
-    let found = api.get_opt(name).await.map_err(|error| ApplyError::of::<CronJob>(name, &error))?;
-    // One of ours that the watch has not told of yet.
-    Ok(found.is_some_and(|found| !has_applied(&found)))
+async fn taken<K: Kind>(
+    context: &Context,
+    config: &Config,
+    cache: &Cache<K>,
+    id: &ClusterId,
+    name: &str,
+) -> Result<Option<Finding>, ApplyError> {
+    if cache.get(id, name).is_some() {
+        return Ok(None);
+    }
+    let api: Api<K> = Api::namespaced(context.client.clone(), &id.namespace);
+    let found = api.get_opt(name).await.map_err(|error| ApplyError::of::<K>(name, &error))?;
+    let Some(found) = found else { return Ok(None) };
+    let kind = K::kind(&());
+    let text = match found.labels().get(&config.labels.cluster_name_label) {
+        Some(other) if *other != id.name => format!(
+            "the {kind} {name} is of the cluster {other}, whose name begins like this one's: it needs another name, or a shorter logical_backup_job_prefix"
+        ),
+        // One of ours that the watch has not told of yet.
+        _ if has_applied(&found) => return Ok(None),
+        _ => format!("the {kind} {name} is there, and not of this cluster: rename it"),
+    };
+    Ok(Some(Finding::failed("NameTaken", text)))
 }
 
 /// Deletes what is ours and not wanted.
@@ -122,4 +144,54 @@ async fn remove(
         delete(context, &*secret, false).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
+
+    use super::*;
+    use crate::build::vectors;
+    use crate::report::Outcome;
+    use crate::testing::FakeApi;
+
+    #[tokio::test]
+    async fn the_job_and_the_keys_of_a_cluster_whose_name_begins_alike_are_left_alone() {
+        for kind in ["/cronjobs/", "/secrets/"] {
+            let mut config = vectors::config();
+            config.backup.logical_backup_job_prefix = "logical-backup-".to_owned();
+            config.backup.logical_backup_provider = "s3".to_owned();
+            config.backup.logical_backup_s3_access_key_id = Some("hunter2".to_owned());
+            config.backup.logical_backup_s3_secret_access_key = Some("hunter2".to_owned());
+            let api = FakeApi::new(move |asked| match asked.path.contains(kind) {
+                false => crate::testing::refusal(404),
+                true => {
+                    let ours = json!([{ "manager": "postgres-operator", "operation": "Apply" }]);
+                    let labels = json!({ "application": "spilo", "cluster-name": "ledger-eu" });
+                    (
+                        200,
+                        json!({ "metadata": {
+                        "name": "logical-backup-ledger", "namespace": "default",
+                        "labels": labels, "managedFields": ours,
+                    } }),
+                    )
+                }
+            });
+            let context = api.context(config.clone(), None);
+            context.caches.cron_jobs.take(Event::Init);
+            context.caches.cron_jobs.take(Event::InitDone);
+            let mut cluster = vectors::cluster();
+            cluster.id.name = "ledger-us".to_owned();
+            cluster.spec.enable_logical_backup = Some(true);
+            let manifest = serde_json::from_value(json!({
+                "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {}, "spec": {},
+            }));
+            let manifest = manifest.unwrap();
+            let found = run(&context, &config, &manifest, &cluster).await.unwrap();
+            assert_eq!((found.outcome, found.reason), (Outcome::Failed, "NameTaken"), "{kind}");
+            assert!(found.message.contains("of the cluster ledger-eu"), "{}", found.message);
+            assert_eq!(api.writes(), Vec::<String>::new(), "{kind}");
+        }
+    }
 }

@@ -65,12 +65,12 @@ pub async fn run(
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
-    let now = live.as_deref().and_then(replicas);
-    let before =
-        replicas(&wanted).and_then(|number| before_fewer(context, config, cluster, number, now));
+    let before = replicas(&wanted)
+        .and_then(|number| before_fewer(context, config, cluster, number, live.as_deref()));
     let mut fewer = None;
     if let (Some((number, _)), Some(spec)) = (&before, &mut wanted.spec) {
-        fewer = spec.replicas.replace(*number);
+        // Where none is left, nobody hands over.
+        fewer = spec.replicas.replace(*number).filter(|fewer| *fewer > 0);
     }
     let (written, held) = put(context, config, manifest, cluster, wanted, live.as_deref()).await;
     let finding = match written {
@@ -114,7 +114,7 @@ pub async fn wanted(
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let mut cluster = cluster.clone();
     let (version, _told_by_another_stage) =
-        upgrade::for_pods(context, config, &cluster, live.as_deref()).await;
+        upgrade::for_pods(context, config, &cluster, live.as_deref());
     if let Some(version) = version {
         cluster.spec.postgresql.version = version.to_string();
     }
@@ -184,8 +184,8 @@ async fn write(
         let fixed = apply::immutable::needs_recreation(&json(wanted)?, &json(live)?)
             .map_err(|error| failed(error.to_string()))?;
         if !fixed.is_empty() {
-            return replace::around_its_pods(context, config, manifest, &cluster.id, live, &fixed)
-                .await;
+            let (id, other) = (&cluster.id, (wanted, &*fixed));
+            return replace::around_its_pods(context, config, manifest, id, live, other).await;
         }
     }
     let written = ensure_extent(context, sets, &cluster.id, wanted, extent).await?;

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::plan::{self, Member};
 use super::version;
-use crate::cluster::Cluster;
+use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::patroni::Instance;
@@ -12,26 +12,21 @@ use crate::rolling::{is_marked, is_ready};
 use crate::stages::pods::primary_of;
 use crate::switchover::patroni;
 
-/// The major version of the primary, as it is or as it was seen last.
-pub async fn known(context: &Context, config: &Config, cluster: &Cluster) -> Option<u32> {
-    let seen = context.memory.with(&cluster.id, |known| known.upgrade.running);
-    match seen {
-        Some(seen) => Some(seen),
-        None => primary(context, config, cluster).await.as_ref().and_then(Instance::major),
-    }
-}
-
 /// What the primary says of itself now.
-pub async fn primary(context: &Context, config: &Config, cluster: &Cluster) -> Option<Instance> {
-    let primary = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+pub(super) async fn primary(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+) -> Option<Instance> {
+    let primary = primary_of(&context.caches.pods.of(id), config)?;
     let server = patroni(context, config, &primary)?.instance().await.ok()?;
-    context.memory.with(&cluster.id, |known| known.upgrade.running = server.major());
+    context.memory.with(id, |known| known.upgrade.running = server.major());
     Some(server)
 }
 
 /// All pods, and what their Patroni says.
-pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<plan::Pod> {
-    let pods = context.caches.pods.of(&cluster.id);
+pub(super) async fn pods(context: &Context, config: &Config, id: &ClusterId) -> Vec<plan::Pod> {
+    let pods = context.caches.pods.of(id);
     let asked = pods.iter().map(|pod| async move {
         let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
         let server = match patroni(context, config, pod) {
@@ -41,6 +36,7 @@ pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<
         plan::Pod {
             name: pod.name_any(),
             is_ready: is_ready(pod),
+            has_run: pod.labels().contains_key(&config.labels.pod_role_label),
             is_leaving: pod.metadata.deletion_timestamp.is_some() || is_marked(pod),
             made_for: version::of_pod(containers.unwrap_or_default()),
             server: server.map(|server| plan::Server {
@@ -53,14 +49,14 @@ pub async fn pods(context: &Context, config: &Config, cluster: &Cluster) -> Vec<
     futures_util::future::join_all(asked).await
 }
 
-/// Who is in the cluster, as its primary says.
-pub async fn members(
+/// Who is in the cluster, as its primary says, and whether Patroni is paused there.
+pub(super) async fn members(
     context: &Context,
     config: &Config,
-    cluster: &Cluster,
+    id: &ClusterId,
     primary: &Instance,
-) -> Option<Vec<Member>> {
-    let pod = primary_of(&context.caches.pods.of(&cluster.id), config)?;
+) -> Option<(Vec<Member>, bool)> {
+    let pod = primary_of(&context.caches.pods.of(id), config)?;
     let all = patroni(context, config, &pod)?.members().await.ok()?;
     let follows =
         |state: &str| state == "streaming" || state == "running" && !primary.tells_streaming();
@@ -70,5 +66,5 @@ pub async fn members(
         lag: own.lag.as_u64(),
         name: own.name,
     };
-    Some(all.members.into_iter().map(member).collect())
+    Some((all.members.into_iter().map(member).collect(), all.pause))
 }

@@ -177,6 +177,19 @@ fn policies_and_owners_follow_the_configuration() {
 }
 
 #[test]
+fn no_volume_goes_where_no_instance_is_left_whatever_the_configuration_says() {
+    let mut config = config();
+    config.volumes.retain_when_scaled = false;
+    for (number, expected, told) in [(0, "Retain", true), (1, "Delete", false)] {
+        let (set, notices) = built(&cluster(json!({ "numberOfInstances": number })), &config);
+        let policy = set.spec.unwrap().persistent_volume_claim_retention_policy.unwrap();
+        assert_eq!(policy.when_scaled.as_deref(), Some(expected), "{number}");
+        let says = notices.iter().any(|notice| notice.reason == "VolumesKept");
+        assert_eq!(says, told, "{number}: {notices:?}");
+    }
+}
+
+#[test]
 fn the_claim_says_what_the_manifest_says_of_its_volume() {
     let manifest = json!({ "volume": {
         "size": "1024Mi", "storageClass": "fast", "selector": { "matchLabels": { "a": "b" } },

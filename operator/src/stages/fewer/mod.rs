@@ -3,10 +3,12 @@
 //! done.
 //!
 //! In: how many pods there are and shall be, and which of them is the primary. Out: how many there
-//! may be now. Never: a pod that goes while nobody knows who the primary is.
+//! may be now. Never: a pod that goes while nobody knows who the primary is, unless none is to be
+//! left; and then none before whoever deletes pods was told to keep their volumes.
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -39,15 +41,32 @@ fn step(fewer: i32, now: i32, primary: Option<i32>, has_run: bool) -> Step {
     }
 }
 
-/// How many pods there have to be now, if not as many as are wanted, and why. `live`: as many as
-/// the StatefulSet has now, if there is one.
+/// Whether volumes may go with the pods of a StatefulSet: by its policy, or by one that its
+/// controller may still know.
+fn may_delete_volumes(set: &StatefulSet) -> bool {
+    let policy = set.spec.as_ref().and_then(|spec| {
+        spec.persistent_volume_claim_retention_policy.as_ref()?.when_scaled.as_deref()
+    });
+    let heard = set.status.as_ref().and_then(|status| status.observed_generation);
+    policy == Some("Delete") || heard != set.metadata.generation
+}
+
+/// How many pods there have to be now, if not as many as are wanted, and why. `set`: the
+/// StatefulSet as it is, if there is one.
 pub(super) fn before_fewer(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
     wanted: i32,
-    live: Option<i32>,
+    set: Option<&StatefulSet>,
 ) -> Option<(i32, Finding)> {
+    let live = set.and_then(|set| set.spec.as_ref()?.replicas);
+    if let (0, Some(now @ 1..)) = (wanted, live)
+        && set.is_some_and(may_delete_volumes)
+    {
+        let text = "there are to be no pods: first their volumes are kept";
+        return Some((now, Finding::waiting("KeepsVolumes", text)));
+    }
     let pods = context.caches.pods.of(&cluster.id);
     // Between two StatefulSets of one name the pods are all that there is.
     let there = pods.iter().filter_map(|pod| ordinal(&pod.name_any())).max();

@@ -1,4 +1,8 @@
-use super::{Step, step};
+use serde_json::json;
+
+use super::{Step, before_fewer, step};
+use crate::build::vectors;
+use crate::testing::FakeApi;
 
 #[test]
 fn a_primary_that_stays_lets_the_others_go() {
@@ -28,4 +32,28 @@ fn whoever_wants_none_or_more_waits_for_nobody() {
     assert_eq!(step(0, 3, Some(2), true), Step::Go);
     assert_eq!(step(4, 3, Some(2), true), Step::Go);
     assert_eq!(step(3, 3, None, true), Step::Go);
+}
+
+#[tokio::test]
+async fn no_pod_goes_with_the_last_one_before_volumes_are_kept_for_certain() {
+    let (config, cluster) = (vectors::config(), vectors::cluster());
+    let context = FakeApi::empty().context(config.clone(), None);
+    let before = |wanted, replicas, policy, heard| {
+        let set = json!({
+            "metadata": { "name": "acid-minimal-cluster", "generation": 3 },
+            "spec": {
+                "replicas": replicas, "selector": {}, "template": {},
+                "persistentVolumeClaimRetentionPolicy": { "whenScaled": policy },
+            },
+            "status": { "replicas": replicas, "observedGeneration": heard },
+        });
+        let set = serde_json::from_value(set).unwrap();
+        let before = before_fewer(&context, &config, &cluster, wanted, Some(&set));
+        before.map(|(number, finding)| (number, finding.reason))
+    };
+    assert_eq!(before(0, 2, "Delete", 3), Some((2, "KeepsVolumes")));
+    assert_eq!(before(0, 2, "Retain", 2), Some((2, "KeepsVolumes")), "nobody has heard of it");
+    assert_eq!(before(0, 2, "Retain", 3), None);
+    assert_eq!(before(0, 0, "Delete", 3), None, "there is none that could go");
+    assert_eq!(before(1, 2, "Delete", 3), None, "of replicas they go");
 }

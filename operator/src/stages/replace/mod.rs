@@ -1,5 +1,7 @@
 //! Another StatefulSet under the same name, around the same pods and volumes: the old one is
 //! deleted and leaves its pods behind, and the next look makes the new one, which takes them over.
+//! Before anything is done the API server is asked whether it would take the new one: where it would
+//! not, there would be none, and a pod that dies would stay away.
 //!
 //! Where volumes go with their StatefulSet (`when_deleted: delete`), it owns their claims. The
 //! collector of garbage lets go of what it knows to belong to it; a claim that has just got its
@@ -10,7 +12,7 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
@@ -21,6 +23,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{ApplyError, has_code};
+use crate::leader::NAME;
 use crate::report::News;
 
 /// What comes next before there can be another one.
@@ -34,16 +37,20 @@ enum Step {
     Delete,
 }
 
-/// Does what is next. `fixed`: what cannot be changed.
+/// Does what is next. `fixed`: what cannot be changed, which is otherwise in `wanted`.
 pub(super) async fn around_its_pods(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     id: &ClusterId,
     live: &StatefulSet,
-    fixed: &[String],
+    (wanted, fixed): (&StatefulSet, &[String]),
 ) -> Result<(), ApplyError> {
-    match step(live) {
+    let step = step(live);
+    if step != Step::Wait {
+        is_taken(context, id, wanted).await?;
+    }
+    match step {
         // The watch tells when there is more to do.
         Step::Wait => Ok(()),
         Step::Keep => keep(context, id, live).await,
@@ -64,6 +71,30 @@ pub(super) async fn around_its_pods(
             Ok(())
         }
     }
+}
+
+/// Asks whether there could be one like this, under a name that nobody has.
+async fn is_taken(
+    context: &Context,
+    id: &ClusterId,
+    wanted: &StatefulSet,
+) -> Result<(), ApplyError> {
+    let mut other = wanted.clone();
+    other.metadata.name = None;
+    other.metadata.generate_name = Some(format!("{}-", id.name));
+    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &id.namespace);
+    let parameters = PostParams { dry_run: true, field_manager: Some(NAME.to_owned()) };
+    match api.create(&parameters, &other).await {
+        Err(error) if !says_nothing(&error) => Err(ApplyError::of::<StatefulSet>(&id.name, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a refusal is about the question: a webhook that knows no dry run, or a quota in which
+/// the old one still counts.
+fn says_nothing(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    ["does not support dry run", "exceeded quota"].iter().any(|part| status.message.contains(part))
 }
 
 async fn claims(

@@ -1,8 +1,9 @@
 //! One run of Spilo's script on the primary.
 //!
 //! In: the pod, and from which version to which. Out: annotations and events that say how it
-//! ended. While it runs, all pods have the label that keeps them on their nodes. Never: a second
-//! run beside a first one, which the note on the manifest rules out for two operators as well.
+//! ended, if somebody saw that; if not, the note that it runs stays. While it runs, all pods have
+//! the label that keeps them on their nodes. Never: a second run beside a first one, which the note
+//! on the manifest and the lock in the pod rule out for two operators as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::exec::{Ended, ExecError, exec};
-use super::note::{FAILURE, NOTE, Note, SUCCESS};
+use super::exec::{Ended, ExecError, SHORT, exec};
+use super::note::{FAILURE, NOTE, Note, Place, SUCCESS};
+use super::script::{command, is_held, shell};
 use crate::admin::scrub;
 use crate::api::postgresql::Postgresql;
 use crate::build::budget::CRITICAL_OPERATION;
@@ -24,12 +27,10 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
-use crate::failure::{ApplyError, has_code};
+use crate::failure::{ApplyError, describe, has_code};
 use crate::report::News;
 
-/// For what only looks.
-const SHORT: Duration = Duration::from_secs(30);
-/// For the script. `pg_upgrade` links files and does not copy them.
+/// So long the end of the script is waited for. `pg_upgrade` links files and does not copy them.
 const LONG: Duration = Duration::from_secs(4 * 3600);
 /// How it ended has to be noted, or somebody has to find out.
 const TRIES: u32 = 20;
@@ -46,38 +47,36 @@ pub struct Attempt {
     pub to: u32,
 }
 
-/// Notes that it begins, and lets it run beside everything else.
-///
-/// # Errors
-/// What the API server has against it; then nothing has begun.
-pub async fn start(
+/// Lets it run beside everything else, from the first question to the last note.
+pub fn start(
     context: &Arc<Context>,
     config: &Arc<Config>,
     manifest: &Postgresql,
     id: &ClusterId,
     attempt: Attempt,
-) -> Result<(), ApplyError> {
-    let text = Note::Running(attempt.to).to_string();
-    let mut note = json!({ "metadata": { "annotations": { NOTE: text } } });
-    // Of two operators one comes too late.
-    note["metadata"]["resourceVersion"] = json!(manifest.resource_version());
-    annotate(context, id, &note).await?;
+) {
+    // Before anything is asked: from here on nobody else disturbs the cluster.
     context.memory.with(id, |known| known.upgrade.runs = Some(attempt.pod.clone()));
     let (context, config) = (Arc::clone(context), Arc::clone(config));
     let (manifest, id) = (manifest.clone(), id.clone());
     tokio::spawn(async move {
         let problem = run(&context, &config, &manifest, &id, &attempt).await.err();
+        if let Some(problem) = &problem {
+            let Attempt { from, to, .. } = attempt;
+            let text = format!("upgrade from {from} to {to} could not be started: {problem}");
+            context.tell(&manifest, &News::warning(REASON, text));
+        }
+        let at_most = config.operation.repair_period;
         context.memory.with(&id, |known| {
             known.upgrade.runs = None;
             known.upgrade.running = None;
-            known.upgrade.problem = problem;
+            known.upgrade.tries.ended(Instant::now(), problem, at_most);
         });
         context.objects.add(&id, Why::Repair);
     });
-    Ok(())
 }
 
-/// `Err`: the script was not started.
+/// `Err`: the script was not started, and no note or label says that it was.
 async fn run(
     context: &Context,
     config: &Config,
@@ -85,22 +84,31 @@ async fn run(
     id: &ClusterId,
     attempt: &Attempt,
 ) -> Result<(), String> {
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &id.namespace);
+    // Whoever may run no commands there learns that here, before anything is written.
+    let user = user(&pods, &attempt.pod).await?;
+    note(context, manifest, id, attempt, &pods).await?;
     let begun = async {
         label(context, config, id, true).await.map_err(|error| error.to_string())?;
-        let Attempt { pod, pods, .. } = attempt;
-        let text = format!("starting major version upgrade on pod {pod} of {pods} pods");
+        let text = format!(
+            "starting major version upgrade on pod {} of {} pods",
+            attempt.pod, attempt.pods
+        );
         context.tell(manifest, &News::normal(REASON, text));
-        script(context, id, attempt).await
+        script(&pods, attempt, &user).await
     };
     match begun.await {
-        Ok(outcome) => {
+        Ok(End::Seen(outcome)) => {
             finish(context, config, manifest, id, attempt, &outcome).await;
             Ok(())
         }
-        Err(problem) => {
-            let Attempt { from, to, .. } = attempt;
-            let text = format!("upgrade from {from} to {to} could not be started: {problem}");
+        Ok(End::Unseen(why)) => {
+            // The note stays: the next look asks the pod whether it runs.
+            let text = format!("nobody sees the script on {} any more: {why}", attempt.pod);
             context.tell(manifest, &News::warning(REASON, text));
+            Ok(())
+        }
+        Err(problem) => {
             let note = json!({ "metadata": { "annotations": { NOTE: null } } });
             settle(context, config, id, &note).await;
             Err(problem)
@@ -108,47 +116,67 @@ async fn run(
     }
 }
 
-/// `Err`: it was not started. `Ok(Err)`: it failed, or may have.
-async fn script(
+/// The number of the user that commands have there.
+async fn user(pods: &Api<Pod>, pod: &str) -> Result<String, String> {
+    let user = exec(pods, pod, POSTGRES, &shell("/usr/bin/id -u"), SHORT).await;
+    match user.map_err(|error| error.to_string())? {
+        user if user.is_well => Ok(user.text),
+        user => Err(format!("id: {}", said(&user))),
+    }
+}
+
+/// Notes that it begins, and where, if the manifest is what this was decided by.
+async fn note(
     context: &Context,
+    manifest: &Postgresql,
     id: &ClusterId,
     attempt: &Attempt,
-) -> Result<Result<(), String>, String> {
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &id.namespace);
-    let pod = &attempt.pod;
-    let user = exec(&api, pod, POSTGRES, &look("/usr/bin/id -u"), SHORT).await;
-    let user = user.map_err(|error| error.to_string())?;
-    if !user.is_well {
-        return Err(format!("id: {}", said(&user)));
+    pods: &Api<Pod>,
+) -> Result<(), String> {
+    let pod = pods.get(&attempt.pod).await.map_err(|error| describe(&error))?;
+    let place = Place { pod: attempt.pod.clone(), uid: pod.uid().unwrap_or_default() };
+    let api: Api<Postgresql> = Api::namespaced(context.client.clone(), &id.namespace);
+    let now = api.get(&id.name).await.map_err(|error| describe(&error))?;
+    let facts = |one: &Postgresql| {
+        let own = &one.metadata;
+        (own.uid.clone(), own.generation, own.annotations.clone(), own.deletion_timestamp.clone())
+    };
+    if facts(&now) != facts(manifest) {
+        return Err("the manifest was changed meanwhile".to_owned());
     }
-    let command = command(&user.text, attempt.pods);
-    match exec(&api, pod, POSTGRES, &command, LONG).await {
-        Ok(ended) if ended.is_well => Ok(Ok(())),
+    let text = Note::Running(attempt.to, Some(place)).to_string();
+    let mut note = json!({ "metadata": { "annotations": { NOTE: text } } });
+    // Of two operators one comes too late.
+    note["metadata"]["resourceVersion"] = json!(now.resource_version());
+    annotate(context, id, &note).await.map_err(|error| error.to_string())
+}
+
+/// What is known of the end of a script that may have begun.
+#[derive(Debug)]
+enum End {
+    Seen(Result<(), String>),
+    /// And why: it may still run.
+    Unseen(String),
+}
+
+/// `Err`: it was not started.
+async fn script(pods: &Api<Pod>, attempt: &Attempt, user: &str) -> Result<End, String> {
+    let pod = &attempt.pod;
+    let command = command(user, attempt.pods);
+    match exec(pods, pod, POSTGRES, &command, LONG).await {
+        Ok(ended) if ended.is_well => Ok(End::Seen(Ok(()))),
+        Ok(ended) if is_held(ended.code) => {
+            Ok(End::Unseen("another run has begun before and has not ended".to_owned()))
+        }
+        Ok(ended) if ended.code.is_none() => Ok(End::Unseen(said(&ended))),
         Ok(ended) => {
-            let last = look("tail -n 1 last_upgrade.log");
-            let last = exec(&api, pod, POSTGRES, &last, SHORT).await.ok();
+            let last = shell("tail -n 1 last_upgrade.log");
+            let last = exec(pods, pod, POSTGRES, &last, SHORT).await.ok();
             let last = last.filter(|last| last.is_well && !last.text.trim().is_empty());
-            Ok(Err(said(last.as_ref().unwrap_or(&ended))))
+            Ok(End::Seen(Err(said(last.as_ref().unwrap_or(&ended)))))
         }
         Err(error @ ExecError::NotStarted(_)) => Err(error.to_string()),
-        Err(error @ (ExecError::CutOff | ExecError::TooLong(_))) => Ok(Err(error.to_string())),
-    }
-}
-
-/// A shell's command line.
-fn look(line: &str) -> Vec<String> {
-    ["/bin/bash", "-c", line].map(str::to_owned).to_vec()
-}
-
-/// The script has to run as `postgres`, which is not everybody's user in the container. `user`:
-/// the answer of `id -u`.
-fn command(user: &str, pods: usize) -> Vec<String> {
-    let line = format!(
-        "set -o pipefail && /usr/bin/python3 /scripts/inplace_upgrade.py {pods} 2>&1 | tee last_upgrade.log"
-    );
-    match user.trim() {
-        "0" => ["/bin/su", "postgres", "-c", &line].map(str::to_owned).to_vec(),
-        _ => look(&line),
+        Err(error) => Ok(End::Unseen(error.to_string())),
     }
 }
 
@@ -206,7 +234,9 @@ pub async fn end(
         true => News::normal(REASON, format!("upgrade to {to} finished")),
         false => News::warning(
             REASON,
-            format!("upgrade to {to} FAILED: the operator that ran it ended before it did"),
+            format!(
+                "upgrade to {to} FAILED: nobody saw how the script ended, and no server has that version; see last_upgrade.log in the pod, and whether Patroni is paused"
+            ),
         ),
     };
     context.tell(manifest, &news);

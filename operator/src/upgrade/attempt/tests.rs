@@ -1,19 +1,103 @@
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::super::exec::Ended;
-use super::{command, outcome_of, said};
+use serde_json::{Value, json};
 
-#[test]
-fn the_command_is_that_of_the_reference_as_the_right_user() {
-    let line = "set -o pipefail && /usr/bin/python3 /scripts/inplace_upgrade.py 3 2>&1 | tee last_upgrade.log";
-    assert_eq!(command("0\n", 3), ["/bin/su", "postgres", "-c", line]);
-    assert_eq!(command("101\n", 3), ["/bin/bash", "-c", line]);
+use super::*;
+use crate::build::vectors;
+use crate::testing::{FakeApi, refusal};
+
+const MANIFEST: &str = "/apis/acid.zalan.do/v1/namespaces/default/postgresqls/acid-minimal-cluster";
+const POD: &str = "/api/v1/namespaces/default/pods/acid-minimal-cluster-0";
+
+fn attempt() -> Attempt {
+    Attempt { pod: "acid-minimal-cluster-0".to_owned(), pods: 1, from: 15, to: 16 }
+}
+
+fn manifest(generation: i64) -> Value {
+    json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "spec": {},
+        "metadata": {
+            "name": "acid-minimal-cluster", "namespace": "default", "uid": "1",
+            "resourceVersion": "9", "generation": generation,
+        },
+    })
+}
+
+/// An API server with a pod and a manifest, in which commands end like this.
+fn api(exec: u16) -> FakeApi {
+    FakeApi::new(move |asked| match asked.path.as_str() {
+        MANIFEST => (200, manifest(2)),
+        POD => (200, json!({ "metadata": { "name": "acid-minimal-cluster-0", "uid": "pod-1" } })),
+        path if path.ends_with("/exec") => refusal(exec),
+        _ => (200, json!({ "metadata": {}, "items": [] })),
+    })
+}
+
+#[tokio::test]
+async fn whoever_may_run_no_command_writes_nothing_and_waits_longer_each_time() {
+    let api = api(403);
+    let mut config = vectors::config();
+    config.operation.repair_period = Duration::from_secs(300);
+    let context = Arc::new(api.context(config.clone(), None));
+    let config = Arc::new(config);
+    let id = vectors::cluster().id;
+    let manifest = serde_json::from_value(manifest(2)).unwrap();
+    let mut pauses = Vec::new();
+    for _ in 0..2 {
+        start(&context, &config, &manifest, &id, attempt());
+        let runs = || context.memory.with(&id, |known| known.upgrade.runs.is_some());
+        while runs() {
+            tokio::task::yield_now().await;
+        }
+        pauses.push(context.memory.with(&id, |known| known.upgrade.tries.left(Instant::now())));
+        let problem =
+            context.memory.with(&id, |known| known.upgrade.tries.problem().map(str::to_owned));
+        assert!(problem.unwrap_or_default().contains("refused"));
+    }
+    let events = |line: &String| line.contains("events");
+    assert!(api.writes().iter().all(events), "{:?}", api.writes());
+    assert!(pauses[0].is_some() && pauses[1] > pauses[0], "{pauses:?}");
+}
+
+#[tokio::test]
+async fn a_script_is_noted_with_its_pod_on_the_manifest_that_it_was_decided_by() {
+    let id = vectors::cluster().id;
+    for (seen, expected) in [(2, true), (1, false)] {
+        let api = api(403);
+        let context = api.context(vectors::config(), None);
+        let pods = Api::namespaced(context.client.clone(), "default");
+        let manifest = serde_json::from_value(manifest(seen)).unwrap();
+        let noted = note(&context, &manifest, &id, &attempt(), &pods).await;
+        let patches: Vec<Value> = api
+            .asked()
+            .into_iter()
+            .filter(|asked| asked.method == "PATCH")
+            .map(|asked| asked.body)
+            .collect();
+        assert_eq!(noted.is_ok(), expected, "{noted:?}");
+        let wanted = json!({ "metadata": {
+            "annotations": { "acid.zalan.do/major-upgrade": "16 running acid-minimal-cluster-0 pod-1" },
+            "resourceVersion": "9",
+        } });
+        assert_eq!(patches, if expected { vec![wanted] } else { Vec::new() });
+    }
+}
+
+#[tokio::test]
+async fn a_script_whose_start_was_not_answered_may_run() {
+    for (status, may_run) in [(403, false), (500, true)] {
+        let pods = Api::namespaced(api(status).client(), "default");
+        let end = script(&pods, &attempt(), "0").await;
+        assert_eq!(matches!(end, Ok(End::Unseen(_))), may_run, "{status}: {end:?}");
+        assert_eq!(end.is_err(), !may_run, "{status}");
+    }
 }
 
 #[test]
 fn what_is_told_of_a_failure_is_one_line_without_a_secret() {
     let ended = |text: &str| Ended {
         is_well: false,
+        code: Some(1),
         text: text.to_owned(),
         reason: "command terminated with exit code 1".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::note::Note;
+use super::note::{Note, Place};
 
 /// More than this behind, in bytes, a replica would hold the script up.
 const FARTHEST: u64 = 16 * 1024 * 1024;
@@ -20,8 +20,13 @@ pub struct Situation {
     /// The script runs, and it is this process that waits for it.
     pub runs_here: bool,
     pub note: Option<Note>,
-    /// For longer than a server takes to start, nobody knows what came of a script.
+    /// Of a script that is noted and that this process does not wait for; `None`: nobody has
+    /// looked.
+    pub script: Option<Script>,
+    /// For longer than a server takes to start, nobody knows what came of a script that has ended.
     pub is_lost_for_long: bool,
+    /// Why the script could not be started just now.
+    pub problem: Option<String>,
     /// Whether the annotation of the reference is there.
     pub has_failed: bool,
     /// Pods are being made anew, a primary hands over, or a server is restarted.
@@ -36,11 +41,22 @@ pub struct Situation {
     pub members: Option<Vec<Member>>,
 }
 
+/// Whether a script runs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Script {
+    Runs,
+    Ended,
+    /// Nobody can say, and why.
+    Unknown(String),
+}
+
 /// One pod.
 #[derive(Clone, Debug)]
 pub struct Pod {
     pub name: String,
     pub is_ready: bool,
+    /// It has, or had, a role in the cluster.
+    pub has_run: bool,
     /// It goes, or somebody has marked it to be made anew.
     pub is_leaving: bool,
     /// The version that it was made for.
@@ -92,7 +108,12 @@ pub fn next(now: &Situation) -> Step {
     if now.runs_here {
         return Step::Runs;
     }
-    let is_lost = matches!(now.note, Some(Note::Running(_)));
+    let is_lost = matches!(now.note, Some(Note::Running(..)));
+    if let Some(Note::Running(_, place)) = &now.note
+        && let Some(step) = unseen(now.script.as_ref(), place.as_ref())
+    {
+        return step;
+    }
     let Some(running) = now.running else {
         if is_lost && now.is_lost_for_long {
             return Step::CutOff;
@@ -118,6 +139,26 @@ pub fn next(now: &Situation) -> Step {
     refused(now, running).or_else(|| unready(now, running)).unwrap_or_else(|| run(now))
 }
 
+/// A script goes on without whoever has started it, and ends when it ends.
+fn unseen(script: Option<&Script>, place: Option<&Place>) -> Option<Step> {
+    let place = place.map_or("some pod", |place| &place.pod);
+    let text = match script {
+        Some(Script::Ended) => return None,
+        Some(Script::Runs) => format!("it runs on {place}, started by an operator that is gone"),
+        other => {
+            let why = match other {
+                Some(Script::Unknown(why)) => why,
+                _ => "nobody has looked yet",
+            };
+            format!(
+                "nobody can say whether the script on {place} still runs: {why}; where no inplace_upgrade.py runs any more, remove the annotation {}",
+                super::note::NOTE
+            )
+        }
+    };
+    Some(Step::Wait("UpgradeRuns", text))
+}
+
 fn stop(reason: &'static str, text: String) -> Step {
     Step::Stop(reason, text)
 }
@@ -131,13 +172,14 @@ fn refused(now: &Situation, running: u32) -> Option<Step> {
         return Some(stop("Standby", text));
     }
     if !now.is_allowed {
-        let text =
-            format!("{text}: major_version_upgrade_mode is off, and the team is not allowed to");
+        let text = format!(
+            "{text}: major_version_upgrade_mode is off, and the team is not allowed to; pods stay as they are made"
+        );
         return Some(stop("Off", text));
     }
-    match now.note {
+    match &now.note {
         // The manifest asks for something else than what failed.
-        Some(Note::Failed(of)) if of != wanted => None,
+        Some(Note::Failed(of)) if *of != wanted => None,
         _ if now.has_failed => Some(stop(
             "UpgradeFailed",
             format!(
@@ -145,7 +187,7 @@ fn refused(now: &Situation, running: u32) -> Option<Step> {
                 super::note::FAILURE
             ),
         )),
-        Some(Note::Ended(of)) if of == wanted => Some(stop(
+        Some(Note::Ended(of)) if *of == wanted => Some(stop(
             "UpgradeWithoutEffect",
             format!(
                 "{text}: the script said that all is well; it runs again when somebody removes the annotation {}",
@@ -164,7 +206,7 @@ fn unready(now: &Situation, running: u32) -> Option<Step> {
         Some(Step::Wait(reason, text))
     };
     if now.is_paused {
-        return wait("Paused", "the cluster is paused".to_owned());
+        return wait("Paused", "the cluster is paused, or Patroni is".to_owned());
     }
     if let Some(opens) = now.opens {
         return wait("WaitsForWindow", format!("a maintenance window opens at {opens}"));
@@ -182,7 +224,7 @@ fn unready(now: &Situation, running: u32) -> Option<Step> {
             return wait("PodsNotUpToDate", format!("{name} is to be made anew first"));
         }
         let server = match &pod.server {
-            _ if !pod.is_ready => return wait("PodsNotReady", format!("{name} is not ready")),
+            _ if !pod.is_ready => return wait("PodsNotReady", not_ready(pod, running, wanted)),
             None => return wait("PodsNotReady", format!("Patroni of {name} says nothing")),
             Some(server) => server,
         };
@@ -194,6 +236,18 @@ fn unready(now: &Situation, running: u32) -> Option<Step> {
         }
     }
     behind(now).and_then(|text| wait("NotStreaming", text))
+}
+
+/// A pod with an empty volume is told to start the version that it was made for, and gets data of
+/// another one.
+fn not_ready(pod: &Pod, running: u32, wanted: u32) -> String {
+    let name = &pod.name;
+    match pod.has_run {
+        true => format!("{name} is not ready"),
+        false => format!(
+            "{name} is not ready and has never run: it was made for {wanted}, which may not start with a copy of data of {running}; then set postgresql.version back to {running} until it runs"
+        ),
+    }
 }
 
 /// Who does not follow closely enough.
@@ -216,6 +270,10 @@ fn behind(now: &Situation) -> Option<String> {
 }
 
 fn run(now: &Situation) -> Step {
+    if let Some(problem) = &now.problem {
+        let text = format!("the script could not be started: {problem}");
+        return Step::Wait("UpgradeNotStarted", text);
+    }
     let leads = |pod: &&Pod| pod.server.as_ref().is_some_and(|server| server.is_primary);
     let mut primaries = now.pods.iter().filter(leads);
     match (primaries.next(), primaries.next()) {

@@ -1,3 +1,4 @@
+use super::super::note::Place;
 use super::*;
 
 /// Two pods of 15 that are made for 16, and nothing against it.
@@ -5,6 +6,7 @@ fn ready() -> Situation {
     let pod = |name: &str, is_primary| Pod {
         name: name.to_owned(),
         is_ready: true,
+        has_run: true,
         is_leaving: false,
         made_for: Some(16),
         server: Some(Server { runs: true, is_primary, version: Some(15) }),
@@ -22,7 +24,9 @@ fn ready() -> Situation {
         is_standby: false,
         runs_here: false,
         note: None,
+        script: None,
         is_lost_for_long: false,
+        problem: None,
         has_failed: false,
         is_disturbed: false,
         is_paused: false,
@@ -139,26 +143,55 @@ fn a_version_that_is_there_ends_what_was_noted() {
     assert_eq!(ended, Step::UpToDate { forget: true });
 }
 
+/// A note of a script on `acid-1`, and what became of it.
+fn lost(running: Option<u32>, script: Option<Script>) -> Situation {
+    let place = Place { pod: "acid-1".to_owned(), uid: "1".to_owned() };
+    Situation { running, script, note: Some(Note::Running(16, Some(place))), ..ready() }
+}
+
 #[test]
 fn a_script_whose_end_nobody_saw_is_never_run_again_by_itself() {
-    let lost = |running| {
-        with(move |now| {
-            now.running = running;
-            now.note = Some(Note::Running(16));
-        })
+    let ended = |running| lost(running, Some(Script::Ended));
+    assert_eq!(next(&ended(Some(16))), Step::Succeeded);
+    assert_eq!(next(&ended(Some(15))), Step::CutOff);
+    assert_eq!(reason(next(&ended(None))), "NoPrimary");
+    let long = Situation { is_lost_for_long: true, ..ended(None) };
+    assert_eq!(next(&long), Step::CutOff, "or nothing would be done to the cluster any more");
+    let ours = Situation { runs_here: true, ..lost(Some(15), None) };
+    assert_eq!(next(&ours), Step::Runs);
+}
+
+#[test]
+fn a_script_that_may_still_run_has_not_failed_whatever_servers_say_and_however_long_it_takes() {
+    let unknown = Script::Unknown("forbidden".to_owned());
+    for script in [Some(Script::Runs), Some(unknown), None] {
+        for running in [None, Some(15), Some(16)] {
+            let now = Situation { is_lost_for_long: true, ..lost(running, script.clone()) };
+            assert_eq!(reason(next(&now)), "UpgradeRuns", "{script:?} {running:?}");
+        }
+    }
+    let Step::Wait(_, text) = next(&lost(None, Some(Script::Unknown("forbidden".to_owned()))))
+    else {
+        panic!("it waits");
     };
-    assert_eq!(lost(Some(16)), Step::Succeeded);
-    assert_eq!(lost(Some(15)), Step::CutOff);
-    assert_eq!(reason(lost(None)), "NoPrimary");
-    let long = with(|now| {
-        now.running = None;
-        now.note = Some(Note::Running(16));
-        now.is_lost_for_long = true;
-    });
-    assert_eq!(long, Step::CutOff, "or nothing would be done to the cluster any more");
-    let ours = with(|now| {
-        now.note = Some(Note::Running(16));
-        now.runs_here = true;
-    });
-    assert_eq!(ours, Step::Runs);
+    assert!(text.contains("acid-1") && text.contains("forbidden"), "{text}");
+    assert!(text.contains("acid.zalan.do/major-upgrade"), "{text}");
+}
+
+#[test]
+fn a_script_that_could_not_be_started_waits_before_the_next_try() {
+    let problem = Some("forbidden".to_owned());
+    let refused = with(|now| now.problem = problem);
+    assert_eq!(reason(refused), "UpgradeNotStarted");
+}
+
+#[test]
+fn a_pod_that_cannot_start_with_the_version_it_was_made_for_is_told_with_the_way_out() {
+    let Step::Wait("PodsNotReady", text) = with(|now| {
+        now.pods[0].is_ready = false;
+        now.pods[0].has_run = false;
+    }) else {
+        panic!("it waits");
+    };
+    assert!(text.contains("set postgresql.version back to 15"), "{text}");
 }

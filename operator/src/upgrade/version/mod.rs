@@ -3,7 +3,9 @@
 //! Spilo starts the version that the data has, whatever its environment says; `PGVERSION` is the
 //! one that its script upgrades to. So another one restarts pods first, and changes nothing.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 use serde_json::Value;
 
 use crate::build::containers::POSTGRES;
@@ -48,6 +50,12 @@ pub fn of_pod(containers: &[Container]) -> Option<u32> {
     number(folder.strip_prefix("/usr/lib/postgresql/")?.strip_suffix("/bin")?)
 }
 
+/// The version that pods of a cluster were made for: the primary's, or else the highest.
+pub fn of_pods(pods: &[Arc<Pod>], primary: Option<&Pod>) -> Option<u32> {
+    let of = |pod: &Pod| of_pod(&pod.spec.as_ref()?.containers);
+    primary.and_then(of).or_else(|| pods.iter().filter_map(|pod| of(pod)).max())
+}
+
 /// Why pods stay as they are made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Held {
@@ -57,20 +65,25 @@ pub enum Held {
     Downgrade(u32),
     /// A version is taken back, and nobody knows which one the server has.
     Unknown,
+    /// No script would follow, and a pod with an empty volume that is made for another version
+    /// than its primary has may never start.
+    NoUpgrade,
 }
 
 /// The version to make pods for. `live`: the one that they are made for now, if there are any.
-/// `running`: that of the primary, where it is known.
+/// `running`: that of the primary, where it is known. `upgrades`: whether a script would follow, or
+/// there is no server yet.
 pub fn for_pods(
     wanted: u32,
     live: Option<u32>,
     running: Option<u32>,
-    is_open: bool,
+    (is_open, upgrades): (bool, bool),
 ) -> Result<u32, (u32, Held)> {
     let Some(live) = live.filter(|live| *live != wanted) else { return Ok(wanted) };
     match running {
         Some(running) if wanted < running => Err((live, Held::Downgrade(running))),
         None if wanted < live => Err((live, Held::Unknown)),
+        _ if !upgrades && wanted > live && running != Some(wanted) => Err((live, Held::NoUpgrade)),
         _ if !is_open => Err((live, Held::Window)),
         _ => Ok(wanted),
     }

@@ -1,7 +1,9 @@
-use k8s_openapi::api::core::v1::Container;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Container, Pod};
 use serde_json::json;
 
-use super::{Held, for_pods, is_allowed, of_pod, wanted};
+use super::{Held, for_pods, is_allowed, of_pod, of_pods, wanted};
 use crate::config::Config;
 
 fn config(mode: &str) -> Config {
@@ -55,6 +57,19 @@ fn a_pod_says_in_two_ways_what_it_was_made_for() {
 }
 
 #[test]
+fn pods_that_are_left_alone_say_which_version_they_were_made_for() {
+    let pod = |version: &str| -> Arc<Pod> {
+        let env = json!([{ "name": "PGVERSION", "value": version }]);
+        let spec = json!({ "containers": [{ "name": "postgres", "env": env }] });
+        Arc::new(serde_json::from_value(json!({ "metadata": {}, "spec": spec })).unwrap())
+    };
+    let pods = [pod("15"), pod("16")];
+    assert_eq!(of_pods(&pods, Some(&pods[0])), Some(15), "the primary's");
+    assert_eq!(of_pods(&pods, None), Some(16), "the highest");
+    assert_eq!(of_pods(&[], None), None);
+}
+
+#[test]
 fn pods_are_made_for_another_version_in_a_window_and_for_no_older_one_than_the_server_has() {
     for (wanted, live, running, is_open, expected) in [
         (16, None, None, false, Ok(16)),
@@ -67,7 +82,23 @@ fn pods_are_made_for_another_version_in_a_window_and_for_no_older_one_than_the_s
         (15, Some(16), Some(16), true, Err((16, Held::Downgrade(16)))),
         (15, Some(16), None, true, Err((16, Held::Unknown))),
     ] {
-        let found = for_pods(wanted, live, running, is_open);
+        let found = for_pods(wanted, live, running, (is_open, true));
         assert_eq!(found, expected, "{wanted} {live:?} {running:?} {is_open}");
+    }
+}
+
+#[test]
+fn where_no_upgrade_follows_pods_stay_made_for_the_version_that_there_is() {
+    for (wanted, live, running, expected) in [
+        (16, Some(15), Some(15), Err((15, Held::NoUpgrade))),
+        (16, Some(15), None, Err((15, Held::NoUpgrade))),
+        // Somebody has run the script by hand.
+        (16, Some(15), Some(16), Ok(16)),
+        // What is taken back is no upgrade.
+        (15, Some(16), Some(15), Ok(15)),
+        (16, None, None, Ok(16)),
+    ] {
+        let found = for_pods(wanted, live, running, (true, false));
+        assert_eq!(found, expected, "{wanted} {live:?} {running:?}");
     }
 }
