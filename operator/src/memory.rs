@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::databases::pooler::Lookup;
+use crate::disturbance::Disturbance;
 use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
@@ -39,6 +40,8 @@ pub struct Known {
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.
     pub teams: BTreeSet<String>,
+    /// What is being done to its servers.
+    pub disturbance: Disturbance,
     /// How it goes with a primary that hands over.
     pub switchover: Switchover,
     /// How it goes with pods that are made anew.

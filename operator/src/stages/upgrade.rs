@@ -14,6 +14,7 @@ use crate::build::statefulset::is_standby;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::disturbance::What;
 use crate::failure::ApplyError;
 use crate::patroni;
 use crate::report::Finding;
@@ -73,8 +74,11 @@ pub async fn run(
         Step::Run(pod) => {
             let from = now.running.unwrap_or_default();
             let text = format!("upgrades from {from} to {wanted} on {pod}");
+            let upgrade = What::Upgrade(pod.clone());
+            let reserved = context.memory.with(id, |known| known.disturbance.reserve(upgrade));
+            let Ok(reserved) = reserved else { return looked(waits(text), Some(AGAIN)) };
             let attempt = Attempt { pod, pods: expected, from, to: wanted };
-            match attempt::start(context, config, manifest, id, attempt).await {
+            match attempt::start(context, config, manifest, id, attempt, reserved).await {
                 Ok(()) => waits(text),
                 Err(error) => failed(error),
             }
@@ -131,8 +135,7 @@ async fn situation(
     let has_failed = manifest.annotations().contains_key(FAILURE);
     let is_lost = matches!(note, Some(Note::Running(_)));
     let (runs_here, seen, is_lost_for_long, is_disturbed) = context.memory.with(id, |known| {
-        let disturbed =
-            known.switchover.is_under_way() || known.patroni_config.restarts().is_some();
+        let disturbed = known.disturbance.now().is_some();
         let own = &mut known.upgrade;
         let lost = is_lost && own.runs.is_none();
         own.lost_since = own.lost_since.filter(|_| lost).or(lost.then(Instant::now));

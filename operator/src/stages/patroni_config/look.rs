@@ -11,6 +11,7 @@ use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::controller::queue::Why;
+use crate::disturbance::What;
 use crate::patroni::Patroni;
 use crate::patroni::dynamic::{Plan, plan};
 use crate::report::{Finding, News};
@@ -88,6 +89,12 @@ async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked
     let wait = turn(&answer.config);
     let text = format!("the pods take it over within {wait:?}: {changes}");
     let applying = Finding::waiting("Applying", text);
+    let _reserved = match job.reserve(What::Settings) {
+        Ok(reserved) => reserved,
+        Err(why) => {
+            return (Finding::waiting("Applying", format!("{changes}: {why}")), Next::In(RELOAD));
+        }
+    };
     // It is said before it is done: who does not lead any more cannot, and changes nothing.
     job.found(applying.clone());
     if let Err(looked) = write_down(job, &plan.before).await {
@@ -134,7 +141,6 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
     let turn = turn(&answer.config);
     let found = restarts(job, seen, &plan, &mut after, answer, turn).await;
     if let Err(looked) = remember(job, ours, &after).await {
-        found.is_given_up(job);
         return looked;
     }
     if promotes && !after.standby {

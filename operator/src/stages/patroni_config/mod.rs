@@ -21,11 +21,13 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::Wanted;
 use crate::patroni::is_paused;
 use crate::report::{Finding, Stage};
 use crate::stages::upgrade;
 use crate::tell;
+use crate::upgrade::is_under_way;
 use look::look;
 use seen::Seen;
 
@@ -44,8 +46,6 @@ pub struct PatroniConfig {
     /// It is to be asked then, whatever has changed.
     at: Option<Instant>,
     failures: u32,
-    /// The pod whose PostgreSQL is being restarted by us.
-    restarts: Option<String>,
     /// Who has to be restarted for which parameters, as far as it was seen.
     pending: BTreeMap<String, BTreeSet<String>>,
     /// Nobody is restarted before.
@@ -63,12 +63,6 @@ enum Next {
 }
 
 impl PatroniConfig {
-    /// The pod whose PostgreSQL is being restarted, if one is. No other pod of the cluster is to be
-    /// disturbed meanwhile.
-    pub fn restarts(&self) -> Option<&str> {
-        self.restarts.as_deref()
-    }
-
     /// Whether to ask now; whoever is told so has to say how it ended.
     fn begins(&mut self, seen: &Seen, now: Instant, resync: Duration) -> bool {
         let is_new =
@@ -199,6 +193,28 @@ struct Job {
 impl Job {
     fn id(&self) -> &ClusterId {
         &self.cluster.id
+    }
+
+    /// Nobody else disturbs the cluster from now on.
+    ///
+    /// # Errors
+    /// Why not now: something else is being done to it, or it is not as it was when this look
+    /// began.
+    fn reserve(&self, what: What) -> Result<Reserved, String> {
+        let id = self.id();
+        let reserved = self.context.memory.with(id, |known| known.disturbance.reserve(what));
+        let reserved = reserved.map_err(|other| other.to_string())?;
+        // Behind that: whoever wrote there before has it reserved, or is another operator.
+        let now = self.context.caches.manifests.get(id, &id.name).ok_or("the manifest is gone")?;
+        if is_under_way(&now) {
+            return Err("the script of a major upgrade runs".to_owned());
+        }
+        let (before, now) = (&self.manifest, &now);
+        let is_same = before.metadata.uid == now.metadata.uid
+            && before.metadata.generation == now.metadata.generation
+            && now.metadata.deletion_timestamp.is_none()
+            && is_paused(now) == self.wanted.pause;
+        if is_same { Ok(reserved) } else { Err("the manifest has changed meanwhile".to_owned()) }
     }
 
     /// To be told with the next status.

@@ -11,6 +11,7 @@ use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, RestartStatus};
 use crate::controller::queue::Why;
+use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::{Member, Plan, next, reason, shrinks};
 use crate::patroni::{Instance, Patroni};
 use crate::report::{Finding, News};
@@ -39,6 +40,7 @@ pub(super) struct Begun {
     /// Those that can have less as soon as their primary has, if that is what it is for.
     followers: Vec<IpAddr>,
     turn: Duration,
+    _reserved: Reserved,
 }
 
 /// `after`: gets what has to be remembered.
@@ -61,13 +63,9 @@ pub(super) async fn restarts(
         let text = format!("a restart is pending on {}: {text}", pending.join(", "));
         Restart::Waits(Finding::waiting("RestartPending", text), next)
     };
-    let restarting = job
-        .context
-        .memory
-        .read(job.id(), |known| known.patroni_config.restarts().map(str::to_owned));
-    if let Some(name) = restarting.flatten() {
-        let text = format!("PostgreSQL of {name} is being restarted");
-        return Restart::Waits(Finding::waiting("Restarting", text), Next::Rest);
+    let other = job.context.memory.read(job.id(), |known| known.disturbance.now()).flatten();
+    if let Some(other @ What::Restart(_)) = other {
+        return Restart::Waits(Finding::waiting("Restarting", other.to_string()), Next::Rest);
     }
     if pending.is_empty() {
         after.restarts.clear();
@@ -181,15 +179,6 @@ fn choose<'a>(members: &'a [Member], after: &mut PatroniStatus) -> Option<&'a Me
     Some(member)
 }
 
-impl Restart {
-    /// Whoever was next is not.
-    pub(super) fn is_given_up(&self, job: &Job) {
-        if matches!(self, Self::Now(_)) {
-            job.context.memory.with(job.id(), |known| known.patroni_config.restarts = None);
-        }
-    }
-}
-
 impl Begun {
     /// From now on nobody else of the cluster is disturbed.
     ///
@@ -203,25 +192,14 @@ impl Begun {
         let has_followers = member.leads && shrinks(&member.instance);
         let followers = others.into_iter().filter(|_| has_followers);
         let followers = followers.map(|(_, address)| address).collect();
+        let _reserved = job.reserve(What::Restart(name.clone()))?;
         // It took some time to ask them all.
         let now = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
         if let Some(why) = now.why_not() {
             return Err(why);
         }
-        job.context.memory.with(job.id(), |known| {
-            if known.switchover.is_under_way() {
-                return Err("a switchover is under way".to_owned());
-            }
-            match &known.patroni_config.restarts {
-                Some(other) => Err(format!("PostgreSQL of {other} is being restarted")),
-                None => {
-                    known.patroni_config.restarts = Some(name.clone());
-                    Ok(())
-                }
-            }
-        })?;
         let reason = reason(&member.instance);
-        Ok(Self { name, leads: member.leads, address, reason, followers, turn })
+        Ok(Self { name, leads: member.leads, address, reason, followers, turn, _reserved })
     }
 
     /// Beside everything else; the finding until it is over.
@@ -232,10 +210,8 @@ impl Begun {
             let own = job.clone();
             // Patroni goes on with it whatever becomes of this task.
             let _a_bug = tokio::spawn(async move { self.restart(&own).await }).await;
-            job.context.memory.with(job.id(), |known| {
-                known.patroni_config.restarts = None;
-                known.patroni_config.at = Some(Instant::now());
-            });
+            let now = Some(Instant::now());
+            job.context.memory.with(job.id(), |known| known.patroni_config.at = now);
             job.context.objects.add(job.id(), Why::Repair);
         });
         Finding::waiting("Restarting", text)

@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Next, PatroniConfig, Seen};
+use super::{Job, Next, PatroniConfig, Seen};
+use crate::api::postgresql::Postgresql;
 use crate::build::tests::{cluster, config};
+use crate::disturbance::What;
 use crate::patroni::dynamic::Wanted;
 use crate::testing::FakeApi;
 
@@ -98,4 +101,57 @@ fn nobody_is_restarted_before_all_had_the_time_to_say_that_they_have_to_be() {
     assert_eq!(state.settled(more, now + SECOND * 7, turn), Err(turn));
     assert_eq!(state.settles_in(now + SECOND * 8), Some(SECOND * 2));
     assert_eq!(state.settles_in(now + SECOND * 10), None);
+}
+
+fn manifest(generation: i64, annotations: serde_json::Value) -> Arc<Postgresql> {
+    let manifest = json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": {
+            "name": "acid-minimal-cluster", "namespace": "default", "uid": "c5e1f0a2",
+            "generation": generation, "annotations": annotations,
+        },
+        "spec": {},
+    });
+    Arc::new(serde_json::from_value(manifest).expect("a manifest"))
+}
+
+/// A look at the first one, while the manifest is this one by now.
+fn job(now: &Postgresql) -> Job {
+    let (manifest, cluster) = (manifest(1, json!({})), cluster(json!({})));
+    let context = Arc::new(FakeApi::empty().context(config(), None));
+    context.caches.manifests.wrote(now.clone());
+    let wanted = Wanted::of(&cluster, &config(), false);
+    Job { context, config: Arc::new(config()), manifest, cluster, wanted }
+}
+
+#[tokio::test]
+async fn a_restart_waits_while_the_script_of_an_upgrade_runs_and_it_for_a_restart() {
+    let job = job(&manifest(1, json!({})));
+    let restart = || job.reserve(What::Restart("acid-minimal-cluster-1".to_owned()));
+    let upgrade = || {
+        let what = What::Upgrade("acid-minimal-cluster-0".to_owned());
+        job.context.memory.with(job.id(), |known| known.disturbance.reserve(what))
+    };
+    let script = upgrade().expect("nothing else is done");
+    assert!(restart().is_err_and(|why| why.contains("major upgrade")));
+    drop(script);
+    let restarts = restart().expect("nothing else is done");
+    assert!(upgrade().is_err());
+    drop(restarts);
+    assert!(upgrade().is_ok());
+}
+
+#[tokio::test]
+async fn what_changed_since_a_look_began_ends_it_before_anything_is_done() {
+    for (generation, annotations) in [
+        (2, json!({})),
+        (1, json!({ "acid.zalan.do/pause": "true" })),
+        // By another operator.
+        (1, json!({ crate::upgrade::note::NOTE: "17 running" })),
+    ] {
+        let job = job(&manifest(generation, annotations.clone()));
+        assert!(job.reserve(What::Settings).is_err(), "{generation} {annotations}");
+        let held = job.context.memory.with(job.id(), |known| known.disturbance.now());
+        assert_eq!(held, None, "whoever gives up holds nothing");
+    }
 }

@@ -24,6 +24,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::disturbance::Reserved;
 use crate::failure::{ApplyError, has_code};
 use crate::report::News;
 
@@ -56,6 +57,7 @@ pub async fn start(
     manifest: &Postgresql,
     id: &ClusterId,
     attempt: Attempt,
+    reserved: Reserved,
 ) -> Result<(), ApplyError> {
     let text = Note::Running(attempt.to).to_string();
     let mut note = json!({ "metadata": { "annotations": { NOTE: text } } });
@@ -66,12 +68,14 @@ pub async fn start(
     let (context, config) = (Arc::clone(context), Arc::clone(config));
     let (manifest, id) = (manifest.clone(), id.clone());
     tokio::spawn(async move {
+        let reserved = reserved;
         let problem = run(&context, &config, &manifest, &id, &attempt).await.err();
         context.memory.with(&id, |known| {
             known.upgrade.runs = None;
             known.upgrade.running = None;
             known.upgrade.problem = problem;
         });
+        drop(reserved);
         context.objects.add(&id, Why::Repair);
     });
     Ok(())
