@@ -56,6 +56,8 @@ pub struct Known {
     pub lookup: Option<(Lookup, Finding)>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
+    /// What PostgreSQL calls it, as Patroni keeps it in `initialize`.
+    pub system: Option<String>,
     /// The Endpoints of the primary and of the replicas, for people to look at.
     pub endpoints: [Option<Value>; 2],
     /// Two stages never write one status at a time.

@@ -23,7 +23,7 @@ mod rest;
 mod view;
 
 pub use pause::{PAUSE, is_paused, pause_complaint};
-pub use rest::{Instance, Program, Turn};
+pub use rest::{Instance, Meant, Program, Turn};
 pub use view::View;
 
 /// Patroni's REST API in every pod.
@@ -95,11 +95,13 @@ pub struct Patroni {
     port: u16,
     /// For everything but a switchover.
     patience: Duration,
+    /// Whose it is: other answers do not count.
+    meant: Meant,
 }
 
 impl Patroni {
-    pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
-        Self { http, address, port: PORT, patience }
+    pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration, meant: Meant) -> Self {
+        Self { http, address, port: PORT, patience, meant }
     }
 
     /// Hands the leadership over, and waits until it is done; with a time, until Patroni has

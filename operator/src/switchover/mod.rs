@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
 use crate::disturbance::What;
-use crate::patroni::Patroni;
+use crate::patroni::{Meant, Patroni};
 use crate::report::News;
 
 /// How it goes with the switchovers of a cluster.
@@ -76,7 +76,10 @@ pub fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni>
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref())?;
     let address = address.parse::<IpAddr>().ok()?;
     let patience = config.operation.patroni_api_check_timeout.min(LONGEST_QUESTION);
-    Some(Patroni::new(context.http.clone(), address, patience))
+    let id = context.caches.pods.owner(pod)?;
+    let system = context.memory.read(&id, |known| known.system.clone()).flatten();
+    let meant = Meant::new(&pod.name_any(), system);
+    Some(Patroni::new(context.http.clone(), address, patience, meant))
 }
 
 /// Asks Patroni, unless something is being done to the cluster or Patroni has just refused; whether it is asked now.

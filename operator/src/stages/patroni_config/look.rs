@@ -1,6 +1,5 @@
 //! One look at the settings of a cluster, from the question to the next step.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -12,7 +11,6 @@ use super::{Job, Next};
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::controller::queue::Why;
 use crate::disturbance::What;
-use crate::patroni::Patroni;
 use crate::patroni::dynamic::{Plan, plan};
 use crate::report::{Finding, News};
 use crate::tell;
@@ -30,11 +28,11 @@ pub(super) async fn look(job: &Job) -> Looked {
     if job.cluster.spec.number_of_instances == 0 {
         return (Finding::off("NoInstances", "the cluster has no instances"), Next::Rest);
     }
-    let doors: Vec<IpAddr> = seen.doors().into_iter().map(|(_, address)| address).collect();
+    let doors = seen.doors();
     if doors.is_empty() {
         return (Finding::waiting("NoPods", "no pod has an address yet"), Next::Rest);
     }
-    let answer = match read(&job.context.http, &job.config, &doors).await {
+    let answer = match read(job, &doors).await {
         Ok(answer) => answer,
         Err(error) if seen.has_primary() => return failed(error),
         Err(error) => {
@@ -101,7 +99,7 @@ async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked
         return looked;
     }
     let patience = CHANGE.max(job.config.operation.patroni_api_check_timeout);
-    let now = match change(&job.context.http, &answer.doors, patch, patience).await {
+    let now = match change(job, &answer.doors, patch, patience).await {
         Ok(now) => now,
         Err(error) => return failed(error),
     };
@@ -169,10 +167,9 @@ async fn is_promoted(job: &Job, seen: &Seen, answer: &Answer) -> bool {
     let leader = answer.members.members.iter().find(|member| leads(&member.role));
     let doors = seen.doors();
     let door = leader.and_then(|leader| doors.iter().find(|(name, _)| *name == leader.name));
-    let Some((_, address)) = door else { return false };
+    let Some(door) = door else { return false };
     let patience = job.config.operation.patroni_api_check_timeout;
-    let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-    patroni.instance().await.is_ok_and(|own| {
+    job.patroni(door, patience).instance().await.is_ok_and(|own| {
         ["primary", "master"].contains(&own.role.as_str()) && own.state == "running"
     })
 }

@@ -23,12 +23,13 @@ use crate::context::Context;
 use crate::controller::queue::Why;
 use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::Wanted;
-use crate::patroni::is_paused;
+use crate::patroni::{Meant, Patroni, is_paused};
 use crate::report::{Finding, Stage};
 use crate::stages::upgrade;
 use crate::tell;
 use crate::upgrade::is_under_way;
 use look::look;
+use read::Door;
 use seen::Seen;
 
 /// After the first failure; it doubles from there on.
@@ -193,6 +194,13 @@ struct Job {
 impl Job {
     fn id(&self) -> &ClusterId {
         &self.cluster.id
+    }
+
+    /// A pod's, with the patience for one question.
+    fn patroni(&self, (pod, address): &Door, patience: Duration) -> Patroni {
+        let system = self.context.memory.read(self.id(), |known| known.system.clone()).flatten();
+        let meant = Meant::new(pod, system);
+        Patroni::new(self.context.http.clone(), *address, patience, meant)
     }
 
     /// Nobody else disturbs the cluster from now on.

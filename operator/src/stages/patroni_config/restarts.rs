@@ -1,19 +1,18 @@
 //! Restarts that are pending: whose turn it is, and why nobody's if so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::read::Answer;
+use super::read::{Answer, Door};
 use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, RestartStatus};
 use crate::controller::queue::Why;
 use crate::disturbance::{Reserved, What};
+use crate::patroni::Instance;
 use crate::patroni::dynamic::{Member, Plan, next, reason, shrinks};
-use crate::patroni::{Instance, Patroni};
 use crate::report::{Finding, News};
 use crate::tell;
 
@@ -33,12 +32,11 @@ pub(super) enum Restart {
 
 /// One that begins as soon as it is written down.
 pub(super) struct Begun {
-    name: String,
+    door: Door,
     leads: bool,
-    address: IpAddr,
     reason: String,
     /// Those that can have less as soon as their primary has, if that is what it is for.
-    followers: Vec<IpAddr>,
+    followers: Vec<Door>,
     turn: Duration,
     _reserved: Reserved,
 }
@@ -135,12 +133,11 @@ async fn members(job: &Job, seen: &Seen, answer: &Answer) -> Result<Vec<Member>,
     let mut all = Vec::new();
     for standing in &answer.members.members {
         let door = doors.iter().find(|(name, _)| *name == standing.name);
-        let (name, address) =
-            door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
-        let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-        let instance = patroni.instance().await.map_err(|error| error.to_string())?;
+        let door = door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
+        let instance =
+            job.patroni(door, patience).instance().await.map_err(|error| error.to_string())?;
         let leads = ["leader", "standby_leader"].contains(&standing.role.as_str());
-        all.push(Member { name: name.clone(), leads, instance });
+        all.push(Member { name: door.0.clone(), leads, instance });
     }
     if !all.iter().any(|member| member.leads) {
         return Err("nobody leads".to_owned());
@@ -188,23 +185,22 @@ impl Begun {
         let (own, others): (Vec<_>, Vec<_>) =
             seen.doors().into_iter().partition(|(name, _)| *name == member.name);
         let own = own.into_iter().next();
-        let (name, address) = own.ok_or_else(|| format!("{} has no address", member.name))?;
+        let door = own.ok_or_else(|| format!("{} has no address", member.name))?;
         let has_followers = member.leads && shrinks(&member.instance);
-        let followers = others.into_iter().filter(|_| has_followers);
-        let followers = followers.map(|(_, address)| address).collect();
-        let _reserved = job.reserve(What::Restart(name.clone()))?;
+        let followers = others.into_iter().filter(|_| has_followers).collect();
+        let _reserved = job.reserve(What::Restart(member.name.clone()))?;
         // It took some time to ask them all.
         let now = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
         if let Some(why) = now.why_not() {
             return Err(why);
         }
         let reason = reason(&member.instance);
-        Ok(Self { name, leads: member.leads, address, reason, followers, turn, _reserved })
+        Ok(Self { door, leads: member.leads, reason, followers, turn, _reserved })
     }
 
     /// Beside everything else; the finding until it is over.
     pub(super) fn begin(self, job: &Job) -> Finding {
-        let text = format!("PostgreSQL of {} is being restarted: {}", self.name, self.reason);
+        let text = format!("PostgreSQL of {} is being restarted: {}", self.door.0, self.reason);
         let job = job.clone();
         tokio::spawn(async move {
             let own = job.clone();
@@ -219,14 +215,19 @@ impl Begun {
 
     async fn restart(self, job: &Job) {
         let role = if self.leads { "master" } else { "replica" };
-        let pod = format!("{role} pod {}/{}", job.id().namespace, self.name);
+        let pod = format!("{role} pod {}/{}", job.id().namespace, self.door.0);
         let for_what =
             if self.reason.is_empty() { String::new() } else { format!(" ({})", self.reason) };
         let text = format!("restarting Postgres server within {pod}{for_what}");
         job.context.tell(&job.manifest, &News::normal("Update", text));
         let patience = job.config.operation.patroni_api_check_timeout;
-        let patroni = Patroni::new(job.context.http.clone(), self.address, patience);
-        match patroni.restart_pending().await {
+        let patroni = job.patroni(&self.door, patience);
+        // Another cluster's would do it as well.
+        let restarted = match patroni.instance().await {
+            Ok(_ours) => patroni.restart_pending().await,
+            Err(error) => Err(error),
+        };
+        match restarted {
             Ok(()) => {
                 let text = format!("Postgres server restart done for {pod}");
                 job.context.tell(&job.manifest, &News::normal("Update", text));
@@ -237,7 +238,7 @@ impl Begun {
                 job.context.tell(&job.manifest, &News::warning("Update", text));
                 // It does not count, but it is not tried at once.
                 let forgets = |own: &mut PatroniStatus| {
-                    if let Some(noted) = own.restarts.get_mut(&self.name) {
+                    if let Some(noted) = own.restarts.get_mut(&self.door.0) {
                         noted.times = noted.times.saturating_sub(1);
                     }
                 };
@@ -252,9 +253,8 @@ impl Begun {
     /// counts what PostgreSQL says at the end of a reload, and it says nothing then.
     async fn followers_compare_again(&self, job: &Job) {
         let patience = job.config.operation.patroni_api_check_timeout;
-        for address in &self.followers {
-            let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-            if let Err(error) = patroni.reload().await {
+        for door in &self.followers {
+            if let Err(error) = job.patroni(door, patience).reload().await {
                 tracing::warn!(cluster = %job.id(), %error, "a replica was not asked to compare its settings; it may run with more than its primary until it is restarted");
             }
         }

@@ -155,3 +155,22 @@ async fn what_changed_since_a_look_began_ends_it_before_anything_is_done() {
         assert_eq!(held, None, "whoever gives up holds nothing");
     }
 }
+
+#[tokio::test]
+async fn a_pod_that_has_ended_is_not_asked_whoever_has_its_address_now() {
+    let job = job(&manifest(1, json!({})));
+    for (number, phase) in ["Failed", "Running", "Succeeded"].iter().enumerate() {
+        let pod = json!({
+            "metadata": {
+                "name": format!("acid-minimal-cluster-{number}"), "namespace": "default",
+                "uid": number.to_string(),
+                "labels": { "application": "spilo", "cluster-name": "acid-minimal-cluster" },
+            },
+            "status": { "podIP": format!("10.2.1.{number}"), "phase": phase },
+        });
+        job.context.caches.pods.wrote(serde_json::from_value(pod).expect("a pod"));
+    }
+    let seen = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
+    let doors = seen.doors().into_iter().map(|(name, _)| name);
+    assert_eq!(doors.collect::<Vec<_>>(), ["acid-minimal-cluster-1"]);
+}
