@@ -158,7 +158,9 @@ impl Patroni {
         if status.is_success() {
             return Ok(body);
         }
-        Err(self.error(&format!("{what}: {status}: {}", String::from_utf8_lossy(&body))))
+        let error = self.error(&format!("{what}: {status}: {}", String::from_utf8_lossy(&body)));
+        // Whoever asks must not, or there is no such thing.
+        Err(PatroniError { may_be_done: ![401, 403, 404].contains(&status.as_u16()), ..error })
     }
 
     fn understood<T: for<'de> Deserialize<'de>>(

@@ -167,3 +167,22 @@ async fn what_another_clusters_patroni_says_is_no_answer() {
     assert!(fake.client(PATIENCE).members().await.is_err());
     assert!(fake.client(PATIENCE).view().await.is_err());
 }
+
+#[tokio::test]
+async fn what_was_refused_was_not_done_and_what_was_not_answered_may_have_been() {
+    for (status, may_be_done) in
+        [("401 Unauthorized", false), ("403 Forbidden", false), ("503 Service Unavailable", true)]
+    {
+        let fake = Fake::saying(status, "no").await;
+        let error = fake.client(PATIENCE).restart_pending().await.expect_err(status);
+        assert_eq!(error.may_be_done, may_be_done, "{error}");
+    }
+    let lost = Fake::answering("").await.client(PATIENCE).restart_pending().await;
+    assert!(lost.is_err_and(|error| error.may_be_done));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let (_tell, asked) = tokio::sync::watch::channel(String::new());
+    let nobody = Fake { port, asked }.client(PATIENCE).restart_pending().await;
+    assert!(nobody.is_err_and(|error| !error.may_be_done));
+}

@@ -90,7 +90,7 @@ async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked
     let _reserved = match job.reserve(What::Settings) {
         Ok(reserved) => reserved,
         Err(why) => {
-            return (Finding::waiting("Applying", format!("{changes}: {why}")), Next::In(RELOAD));
+            return (Finding::waiting("Applying", format!("{changes}: {why}")), Next::Soon(RELOAD));
         }
     };
     // It is said before it is done: who does not lead any more cannot, and changes nothing.
@@ -149,7 +149,7 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
     }
     if promotes && after.standby {
         let text = "the cluster follows nobody any more, and Patroni has not promoted it yet";
-        return (Finding::waiting("Promoting", text), Next::In(RELOAD));
+        return (Finding::waiting("Promoting", text), Next::Soon(RELOAD));
     }
     match found {
         Restart::None(next) => (settled(&plan), next),

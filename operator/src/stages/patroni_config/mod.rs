@@ -34,6 +34,8 @@ use seen::Seen;
 
 /// After the first failure; it doubles from there on.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// What takes longer may take days, and each question costs a whole look at the cluster.
+const AT_FIRST: Duration = Duration::from_secs(60);
 
 /// How it goes with the settings of a cluster.
 #[derive(Debug, Default)]
@@ -51,6 +53,20 @@ pub struct PatroniConfig {
     pending: BTreeMap<String, BTreeSet<String>>,
     /// Nobody is restarted before.
     settles: Option<Instant>,
+    /// The last restart failed.
+    failed: Option<Failed>,
+    /// Since when it waits for what nobody tells of.
+    waits: Option<Instant>,
+}
+
+/// A restart that failed.
+#[derive(Debug)]
+struct Failed {
+    in_a_row: u32,
+    /// None is tried before.
+    not_before: Instant,
+    /// What was wrong.
+    text: String,
 }
 
 /// When Patroni is to be asked again, if nothing changes.
@@ -59,6 +75,8 @@ enum Next {
     /// With the next change, or when everything is looked at again.
     Rest,
     In(Duration),
+    /// So soon at first; what lasts is asked about less and less often.
+    Soon(Duration),
     /// It failed; later each time.
     Failed,
 }
@@ -71,6 +89,9 @@ impl PatroniConfig {
         let is_due = self.at.is_some_and(|at| at <= now);
         if !is_new && !is_due {
             return false;
+        }
+        if is_new {
+            self.waits = None;
         }
         if self.looks {
             self.again = true;
@@ -95,17 +116,23 @@ impl PatroniConfig {
         self.looks = false;
         let pause = match next {
             Next::Failed => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
+                let pause = pause_after(self.failures, at_most);
                 self.failures += 1;
                 Some(pause)
             }
-            Next::In(pause) => {
+            Next::Soon(pause) => {
                 self.failures = 0;
-                Some(pause)
+                let waited = now.duration_since(*self.waits.get_or_insert(now));
+                let longer = if waited < AT_FIRST { Duration::ZERO } else { waited / 2 };
+                Some(pause.max(longer.min(at_most)))
             }
-            Next::Rest => {
+            Next::In(_) | Next::Rest => {
                 self.failures = 0;
-                None
+                self.waits = None;
+                match next {
+                    Next::In(pause) => Some(pause),
+                    _ => None,
+                }
             }
         };
         let pause = if std::mem::take(&mut self.again) { Some(Duration::ZERO) } else { pause };
@@ -132,11 +159,28 @@ impl PatroniConfig {
         self.settles_in(now).map_or(Ok(()), Err)
     }
 
+    /// A restart was not done, or nobody knows; the next one waits, longer each time.
+    fn restart_failed(&mut self, now: Instant, text: String, at_most: Duration) {
+        let in_a_row = self.failed.as_ref().map_or(0, |failed| failed.in_a_row);
+        let not_before = now + pause_after(in_a_row, at_most);
+        self.failed = Some(Failed { in_a_row: in_a_row + 1, not_before, text });
+    }
+
+    /// What was wrong with the last restart, and for how long none is tried.
+    fn restart_waits(&self, now: Instant) -> Option<(String, Duration)> {
+        let failed = self.failed.as_ref()?;
+        Some((failed.text.clone(), failed.not_before.saturating_duration_since(now)))
+    }
+
     /// How long it takes until all members have had the time to say that they have to be restarted.
     fn settles_in(&self, now: Instant) -> Option<Duration> {
         let left = self.settles?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
+}
+
+fn pause_after(failures: u32, at_most: Duration) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(at_most)
 }
 
 /// Asks Patroni, beside everything else, if there is a reason to; if not, when there will be one.

@@ -11,8 +11,8 @@ use super::{Job, Next};
 use crate::api::status::{PatroniStatus, RestartStatus};
 use crate::controller::queue::Why;
 use crate::disturbance::{Reserved, What};
-use crate::patroni::Instance;
 use crate::patroni::dynamic::{Member, Plan, next, reason, shrinks};
+use crate::patroni::{Instance, PatroniError};
 use crate::report::{Finding, News};
 use crate::tell;
 
@@ -67,11 +67,11 @@ pub(super) async fn restarts(
     }
     if pending.is_empty() {
         after.restarts.clear();
-        let settles = job
-            .context
-            .memory
-            .read(job.id(), |known| known.patroni_config.settles_in(Instant::now()));
-        return Restart::None(settles.flatten().map_or(Next::Rest, Next::In));
+        let settles = job.context.memory.with(job.id(), |known| {
+            known.patroni_config.failed = None;
+            known.patroni_config.settles_in(Instant::now())
+        });
+        return Restart::None(settles.map_or(Next::Rest, Next::In));
     }
     if plan.is_paused {
         return waits("it is done when the pause is over".to_owned(), Next::Rest);
@@ -81,7 +81,7 @@ pub(super) async fn restarts(
     }
     let members = match members(job, seen, answer).await {
         Ok(members) => members,
-        Err(why) => return waits(why, Next::In(RETRY)),
+        Err(why) => return waits(why, Next::Soon(RETRY)),
     };
     let parameters = members.iter().filter(|own| own.instance.pending_restart).map(|own| {
         let parameters: BTreeSet<String> =
@@ -97,7 +97,16 @@ pub(super) async fn restarts(
         return waits("all members get the time to say so".to_owned(), Next::In(left));
     }
     if let Some(why) = members.iter().find_map(why_not_well) {
-        return waits(why, Next::In(SOON));
+        return waits(why, Next::Soon(SOON));
+    }
+    let last = job
+        .context
+        .memory
+        .read(job.id(), |known| known.patroni_config.restart_waits(Instant::now()))
+        .flatten();
+    if let Some((problem, left)) = last.as_ref().filter(|(_, left)| !left.is_zero()) {
+        let text = format!("a restart is pending on {}: {problem}", pending.join(", "));
+        return Restart::Waits(Finding::failed("RestartFailed", text), Next::In(*left));
     }
     let noted = after.clone();
     match choose(&members, after) {
@@ -105,18 +114,19 @@ pub(super) async fn restarts(
             Ok(begun) => Restart::Now(begun),
             Err(why) => {
                 *after = noted;
-                waits(why, Next::In(SOON))
+                waits(why, Next::Soon(SOON))
             }
         },
         None if members.iter().any(|own| own.instance.pending_restart) => {
+            let problem = last.map_or("something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod".to_owned(), |(problem, _)| problem);
             let text = format!(
-                "a restart is pending on {} and has not helped: something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod",
+                "a restart is pending on {} and has not helped: {problem}",
                 pending.join(", ")
             );
             Restart::Waits(Finding::partly("RestartPending", text), Next::Rest)
         }
         // Patroni's own list is a turn old.
-        None => Restart::None(Next::In(turn)),
+        None => Restart::None(Next::Soon(turn)),
     }
 }
 
@@ -225,27 +235,38 @@ impl Begun {
         // Another cluster's would do it as well.
         let restarted = match patroni.instance().await {
             Ok(_ours) => patroni.restart_pending().await,
-            Err(error) => Err(error),
+            Err(error) => Err(PatroniError { may_be_done: false, ..error }),
         };
         match restarted {
             Ok(()) => {
                 let text = format!("Postgres server restart done for {pod}");
                 job.context.tell(&job.manifest, &News::normal("Update", text));
+                job.context.memory.with(job.id(), |known| known.patroni_config.failed = None);
                 self.followers_compare_again(job).await;
             }
             Err(error) => {
                 let text = format!("could not restart Postgres server within {pod}: {error}");
-                job.context.tell(&job.manifest, &News::warning("Update", text));
-                // It does not count, but it is not tried at once.
-                let forgets = |own: &mut PatroniStatus| {
-                    if let Some(noted) = own.restarts.get_mut(&self.door.0) {
-                        noted.times = noted.times.saturating_sub(1);
-                    }
-                };
-                let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
-                tokio::time::sleep(RETRY).await;
+                job.context.tell(&job.manifest, &News::warning("Update", text.clone()));
+                if !error.may_be_done {
+                    self.does_not_count(job).await;
+                }
+                let at_most = job.config.operation.repair_period;
+                job.context.memory.with(job.id(), |known| {
+                    known.patroni_config.restart_failed(Instant::now(), text, at_most);
+                });
             }
         }
+    }
+
+    /// What was refused was no try. One that may have been done is: a restart that is done again
+    /// and again, as its answers are lost, is worse than one that somebody has to ask for.
+    async fn does_not_count(&self, job: &Job) {
+        let forgets = |own: &mut PatroniStatus| {
+            if let Some(noted) = own.restarts.get_mut(&self.door.0) {
+                noted.times = noted.times.saturating_sub(1);
+            }
+        };
+        let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
     }
 
     /// A replica that Patroni restarted by itself before its primary had less (to copy logical

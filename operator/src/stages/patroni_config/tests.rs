@@ -174,3 +174,40 @@ async fn a_pod_that_has_ended_is_not_asked_whoever_has_its_address_now() {
     let doors = seen.doors().into_iter().map(|(name, _)| name);
     assert_eq!(doors.collect::<Vec<_>>(), ["acid-minimal-cluster-1"]);
 }
+
+#[test]
+fn a_restart_that_failed_is_tried_again_after_longer_and_longer_pauses_that_say_why() {
+    let now = Instant::now();
+    let mut state = PatroniConfig::default();
+    assert_eq!(state.restart_waits(now), None);
+    for seconds in [2, 4, 8] {
+        state.restart_failed(now, "401".to_owned(), MOST);
+        assert_eq!(state.restart_waits(now), Some(("401".to_owned(), SECOND * seconds)));
+    }
+    for _ in 0..40 {
+        state.restart_failed(now, "401".to_owned(), MOST);
+    }
+    assert!(state.restart_waits(now).is_some_and(|(_, left)| left == MOST));
+    let later = state.restart_waits(now + MOST).expect("it is still known what was wrong");
+    assert_eq!(later.1, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn what_lasts_is_asked_about_less_and_less_often_until_something_changes() {
+    let start = Instant::now();
+    let (mut now, mut asked) = (start, 0);
+    let mut state = PatroniConfig::default();
+    let own = seen(json!({}));
+    assert!(state.begins(&own, now, RESYNC * 100));
+    while now < start + RESYNC * 48 {
+        let pause = state.ended(now, Next::Soon(SECOND), MOST).expect("it comes again");
+        assert!(pause <= MOST && (pause == SECOND || now >= start + SECOND * 60), "{pause:?}");
+        (now, asked) = (now + pause, asked + 1);
+        assert!(state.begins(&own, now, RESYNC * 100));
+    }
+    assert!((300..400).contains(&asked), "{asked} times a day");
+    let other = seen(json!({ "patroni": { "ttl": 20 } }));
+    assert_eq!(state.ended(now, Next::Soon(SECOND), MOST), Some(MOST));
+    assert!(state.begins(&other, now + SECOND, RESYNC * 100));
+    assert_eq!(state.ended(now + SECOND, Next::Soon(SECOND), MOST), Some(SECOND));
+}
