@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::ClusterId;
 use crate::databases::pooler::Lookup;
 use crate::disturbance::Disturbance;
+use crate::reconcile::Depends;
 use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
@@ -60,6 +61,8 @@ pub struct Known {
     pub system: Option<String>,
     /// The Endpoints of the primary and of the replicas, for people to look at.
     pub endpoints: [Option<Value>; 2],
+    /// What its roles and databases depended on when they were made due last.
+    pub depends: Option<Depends>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }
