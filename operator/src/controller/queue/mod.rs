@@ -244,7 +244,7 @@ impl State {
         let failing = self.running.iter().filter(|cluster| fails(cluster)).count();
         let is_full = self.most_failing.is_some_and(|most| failing >= most);
         let is_free =
-            |cluster: &ClusterId| !self.running.contains(cluster) && !(is_full && fails(cluster));
+            |cluster: &ClusterId| !(self.running.contains(cluster) || is_full && fails(cluster));
         let first = self.schedule.iter().find(|(_, cluster)| is_free(cluster));
         let Some((&(at, number), cluster)) = first else { return Err(None) };
         if at > now {
