@@ -137,7 +137,11 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
         after.standby = false;
     }
     let turn = turn(&answer.config);
-    let found = restarts(job, seen, &plan, &mut after, answer, turn).await;
+    let found = match promotes && after.standby {
+        // It would count, and is not begun before the promotion.
+        true => Restart::None(Next::Rest),
+        false => restarts(job, seen, &plan, &mut after, answer, turn).await,
+    };
     if let Err(looked) = remember(job, ours, &after).await {
         return looked;
     }
