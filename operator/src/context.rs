@@ -17,7 +17,7 @@ use crate::controller::lasting::Lasting;
 use crate::controller::queue::Queue;
 use crate::controller::seen::Seen;
 use crate::events::Events;
-use crate::identity::Identity;
+use crate::identity::{AT_ONCE, Identity};
 use crate::memory::Memory;
 use crate::nodes::Nodes;
 use crate::report::News;
@@ -79,7 +79,7 @@ impl Context {
             client,
             http,
             objects: Queue::default(),
-            databases: Queue::default(),
+            databases: Queue::with_most_failing(AT_ONCE / 2),
             identity,
             memory: Memory::default(),
             deletions: Arc::clone(&lasting.deletions),

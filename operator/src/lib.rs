@@ -17,6 +17,7 @@ pub mod controller;
 pub mod cron;
 pub mod databases;
 pub mod deletion;
+pub mod disturbance;
 pub mod events;
 pub mod failure;
 pub mod finalizer;

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::databases::pooler::Lookup;
+use crate::disturbance::Disturbance;
+use crate::reconcile::Depends;
 use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
@@ -39,6 +41,8 @@ pub struct Known {
     pub accepted: Option<Arc<Accepted>>,
     /// Teams that have a say in it.
     pub teams: BTreeSet<String>,
+    /// What is being done to its servers.
+    pub disturbance: Disturbance,
     /// How it goes with a primary that hands over.
     pub switchover: Switchover,
     /// How it goes with pods that are made anew.
@@ -53,10 +57,14 @@ pub struct Known {
     pub lookup: Option<Asked>,
     /// Since when something is missing that pods need in their environment.
     pub environment_missing_since: Option<Instant>,
+    /// What PostgreSQL calls it, as Patroni keeps it in `initialize`.
+    pub system: Option<String>,
     /// The Endpoints of the primary and of the replicas, for people to look at.
     pub endpoints: [Option<Value>; 2],
     /// The acceptance of restarts that was taken off the manifest when it had done its work.
     pub accepted_before: Option<String>,
+    /// What its roles and databases depended on when they were made due last.
+    pub depends: Option<Depends>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }

@@ -4,8 +4,11 @@
 //! two Secrets that its pods need. No stage waits for a pod, a volume or a database; whatever
 //! changes makes us look again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use kube::ResourceExt;
 
 use crate::adopt;
 use crate::api::postgresql::Postgresql;
@@ -157,18 +160,43 @@ async fn stages(
 
 /// Keeps what was found, and has the databases looked at where there is a primary.
 fn remember(context: &Context, cluster: &Cluster, found: Vec<(Stage, Finding)>, has_primary: bool) {
-    let has_new_primary = context.memory.with(&cluster.id, |known| {
+    let depends = Depends::of(context, cluster, &found);
+    let (has_new_primary, has_changed) = context.memory.with(&cluster.id, |known| {
         let picture = &mut known.picture;
         let is_new = has_primary && !picture.has_primary;
         picture.has_primary = has_primary;
         picture.generation = Some(cluster.generation);
         picture.found(cluster.generation, found);
-        is_new
+        (is_new, known.depends.replace(depends.clone()) != Some(depends))
     });
-    if has_primary {
+    match (has_primary, has_new_primary, has_changed) {
+        (false, _, _) => {}
         // What failed while there was none is no reason to wait.
-        let why = if has_new_primary { Why::Primary } else { Why::Object };
-        context.databases.add(&cluster.id, why);
+        (true, true, _) => context.databases.add(&cluster.id, Why::Primary),
+        (true, false, true) => context.databases.add(&cluster.id, Why::Object),
+        // This look may have come again for a pod that is waited for, each second.
+        (true, false, false) => context.databases.add_later(&cluster.id, UNCHANGED, Why::Object),
+    }
+}
+
+/// What is in them is looked at so often, however often nothing has changed beside them.
+const UNCHANGED: Duration = Duration::from_secs(60);
+
+/// What work on roles and databases depends on, as far as a look at objects knows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Depends {
+    generation: i64,
+    /// Name -> version: what we write ourselves no watch tells of.
+    secrets: BTreeMap<String, Option<String>>,
+    findings: Vec<(Stage, Finding)>,
+}
+
+impl Depends {
+    fn of(context: &Context, cluster: &Cluster, findings: &[(Stage, Finding)]) -> Self {
+        let secrets = context.caches.secrets.of(&cluster.id);
+        let secrets = secrets.iter().map(|own| (own.name_any(), own.resource_version()));
+        let (generation, secrets) = (cluster.generation, secrets.collect());
+        Self { generation, secrets, findings: findings.to_vec() }
     }
 }
 
@@ -203,5 +231,52 @@ fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
     match findings.into_iter().next() {
         Some(first) => Finding { message: messages.join("; "), ..first },
         None => Finding::done("Ready", ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::{UNCHANGED, remember};
+    use crate::build::tests::{cluster, config};
+    use crate::controller::queue::Ended;
+    use crate::report::{Finding, Stage};
+    use crate::testing::FakeApi;
+
+    #[tokio::test(start_paused = true)]
+    async fn databases_are_looked_at_when_something_changes_and_not_with_every_look_at_objects() {
+        let (context, mut cluster) = (FakeApi::empty().context(config(), None), cluster(json!({})));
+        let found = |text: &str| vec![(Stage::Template, Finding::waiting("RollingUpdate", text))];
+        let again = Duration::from_secs(1800);
+        let due = || context.databases.waiting().first().and_then(|own| own.due_in);
+        let look = async |cluster: &super::Cluster, text: &str| {
+            remember(&context, cluster, found(text), true);
+            let due = due();
+            if due.is_none() {
+                context.databases.next().await.expect("it is due");
+                context.databases.done(&cluster.id, Ended::Well { again });
+            }
+            due
+        };
+        assert_eq!(look(&cluster, "waits").await, None, "there is a primary");
+        for _ in 0..30 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(look(&cluster, "waits").await.is_some_and(|due| due <= UNCHANGED));
+        }
+        assert_eq!(look(&cluster, "is made anew").await, None);
+        cluster.generation += 1;
+        assert_eq!(look(&cluster, "is made anew").await, None);
+        let secret = json!({
+            "metadata": {
+                "name": "app", "namespace": "default", "resourceVersion": "7",
+                "labels": { "application": "spilo", "cluster-name": "acid-minimal-cluster" },
+            },
+        });
+        context.caches.secrets.wrote(serde_json::from_value(secret).expect("a Secret"));
+        assert_eq!(look(&cluster, "is made anew").await, None, "we have written a Secret");
+        assert!(look(&cluster, "is made anew").await.is_some());
     }
 }

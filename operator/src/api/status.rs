@@ -50,6 +50,9 @@ pub struct PatroniStatus {
     /// It was made a standby cluster by its manifest, and is not promoted yet.
     #[serde(skip_serializing_if = "is_false")]
     pub standby: bool,
+    /// What of its source the manifest has named: `host`, `port`, `primary_slot_name`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub source: BTreeSet<String>,
     /// Pod -> what it was restarted for last, as long as Patroni says that a restart is pending.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub restarts: BTreeMap<String, RestartStatus>,

@@ -23,7 +23,7 @@ mod rest;
 mod view;
 
 pub use pause::{PAUSE, is_paused, pause_complaint};
-pub use rest::{Instance, Program, Turn};
+pub use rest::{Instance, Meant, Program, Turn};
 pub use view::View;
 
 /// Patroni's REST API in every pod.
@@ -85,6 +85,8 @@ pub struct Member {
 pub struct PatroniError {
     pub address: IpAddr,
     pub reason: String,
+    /// Whether what was asked for may have been done all the same: an answer may be late or lost.
+    pub may_be_done: bool,
 }
 
 /// One pod's REST API.
@@ -95,11 +97,13 @@ pub struct Patroni {
     port: u16,
     /// For everything but a switchover.
     patience: Duration,
+    /// Whose it is: other answers do not count.
+    meant: Meant,
 }
 
 impl Patroni {
-    pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration) -> Self {
-        Self { http, address, port: PORT, patience }
+    pub fn new(http: reqwest::Client, address: IpAddr, patience: Duration, meant: Meant) -> Self {
+        Self { http, address, port: PORT, patience, meant }
     }
 
     /// Hands the leadership over, and waits until it is done; with a time, until Patroni has
@@ -137,7 +141,10 @@ impl Patroni {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<(reqwest::StatusCode, Vec<u8>), PatroniError> {
-        let failed = |error: reqwest::Error| self.error(&causes(&error.without_url()));
+        let failed = |error: reqwest::Error| {
+            let may_be_done = !error.is_connect();
+            PatroniError { may_be_done, ..self.error(&causes(&error.without_url())) }
+        };
         let mut answer = request.send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
@@ -152,7 +159,7 @@ impl Patroni {
     fn error(&self, reason: &str) -> PatroniError {
         let mut reason = reason.trim().escape_debug().to_string();
         reason.truncate(reason.char_indices().nth(300).map_or(reason.len(), |(end, _)| end));
-        PatroniError { address: self.address, reason }
+        PatroniError { address: self.address, reason, may_be_done: true }
     }
 }
 

@@ -44,13 +44,17 @@ pub(super) async fn adopt(
         match list::<Endpoints>(context, config, cluster).await {
             Ok(all) => {
                 remember(context, cluster, &all);
+                remember_system(context, cluster, &all);
                 adopt_all(context, config, cluster, &patronis, &all, &mut errors).await;
             }
             Err(error) => errors.push(error),
         }
     } else {
         match list::<ConfigMap>(context, config, cluster).await {
-            Ok(all) => adopt_all(context, config, cluster, &patronis, &all, &mut errors).await,
+            Ok(all) => {
+                remember_system(context, cluster, &all);
+                adopt_all(context, config, cluster, &patronis, &all, &mut errors).await;
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -109,6 +113,15 @@ async fn one<K: Kind + Default>(
     Ok(now)
 }
 
+/// By this a Patroni of ours is told from that of a cluster with the same name.
+fn remember_system<K: Kind>(context: &Context, cluster: &Cluster, all: &[K]) {
+    let name = format!("{}-config", cluster.id.name);
+    let kept = all.iter().find(|own| own.name_any() == name);
+    let system = kept.and_then(|own| own.annotations().get("initialize").cloned());
+    let system = system.filter(|system| !system.is_empty());
+    context.memory.with(&cluster.id, |known| known.system = system);
+}
+
 /// For the HTTP API, which shows both.
 fn remember(context: &Context, cluster: &Cluster, all: &[Endpoints]) {
     let of = |role: Role| {
@@ -118,4 +131,30 @@ fn remember(context: &Context, cluster: &Cluster, all: &[Endpoints]) {
     };
     let endpoints: [Option<Value>; 2] = [of(Role::Master), of(Role::Replica)];
     context.memory.with(&cluster.id, |known| known.endpoints = endpoints);
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
+
+    use super::remember_system;
+    use crate::build::tests::{cluster, config};
+    use crate::testing::FakeApi;
+
+    #[tokio::test]
+    async fn what_patroni_keeps_says_which_system_a_cluster_is() {
+        let (context, cluster) = (FakeApi::empty().context(config(), None), cluster(json!({})));
+        let object = |name: &str, system: &str| -> ConfigMap {
+            let metadata = json!({ "name": name, "annotations": { "initialize": system } });
+            serde_json::from_value(json!({ "metadata": metadata })).expect("an object")
+        };
+        let known = || context.memory.read(&cluster.id, |known| known.system.clone()).flatten();
+        let own = object("acid-minimal-cluster-config", "7");
+        remember_system(&context, &cluster, &[object("acid-other-config", "8"), own]);
+        assert_eq!(known().as_deref(), Some("7"));
+        // Bootstrapped anew.
+        remember_system(&context, &cluster, &[object("acid-minimal-cluster-config", "")]);
+        assert_eq!(known(), None);
+    }
 }

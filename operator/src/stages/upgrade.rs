@@ -15,6 +15,7 @@ use crate::build::statefulset::is_standby;
 use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
+use crate::disturbance::What;
 use crate::failure::ApplyError;
 use crate::patroni;
 use crate::report::Finding;
@@ -90,8 +91,11 @@ async fn take(
         Step::Run(pod) => {
             let from = now.running.unwrap_or_default();
             let text = format!("upgrades from {from} to {wanted} on {pod}");
+            let upgrade = What::Upgrade(pod.clone());
+            let reserved = context.memory.with(id, |known| known.disturbance.reserve(upgrade));
+            let Ok(reserved) = reserved else { return looked(waits(text), Some(AGAIN)) };
             let attempt = Attempt { pod, pods: now.expected, from, to: wanted };
-            attempt::start(context, config, manifest, id, attempt);
+            attempt::start(context, config, manifest, id, attempt, reserved);
             waits(text)
         }
         Step::Runs => waits(format!("upgrades to {wanted}")),
@@ -157,8 +161,7 @@ fn situation(
     let id = &cluster.id;
     let at = Instant::now();
     let (runs_here, is_disturbed, problem) = context.memory.with(id, |known| {
-        let disturbed =
-            known.switchover.is_under_way() || known.patroni_config.restarts().is_some();
+        let disturbed = known.disturbance.now().is_some();
         let own = &known.upgrade;
         let problem = own.tries.problem().filter(|_| own.tries.left(at).is_some());
         (own.runs.is_some(), disturbed, problem.map(str::to_owned))

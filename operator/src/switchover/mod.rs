@@ -18,13 +18,13 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
-use crate::patroni::Patroni;
+use crate::disturbance::What;
+use crate::patroni::{Meant, Patroni};
 use crate::report::News;
 
 /// How it goes with the switchovers of a cluster.
 #[derive(Debug, Default)]
 pub struct Switchover {
-    is_under_way: bool,
     failures: u32,
     not_before: Option<Instant>,
     problem: Option<String>,
@@ -48,26 +48,17 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_QUESTION: Duration = Duration::from_secs(3);
 
 impl Switchover {
-    /// Whether one was asked for and has not ended.
-    pub fn is_under_way(&self) -> bool {
-        self.is_under_way
-    }
-
     /// What was wrong the last time.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// Whether to ask Patroni now; whoever is told so has to say how it ended.
-    fn begins(&mut self, now: Instant) -> bool {
-        let is_due = self.not_before.is_none_or(|at| at <= now);
-        let begins = is_due && !self.is_under_way;
-        self.is_under_way |= begins;
-        begins
+    /// Whether Patroni may be asked now.
+    fn is_due(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
     }
 
     fn ended(&mut self, now: Instant, result: Result<(), String>, at_most: Duration) {
-        self.is_under_way = false;
         match result {
             Ok(()) => *self = Self::default(),
             Err(problem) => {
@@ -85,10 +76,13 @@ pub fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni>
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref())?;
     let address = address.parse::<IpAddr>().ok()?;
     let patience = config.operation.patroni_api_check_timeout.min(LONGEST_QUESTION);
-    Some(Patroni::new(context.http.clone(), address, patience))
+    let id = context.caches.pods.owner(pod)?;
+    let system = context.memory.read(&id, |known| known.system.clone()).flatten();
+    let meant = Meant::new(&pod.name_any(), system);
+    Some(Patroni::new(context.http.clone(), address, patience, meant))
 }
 
-/// Asks Patroni, unless it is being asked or has just refused; whether it is asked now.
+/// Asks Patroni, unless something is being done to the cluster or Patroni has just refused; whether it is asked now.
 pub fn ask(
     context: &Arc<Context>,
     config: &Config,
@@ -96,10 +90,11 @@ pub fn ask(
     request: &Request,
 ) -> bool {
     let Some(id) = ClusterId::of(manifest) else { return false };
-    let begins = context.memory.with(&id, |known| known.switchover.begins(Instant::now()));
-    if !begins {
-        return false;
-    }
+    let reserved = context.memory.with(&id, |known| {
+        let is_due = known.switchover.is_due(Instant::now());
+        is_due.then(|| known.disturbance.reserve(What::Switchover).ok()).flatten()
+    });
+    let Some(reserved) = reserved else { return false };
     let leader = request.leader.name_any();
     let told = format!("from \"{leader}\" to \"{}/{}\"", id.namespace, request.candidate);
     if request.scheduled_at.is_none() {
@@ -110,6 +105,7 @@ pub fn ask(
     let at_most = config.operation.repair_period;
     let (context, manifest, request) = (Arc::clone(context), manifest.clone(), request.clone());
     tokio::spawn(async move {
+        let reserved = reserved;
         let result = match patroni {
             None => Err(format!("{leader} has no address")),
             Some(patroni) => switch(&patroni, &leader, &request).await,
@@ -128,6 +124,7 @@ pub fn ask(
         context.tell(&manifest, &news);
         let end = |switchover: &mut Switchover| switchover.ended(Instant::now(), result, at_most);
         context.memory.with(&id, |known| end(&mut known.switchover));
+        drop(reserved);
         context.objects.add(&id, Why::Repair);
     });
     true

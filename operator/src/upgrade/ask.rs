@@ -13,11 +13,7 @@ use crate::stages::pods::primary_of;
 use crate::switchover::patroni;
 
 /// What the primary says of itself now.
-pub(super) async fn primary(
-    context: &Context,
-    config: &Config,
-    id: &ClusterId,
-) -> Option<Instance> {
+pub async fn primary(context: &Context, config: &Config, id: &ClusterId) -> Option<Instance> {
     let primary = primary_of(&context.caches.pods.of(id), config)?;
     let server = patroni(context, config, &primary)?.instance().await.ok()?;
     context.memory.with(id, |known| known.upgrade.running = server.major());
@@ -25,7 +21,7 @@ pub(super) async fn primary(
 }
 
 /// All pods, and what their Patroni says.
-pub(super) async fn pods(context: &Context, config: &Config, id: &ClusterId) -> Vec<plan::Pod> {
+pub async fn pods(context: &Context, config: &Config, id: &ClusterId) -> Vec<plan::Pod> {
     let pods = context.caches.pods.of(id);
     let asked = pods.iter().map(|pod| async move {
         let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
@@ -50,7 +46,7 @@ pub(super) async fn pods(context: &Context, config: &Config, id: &ClusterId) -> 
 }
 
 /// Who is in the cluster, as its primary says, and whether Patroni is paused there.
-pub(super) async fn members(
+pub async fn members(
     context: &Context,
     config: &Config,
     id: &ClusterId,

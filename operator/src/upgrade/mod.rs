@@ -7,7 +7,7 @@
 //! the middle leaves nothing in doubt: a script whose end nobody saw runs until somebody has looked
 //! where it was started, and is never run again by itself.
 
-mod ask;
+pub mod ask;
 pub mod attempt;
 mod exec;
 pub mod note;

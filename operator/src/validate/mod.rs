@@ -2,6 +2,7 @@
 //! Pure. A cluster that runs is never touched by a manifest that is refused here.
 
 mod sources;
+mod spellings;
 mod unused;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{upgrade, windows};
 /// What a manifest asks for and gets not, or not as it says.
 pub fn notes(cluster: &Cluster, config: &Config) -> Vec<String> {
     let mut notes = unused::notes(&cluster.spec);
+    notes.extend(spellings::notes(&cluster.spec));
     notes.extend(sources::notes(&cluster.id.name, &cluster.spec, config));
     notes
 }

@@ -174,13 +174,15 @@ async fn situation(
     expected: usize,
 ) -> Option<version::Situation> {
     let wanted = number::number(&cluster.spec.postgresql.version)?;
-    let primary = ask::primary(context, config, cluster).await;
+    let id = &cluster.id;
+    let primary = ask::primary(context, config, id).await;
     let running = primary.as_ref().and_then(|primary| primary.major());
     let (mut pods, mut members) = (Vec::new(), None);
     if let Some(primary) = primary.filter(|_| running.is_some_and(|running| running < wanted)) {
-        pods = ask::pods(context, config, cluster).await;
-        members = ask::members(context, config, cluster, &primary).await;
+        pods = ask::pods(context, config, id).await;
+        members = ask::members(context, config, id, &primary).await;
     }
+    let (members, is_paused_by_hand) = members.unzip();
     Some(version::Situation {
         wanted,
         running,
@@ -188,10 +190,12 @@ async fn situation(
         is_standby: is_standby(&cluster.spec),
         runs_here: false,
         note: manifest.annotations().get(NOTE).and_then(|text| Note::parse(text)),
+        script: None,
         is_lost_for_long: false,
+        problem: None,
         has_failed: manifest.annotations().contains_key(FAILURE),
         is_disturbed: false,
-        is_paused: is_paused(manifest),
+        is_paused: is_paused(manifest) || is_paused_by_hand == Some(true),
         opens: Windows::of(&cluster.spec, config).next(Timestamp::now()),
         expected,
         pods,

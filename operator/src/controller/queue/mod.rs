@@ -34,6 +34,8 @@ struct State {
     failures: HashMap<ClusterId, Failures>,
     number: u64,
     closed: bool,
+    /// So many that failed are worked on at a time.
+    most_failing: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +103,13 @@ pub struct Waiting {
 }
 
 impl Queue {
+    /// One in which clusters that failed the last time are worked on by so many workers at a time
+    /// at most: a server that hangs holds its worker for minutes, and comes again.
+    pub fn with_most_failing(most: usize) -> Self {
+        let state = State { most_failing: Some(most), ..State::default() };
+        Self { state: Mutex::new(state), ..Self::default() }
+    }
+
     /// Something happened: it is due now, or as soon as its last failure allows.
     pub fn add(&self, cluster: &ClusterId, why: Why) {
         let mut state = self.state();
@@ -228,10 +237,14 @@ impl State {
         self.waiting.insert(cluster.clone(), place);
     }
 
-    /// The first that is due and that nobody works on; or when to look again.
+    /// The first that is due and that somebody may work on; or when to look again.
     fn take(&mut self) -> Result<(ClusterId, Why), Option<Instant>> {
         let now = Instant::now();
-        let is_free = |cluster: &ClusterId| !self.running.contains(cluster);
+        let fails = |cluster: &ClusterId| self.failures.contains_key(cluster);
+        let failing = self.running.iter().filter(|cluster| fails(cluster)).count();
+        let is_full = self.most_failing.is_some_and(|most| failing >= most);
+        let is_free =
+            |cluster: &ClusterId| !(self.running.contains(cluster) || is_full && fails(cluster));
         let first = self.schedule.iter().find(|(_, cluster)| is_free(cluster));
         let Some((&(at, number), cluster)) = first else { return Err(None) };
         if at > now {

@@ -149,3 +149,23 @@ async fn whoever_waits_for_something_else_hears_that_it_is_closed() {
     tokio::join!(first, second, close);
     queue.closed().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn clusters_that_fail_hold_no_more_than_their_part_of_the_workers() {
+    let queue = Queue::with_most_failing(2);
+    let names = ["hangs-1", "hangs-2", "hangs-3"];
+    for name in names {
+        queue.add(&cluster(name), Why::Manifest);
+        next(&queue).await;
+    }
+    for name in names {
+        queue.done(&cluster(name), Ended::Failed { at_most: HOUR });
+        queue.add(&cluster(name), Why::Manifest);
+    }
+    queue.add(&cluster("well"), Why::Object);
+    let taken = [next(&queue).await.0, next(&queue).await.0, next(&queue).await.0];
+    assert_eq!(taken, ["hangs-1", "hangs-2", "well"]);
+    assert!(is_idle(&queue).await, "the third waits for one of them");
+    queue.done(&cluster("hangs-1"), Ended::Well { again: HOUR });
+    assert_eq!(next(&queue).await.0, "hangs-3");
+}

@@ -170,12 +170,16 @@ impl Draft<'_> {
             (Some(source), there) => {
                 self.plan.before.standby = true;
                 self.plan.after.standby = true;
-                let patch = standby::patch(there, source);
+                let named = standby::named(source);
+                self.plan.before.source.extend(named.iter().cloned());
+                self.plan.after.source = named;
+                let patch = standby::patch(there, source, &self.ours.source);
                 let word = format!("follows {}", standby::shown(source));
                 ((!patch.is_empty()).then_some(Value::Object(patch)), word)
             }
             (None, Some(_)) if self.ours.standby => {
                 self.plan.after.standby = true;
+                self.plan.after.source = self.ours.source.clone();
                 (Some(Value::Null), "follows nobody any more: it is promoted".to_owned())
             }
             // Until it is known that it was promoted.
@@ -193,6 +197,7 @@ impl Draft<'_> {
         };
         let Some(change) = change else { return };
         if self.plan.is_paused {
+            self.plan.after.source = self.plan.before.source.clone();
             self.plan.stays.push(format!("waits for the end of the pause: the cluster {word}"));
             return;
         }

@@ -1,5 +1,7 @@
 //! Whom a standby cluster follows, as Patroni keeps it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::same::text;
@@ -9,18 +11,34 @@ use super::wanted::Source;
 const RESTORE: &str =
     r#"envdir "/run/etc/wal-e.d/env-standby" /scripts/restore_command.sh "%f" "%p""#;
 
+/// What Patroni keeps of a source, and a manifest may name.
+fn keys(source: &Source) -> [(&'static str, &Option<String>); 3] {
+    [("host", &source.host), ("port", &source.port), ("primary_slot_name", &source.slot)]
+}
+
+/// What a manifest names of it.
+pub(super) fn named(source: &Source) -> BTreeSet<String> {
+    let named = keys(source).into_iter().filter(|(_, value)| value.is_some());
+    named.map(|(key, _)| key.to_owned()).collect()
+}
+
 /// What has to be changed for it. How replicas are made, and where WAL comes from, stays as Spilo
-/// wrote it when the cluster was made.
-pub(super) fn patch(there: Option<&Map<String, Value>>, wanted: &Source) -> Map<String, Value> {
+/// wrote it when the cluster was made; and what the manifest does not name stays as somebody else
+/// wrote it, unless another host is followed. `ours`: what was named before.
+pub(super) fn patch(
+    there: Option<&Map<String, Value>>,
+    wanted: &Source,
+    ours: &BTreeSet<String>,
+) -> Map<String, Value> {
     let nothing = Map::new();
     let is_new = there.is_none();
     let there = there.unwrap_or(&nothing);
+    let now = |key: &str| there.get(key).and_then(text).filter(|value| !value.is_empty());
+    let is_other = now("host") != wanted.host && (wanted.host.is_some() || ours.contains("host"));
     let mut patch = Map::new();
-    for (key, wanted) in
-        [("host", &wanted.host), ("port", &wanted.port), ("primary_slot_name", &wanted.slot)]
-    {
-        let now = there.get(key).and_then(text).filter(|value| !value.is_empty());
-        if now != *wanted {
+    for (key, wanted) in keys(wanted) {
+        let is_ours = wanted.is_some() || is_other || ours.contains(key);
+        if now(key) != *wanted && is_ours {
             patch.insert(key.to_owned(), json!(wanted));
         }
     }

@@ -37,11 +37,16 @@ impl Wanted {
     pub fn of(cluster: &Cluster, config: &Config, pause: bool) -> Self {
         let nothing = Patroni::default();
         let patroni = cluster.spec.patroni.as_ref().unwrap_or(&nothing);
-        let parameters = cluster.spec.postgresql.parameters.iter();
+        // PostgreSQL knows no upper case in their names: of two spellings of one the last counts,
+        // as in a pod.
+        let parameters =
+            cluster.spec.postgresql.parameters.iter().filter(|(name, _)| !is_local(name));
+        let parameters: BTreeMap<String, _> =
+            parameters.map(|parameter| (parameter.0.to_lowercase(), parameter)).collect();
         Self {
             settings: settings(patroni, config),
             parameters: parameters
-                .filter(|(name, _)| !is_local(name))
+                .into_values()
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             slots: patroni.slots.clone(),

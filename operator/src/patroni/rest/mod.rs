@@ -2,8 +2,9 @@
 //! two things that change them: a patch of the settings, and a restart that is pending.
 //!
 //! In: a pod's [`Patroni`]. Out: typed answers, or why there is none: any status but 2xx is an
-//! error with the words that came with it, and so is a body that is not what it should be. Never a
-//! decision, and never a second try: whoever asks knows for how long it may take.
+//! error with the words that came with it, and so is a body that is not what it should be, or one
+//! that another pod's Patroni gave. Never a decision, and never a second try: whoever asks knows for
+//! how long it may take.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Members, Patroni, PatroniError};
+
+mod meant;
+
+pub use meant::Meant;
 
 /// A restart answers when PostgreSQL runs again. Patroni itself gives up after
 /// `primary_start_timeout`, 300 seconds.
@@ -136,7 +141,11 @@ impl Patroni {
         let what = format!("GET /{path}");
         let request = self.http.get(self.url(path)).timeout(self.patience);
         let body = self.succeeds(&what, request).await?;
-        self.understood(&what, &body)
+        let answer: Value = self.understood(&what, &body)?;
+        if let Some(why) = self.meant.why_not(path, &answer) {
+            return Err(self.error(&why));
+        }
+        T::deserialize(answer).map_err(|error| self.nonsense(&what, &error))
     }
 
     /// The body of an answer that is a success.
@@ -149,7 +158,9 @@ impl Patroni {
         if status.is_success() {
             return Ok(body);
         }
-        Err(self.error(&format!("{what}: {status}: {}", String::from_utf8_lossy(&body))))
+        let error = self.error(&format!("{what}: {status}: {}", String::from_utf8_lossy(&body)));
+        // Whoever asks must not, or there is no such thing.
+        Err(PatroniError { may_be_done: ![401, 403, 404].contains(&status.as_u16()), ..error })
     }
 
     fn understood<T: for<'de> Deserialize<'de>>(
@@ -157,9 +168,11 @@ impl Patroni {
         what: &str,
         body: &[u8],
     ) -> Result<T, PatroniError> {
-        serde_json::from_slice(body).map_err(|error| {
-            self.error(&format!("{what}: the answer cannot be understood: {error}"))
-        })
+        serde_json::from_slice(body).map_err(|error| self.nonsense(what, &error))
+    }
+
+    fn nonsense(&self, what: &str, error: &serde_json::Error) -> PatroniError {
+        self.error(&format!("{what}: the answer cannot be understood: {error}"))
     }
 }
 

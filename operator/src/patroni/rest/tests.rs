@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::patroni::Patroni;
+use crate::patroni::{Meant, Patroni};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,8 @@ impl Fake {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Patroni { port: self.port, ..Patroni::new(http, address, patience) }
+        let meant = Meant::new("acid-1", Some("7".to_owned()));
+        Patroni { port: self.port, ..Patroni::new(http, address, patience, meant) }
     }
 }
 
@@ -152,4 +153,36 @@ async fn an_instance_says_what_a_restart_would_change() {
     let instance = Fake::saying("200 OK", body).await.client(PATIENCE).instance().await;
     let instance = instance.expect("an instance");
     assert!(!instance.tells_streaming() && !instance.pending_restart);
+}
+
+#[tokio::test]
+async fn what_another_clusters_patroni_says_is_no_answer() {
+    let body = r#"{"state":"running","role":"primary","database_system_identifier":"7",
+        "patroni":{"version":"4.0.4","scope":"other","name":"other-1"}}"#;
+    let error = Fake::saying("200 OK", body).await.client(PATIENCE).instance().await;
+    let error = error.expect_err("of another cluster");
+    assert!(error.reason.contains("not acid-1"), "{error}");
+    let body = r#"{"members":[{"name":"other-1","role":"leader"}]}"#;
+    let fake = Fake::saying("200 OK", body).await;
+    assert!(fake.client(PATIENCE).members().await.is_err());
+    assert!(fake.client(PATIENCE).view().await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_refused_was_not_done_and_what_was_not_answered_may_have_been() {
+    for (status, may_be_done) in
+        [("401 Unauthorized", false), ("403 Forbidden", false), ("503 Service Unavailable", true)]
+    {
+        let fake = Fake::saying(status, "no").await;
+        let error = fake.client(PATIENCE).restart_pending().await.expect_err(status);
+        assert_eq!(error.may_be_done, may_be_done, "{error}");
+    }
+    let lost = Fake::answering("").await.client(PATIENCE).restart_pending().await;
+    assert!(lost.is_err_and(|error| error.may_be_done));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let (_tell, asked) = tokio::sync::watch::channel(String::new());
+    let nobody = Fake { port, asked }.client(PATIENCE).restart_pending().await;
+    assert!(nobody.is_err_and(|error| !error.may_be_done));
 }

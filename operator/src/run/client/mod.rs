@@ -35,7 +35,7 @@ pub(super) async fn client(kubeconfig: Option<&Path>, term: Arc<Term>) -> Result
     }
     let client = ClientBuilder::try_from(config);
     let client = client.map_err(|error| format!("the API server cannot be used: {error}"))?;
-    Ok(client.with_layer(&Limit { term }).build())
+    Ok(client.with_layer(&Limit::new(term)).build())
 }
 
 /// One file, or several as `KUBECONFIG` lists them: of two that say something, the first counts,

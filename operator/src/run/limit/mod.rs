@@ -1,9 +1,12 @@
-//! What holds for every request to the API server: it has a limit of time, and whoever does not
-//! lead writes nothing, however late it finds out.
+//! What holds for every request to the API server: it has a limit of time, it waits while the API
+//! server wants to be left alone, and whoever does not lead writes nothing, however late it finds
+//! out.
+
+mod gate;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::leader::Term;
+use gate::Gate;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,26 +38,36 @@ pub(super) enum Refused {
 /// Puts [`Limited`] around a client's way to the API server.
 #[derive(Clone, Debug)]
 pub(super) struct Limit {
-    pub(super) term: Arc<Term>,
+    term: Arc<Term>,
+    gate: Arc<Gate>,
+}
+
+impl Limit {
+    pub(super) fn new(term: Arc<Term>) -> Self {
+        Self { term, gate: Arc::default() }
+    }
 }
 
 impl<S> Layer<S> for Limit {
     type Service = Limited<S>;
 
     fn layer(&self, inner: S) -> Limited<S> {
-        Limited { inner, term: Arc::clone(&self.term) }
+        let (term, gate) = (Arc::clone(&self.term), Arc::clone(&self.gate));
+        Limited { inner: Arc::new(Mutex::new(inner)), term, gate }
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Limited<S> {
-    inner: S,
+    /// A request that has to wait takes its turn later.
+    inner: Arc<Mutex<S>>,
     term: Arc<Term>,
+    gate: Arc<Gate>,
 }
 
 impl<S, B> Service<Request<Body>> for Limited<S>
 where
-    S: Service<Request<Body>, Response = Response<B>>,
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -64,16 +78,28 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
+        lock(&self.inner).poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if needs_term(&request) && !self.term.holds() {
-            return Box::pin(async { Err(Refused::NotLeading.into()) });
-        }
-        let is_watch = is_watch(&request);
-        let answer = self.inner.call(request);
+        let (inner, term, gate) =
+            (Arc::clone(&self.inner), Arc::clone(&self.term), Arc::clone(&self.gate));
         Box::pin(async move {
+            if !is_of_election(&request) {
+                gate.passed().await;
+            }
+            if needs_term(&request) && !term.holds() {
+                return Err(Refused::NotLeading.into());
+            }
+            let is_watch = is_watch(&request);
+            let answer = send(&inner, request).await.map_err(Into::into)?;
+            let answer = async {
+                let answer = answer.await;
+                if let Ok(answer) = &answer {
+                    gate.heard(answer.status(), answer.headers());
+                }
+                answer
+            };
             if is_watch {
                 return Ok(answer.await.map_err(Into::into)?.map(Either::Right));
             }
@@ -85,6 +111,30 @@ where
             tokio::time::timeout(PATIENCE, whole).await.unwrap_or(Err(Refused::TooSlow.into()))
         })
     }
+}
+
+/// As soon as it can be sent.
+async fn send<S: Service<Request<Body>>>(
+    inner: &Mutex<S>,
+    request: Request<Body>,
+) -> Result<S::Future, S::Error> {
+    let mut request = Some(request);
+    std::future::poll_fn(|context| {
+        let mut inner = lock(inner);
+        std::task::ready!(inner.poll_ready(context))?;
+        // It is ready once.
+        request.take().map_or(Poll::Pending, |request| Poll::Ready(Ok(inner.call(request))))
+    })
+    .await
+}
+
+fn lock<S>(inner: &Mutex<S>) -> MutexGuard<'_, S> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whoever leads must not lose that because somebody else asks too much.
+fn is_of_election(request: &Request<Body>) -> bool {
+    request.uri().path().starts_with("/apis/coordination.k8s.io/")
 }
 
 fn is_watch(request: &Request<Body>) -> bool {

@@ -1,6 +1,5 @@
 //! One look at the settings of a cluster, from the question to the next step.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -11,7 +10,7 @@ use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::controller::queue::Why;
-use crate::patroni::Patroni;
+use crate::disturbance::What;
 use crate::patroni::dynamic::{Plan, plan};
 use crate::report::{Finding, News};
 use crate::tell;
@@ -29,11 +28,11 @@ pub(super) async fn look(job: &Job) -> Looked {
     if job.cluster.spec.number_of_instances == 0 {
         return (Finding::off("NoInstances", "the cluster has no instances"), Next::Rest);
     }
-    let doors: Vec<IpAddr> = seen.doors().into_iter().map(|(_, address)| address).collect();
+    let doors = seen.doors();
     if doors.is_empty() {
         return (Finding::waiting("NoPods", "no pod has an address yet"), Next::Rest);
     }
-    let answer = match read(&job.context.http, &job.config, &doors).await {
+    let answer = match read(job, &doors).await {
         Ok(answer) => answer,
         Err(error) if seen.has_primary() => return failed(error),
         Err(error) => {
@@ -88,13 +87,19 @@ async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked
     let wait = turn(&answer.config);
     let text = format!("the pods take it over within {wait:?}: {changes}");
     let applying = Finding::waiting("Applying", text);
+    let _reserved = match job.reserve(What::Settings) {
+        Ok(reserved) => reserved,
+        Err(why) => {
+            return (Finding::waiting("Applying", format!("{changes}: {why}")), Next::Soon(RELOAD));
+        }
+    };
     // It is said before it is done: who does not lead any more cannot, and changes nothing.
     job.found(applying.clone());
     if let Err(looked) = write_down(job, &plan.before).await {
         return looked;
     }
     let patience = CHANGE.max(job.config.operation.patroni_api_check_timeout);
-    let now = match change(&job.context.http, &answer.doors, patch, patience).await {
+    let now = match change(job, &answer.doors, patch, patience).await {
         Ok(now) => now,
         Err(error) => return failed(error),
     };
@@ -132,9 +137,12 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
         after.standby = false;
     }
     let turn = turn(&answer.config);
-    let found = restarts(job, seen, &plan, &mut after, answer, turn).await;
+    let found = match promotes && after.standby {
+        // It would count, and is not begun before the promotion.
+        true => Restart::None(Next::Rest),
+        false => restarts(job, seen, &plan, &mut after, answer, turn).await,
+    };
     if let Err(looked) = remember(job, ours, &after).await {
-        found.is_given_up(job);
         return looked;
     }
     if promotes && !after.standby {
@@ -145,7 +153,7 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
     }
     if promotes && after.standby {
         let text = "the cluster follows nobody any more, and Patroni has not promoted it yet";
-        return (Finding::waiting("Promoting", text), Next::In(RELOAD));
+        return (Finding::waiting("Promoting", text), Next::Soon(RELOAD));
     }
     match found {
         Restart::None(next) => (settled(&plan), next),
@@ -163,10 +171,9 @@ async fn is_promoted(job: &Job, seen: &Seen, answer: &Answer) -> bool {
     let leader = answer.members.members.iter().find(|member| leads(&member.role));
     let doors = seen.doors();
     let door = leader.and_then(|leader| doors.iter().find(|(name, _)| *name == leader.name));
-    let Some((_, address)) = door else { return false };
+    let Some(door) = door else { return false };
     let patience = job.config.operation.patroni_api_check_timeout;
-    let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-    patroni.instance().await.is_ok_and(|own| {
+    job.patroni(door, patience).instance().await.is_ok_and(|own| {
         ["primary", "master"].contains(&own.role.as_str()) && own.state == "running"
     })
 }

@@ -21,16 +21,21 @@ use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::Wanted;
-use crate::patroni::is_paused;
+use crate::patroni::{Meant, Patroni, is_paused};
 use crate::report::{Finding, Stage};
 use crate::stages::upgrade;
 use crate::tell;
+use crate::upgrade::is_under_way;
 use look::look;
+use read::Door;
 use seen::Seen;
 
 /// After the first failure; it doubles from there on.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// What takes longer may take days, and each question costs a whole look at the cluster.
+const AT_FIRST: Duration = Duration::from_secs(60);
 
 /// How it goes with the settings of a cluster.
 #[derive(Debug, Default)]
@@ -44,12 +49,24 @@ pub struct PatroniConfig {
     /// It is to be asked then, whatever has changed.
     at: Option<Instant>,
     failures: u32,
-    /// The pod whose PostgreSQL is being restarted by us.
-    restarts: Option<String>,
     /// Who has to be restarted for which parameters, as far as it was seen.
     pending: BTreeMap<String, BTreeSet<String>>,
     /// Nobody is restarted before.
     settles: Option<Instant>,
+    /// The last restart failed.
+    failed: Option<Failed>,
+    /// Since when it waits for what nobody tells of.
+    waits: Option<Instant>,
+}
+
+/// A restart that failed.
+#[derive(Debug)]
+struct Failed {
+    in_a_row: u32,
+    /// None is tried before.
+    not_before: Instant,
+    /// What was wrong.
+    text: String,
 }
 
 /// When Patroni is to be asked again, if nothing changes.
@@ -58,17 +75,13 @@ enum Next {
     /// With the next change, or when everything is looked at again.
     Rest,
     In(Duration),
+    /// So soon at first; what lasts is asked about less and less often.
+    Soon(Duration),
     /// It failed; later each time.
     Failed,
 }
 
 impl PatroniConfig {
-    /// The pod whose PostgreSQL is being restarted, if one is. No other pod of the cluster is to be
-    /// disturbed meanwhile.
-    pub fn restarts(&self) -> Option<&str> {
-        self.restarts.as_deref()
-    }
-
     /// Whether to ask now; whoever is told so has to say how it ended.
     fn begins(&mut self, seen: &Seen, now: Instant, resync: Duration) -> bool {
         let is_new =
@@ -76,6 +89,9 @@ impl PatroniConfig {
         let is_due = self.at.is_some_and(|at| at <= now);
         if !is_new && !is_due {
             return false;
+        }
+        if is_new {
+            self.waits = None;
         }
         if self.looks {
             self.again = true;
@@ -100,17 +116,23 @@ impl PatroniConfig {
         self.looks = false;
         let pause = match next {
             Next::Failed => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
+                let pause = pause_after(self.failures, at_most);
                 self.failures += 1;
                 Some(pause)
             }
-            Next::In(pause) => {
+            Next::Soon(pause) => {
                 self.failures = 0;
-                Some(pause)
+                let waited = now.duration_since(*self.waits.get_or_insert(now));
+                let longer = if waited < AT_FIRST { Duration::ZERO } else { waited / 2 };
+                Some(pause.max(longer.min(at_most)))
             }
-            Next::Rest => {
+            Next::In(_) | Next::Rest => {
                 self.failures = 0;
-                None
+                self.waits = None;
+                match next {
+                    Next::In(pause) => Some(pause),
+                    _ => None,
+                }
             }
         };
         let pause = if std::mem::take(&mut self.again) { Some(Duration::ZERO) } else { pause };
@@ -137,11 +159,28 @@ impl PatroniConfig {
         self.settles_in(now).map_or(Ok(()), Err)
     }
 
+    /// A restart was not done, or nobody knows; the next one waits, longer each time.
+    fn restart_failed(&mut self, now: Instant, text: String, at_most: Duration) {
+        let in_a_row = self.failed.as_ref().map_or(0, |failed| failed.in_a_row);
+        let not_before = now + pause_after(in_a_row, at_most);
+        self.failed = Some(Failed { in_a_row: in_a_row + 1, not_before, text });
+    }
+
+    /// What was wrong with the last restart, and for how long none is tried.
+    fn restart_waits(&self, now: Instant) -> Option<(String, Duration)> {
+        let failed = self.failed.as_ref()?;
+        Some((failed.text.clone(), failed.not_before.saturating_duration_since(now)))
+    }
+
     /// How long it takes until all members have had the time to say that they have to be restarted.
     fn settles_in(&self, now: Instant) -> Option<Duration> {
         let left = self.settles?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
+}
+
+fn pause_after(failures: u32, at_most: Duration) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(at_most)
 }
 
 /// Asks Patroni, beside everything else, if there is a reason to; if not, when there will be one.
@@ -199,6 +238,35 @@ struct Job {
 impl Job {
     fn id(&self) -> &ClusterId {
         &self.cluster.id
+    }
+
+    /// A pod's, with the patience for one question.
+    fn patroni(&self, (pod, address): &Door, patience: Duration) -> Patroni {
+        let system = self.context.memory.read(self.id(), |known| known.system.clone()).flatten();
+        let meant = Meant::new(pod, system);
+        Patroni::new(self.context.http.clone(), *address, patience, meant)
+    }
+
+    /// Nobody else disturbs the cluster from now on.
+    ///
+    /// # Errors
+    /// Why not now: something else is being done to it, or it is not as it was when this look
+    /// began.
+    fn reserve(&self, what: What) -> Result<Reserved, String> {
+        let id = self.id();
+        let reserved = self.context.memory.with(id, |known| known.disturbance.reserve(what));
+        let reserved = reserved.map_err(|other| other.to_string())?;
+        // Behind that: whoever wrote there before has it reserved, or is another operator.
+        let now = self.context.caches.manifests.get(id, &id.name).ok_or("the manifest is gone")?;
+        if is_under_way(&now) {
+            return Err("the script of a major upgrade runs".to_owned());
+        }
+        let (before, now) = (&self.manifest, &now);
+        let is_same = before.metadata.uid == now.metadata.uid
+            && before.metadata.generation == now.metadata.generation
+            && now.metadata.deletion_timestamp.is_none()
+            && is_paused(now) == self.wanted.pause;
+        if is_same { Ok(reserved) } else { Err("the manifest has changed meanwhile".to_owned()) }
     }
 
     /// To be told with the next status.

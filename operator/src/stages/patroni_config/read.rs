@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::config::Config;
+use super::Job;
 use crate::patroni::{Members, Patroni, PatroniError};
 
 /// What one member says of all.
@@ -16,25 +16,25 @@ pub(super) struct Answer {
     pub(super) config: Map<String, Value>,
     pub(super) members: Members,
     /// Whom to ask next: whoever has answered, then the others.
-    pub(super) doors: Vec<IpAddr>,
+    pub(super) doors: Vec<Door>,
 }
+
+/// A pod, and where it is to be found.
+pub(super) type Door = (String, IpAddr);
 
 /// # Errors
 /// What each of them had to say in the last round.
-pub(super) async fn read(
-    http: &reqwest::Client,
-    config: &Config,
-    doors: &[IpAddr],
-) -> Result<Answer, String> {
+pub(super) async fn read(job: &Job, doors: &[Door]) -> Result<Answer, String> {
+    let operation = &job.config.operation;
     let (interval, limit) =
-        (config.operation.patroni_api_check_interval, config.operation.patroni_api_check_timeout);
+        (operation.patroni_api_check_interval, operation.patroni_api_check_timeout);
     let end = Instant::now() + limit;
     // One that does not answer leaves time for others.
     let patience = (limit / 2).max(Duration::from_millis(100));
     loop {
         let mut errors = Vec::new();
         for (index, door) in doors.iter().enumerate() {
-            let patroni = Patroni::new(http.clone(), *door, patience);
+            let patroni = job.patroni(door, patience);
             match ask(&patroni).await {
                 Ok((config, members)) => {
                     let mut doors = doors.to_vec();
@@ -54,7 +54,9 @@ pub(super) async fn read(
     }
 }
 
+/// That it is ours, it says in another answer than that with the settings.
 async fn ask(patroni: &Patroni) -> Result<(Map<String, Value>, Members), PatroniError> {
+    patroni.instance().await?;
     Ok((patroni.config().await?, patroni.members().await?))
 }
 
@@ -63,14 +65,20 @@ async fn ask(patroni: &Patroni) -> Result<(Map<String, Value>, Members), Patroni
 /// # Errors
 /// What each of them had against it.
 pub(super) async fn change(
-    http: &reqwest::Client,
-    doors: &[IpAddr],
+    job: &Job,
+    doors: &[Door],
     patch: &Value,
     patience: Duration,
 ) -> Result<Map<String, Value>, String> {
     let mut errors = Vec::new();
     for door in doors {
-        match Patroni::new(http.clone(), *door, patience).change_config(patch).await {
+        let patroni = job.patroni(door, patience);
+        // Once more, and for those that were not asked yet: another cluster would take it as well.
+        let changed = match patroni.instance().await {
+            Ok(_ours) => patroni.change_config(patch).await,
+            Err(error) => Err(error),
+        };
+        match changed {
             Ok(now) => return Ok(now),
             Err(error) => errors.push(error.to_string()),
         }

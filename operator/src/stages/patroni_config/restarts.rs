@@ -1,18 +1,18 @@
 //! Restarts that are pending: whose turn it is, and why nobody's if so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::read::Answer;
+use super::read::{Answer, Door};
 use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, RestartStatus};
 use crate::controller::queue::Why;
+use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::{Member, Plan, next, reason, shrinks};
-use crate::patroni::{Instance, Patroni};
+use crate::patroni::{Instance, PatroniError};
 use crate::report::{Finding, News};
 use crate::tell;
 
@@ -32,13 +32,13 @@ pub(super) enum Restart {
 
 /// One that begins as soon as it is written down.
 pub(super) struct Begun {
-    name: String,
+    door: Door,
     leads: bool,
-    address: IpAddr,
     reason: String,
     /// Those that can have less as soon as their primary has, if that is what it is for.
-    followers: Vec<IpAddr>,
+    followers: Vec<Door>,
     turn: Duration,
+    _reserved: Reserved,
 }
 
 /// `after`: gets what has to be remembered.
@@ -61,21 +61,17 @@ pub(super) async fn restarts(
         let text = format!("a restart is pending on {}: {text}", pending.join(", "));
         Restart::Waits(Finding::waiting("RestartPending", text), next)
     };
-    let restarting = job
-        .context
-        .memory
-        .read(job.id(), |known| known.patroni_config.restarts().map(str::to_owned));
-    if let Some(name) = restarting.flatten() {
-        let text = format!("PostgreSQL of {name} is being restarted");
-        return Restart::Waits(Finding::waiting("Restarting", text), Next::Rest);
+    let other = job.context.memory.read(job.id(), |known| known.disturbance.now()).flatten();
+    if let Some(other @ What::Restart(_)) = other {
+        return Restart::Waits(Finding::waiting("Restarting", other.to_string()), Next::Rest);
     }
     if pending.is_empty() {
         after.restarts.clear();
-        let settles = job
-            .context
-            .memory
-            .read(job.id(), |known| known.patroni_config.settles_in(Instant::now()));
-        return Restart::None(settles.flatten().map_or(Next::Rest, Next::In));
+        let settles = job.context.memory.with(job.id(), |known| {
+            known.patroni_config.failed = None;
+            known.patroni_config.settles_in(Instant::now())
+        });
+        return Restart::None(settles.map_or(Next::Rest, Next::In));
     }
     if plan.is_paused {
         return waits("it is done when the pause is over".to_owned(), Next::Rest);
@@ -85,7 +81,7 @@ pub(super) async fn restarts(
     }
     let members = match members(job, seen, answer).await {
         Ok(members) => members,
-        Err(why) => return waits(why, Next::In(RETRY)),
+        Err(why) => return waits(why, Next::Soon(RETRY)),
     };
     let parameters = members.iter().filter(|own| own.instance.pending_restart).map(|own| {
         let parameters: BTreeSet<String> =
@@ -101,7 +97,16 @@ pub(super) async fn restarts(
         return waits("all members get the time to say so".to_owned(), Next::In(left));
     }
     if let Some(why) = members.iter().find_map(why_not_well) {
-        return waits(why, Next::In(SOON));
+        return waits(why, Next::Soon(SOON));
+    }
+    let last = job
+        .context
+        .memory
+        .read(job.id(), |known| known.patroni_config.restart_waits(Instant::now()))
+        .flatten();
+    if let Some((problem, left)) = last.as_ref().filter(|(_, left)| !left.is_zero()) {
+        let text = format!("a restart is pending on {}: {problem}", pending.join(", "));
+        return Restart::Waits(Finding::failed("RestartFailed", text), Next::In(*left));
     }
     let noted = after.clone();
     match choose(&members, after) {
@@ -109,18 +114,19 @@ pub(super) async fn restarts(
             Ok(begun) => Restart::Now(begun),
             Err(why) => {
                 *after = noted;
-                waits(why, Next::In(SOON))
+                waits(why, Next::Soon(SOON))
             }
         },
         None if members.iter().any(|own| own.instance.pending_restart) => {
+            let problem = last.map_or("something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod".to_owned(), |(problem, _)| problem);
             let text = format!(
-                "a restart is pending on {} and has not helped: something else sets these parameters (ALTER SYSTEM, a file); see GET /patroni of the pod",
+                "a restart is pending on {} and has not helped: {problem}",
                 pending.join(", ")
             );
             Restart::Waits(Finding::partly("RestartPending", text), Next::Rest)
         }
         // Patroni's own list is a turn old.
-        None => Restart::None(Next::In(turn)),
+        None => Restart::None(Next::Soon(turn)),
     }
 }
 
@@ -137,12 +143,11 @@ async fn members(job: &Job, seen: &Seen, answer: &Answer) -> Result<Vec<Member>,
     let mut all = Vec::new();
     for standing in &answer.members.members {
         let door = doors.iter().find(|(name, _)| *name == standing.name);
-        let (name, address) =
-            door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
-        let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-        let instance = patroni.instance().await.map_err(|error| error.to_string())?;
+        let door = door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
+        let instance =
+            job.patroni(door, patience).instance().await.map_err(|error| error.to_string())?;
         let leads = ["leader", "standby_leader"].contains(&standing.role.as_str());
-        all.push(Member { name: name.clone(), leads, instance });
+        all.push(Member { name: door.0.clone(), leads, instance });
     }
     if !all.iter().any(|member| member.leads) {
         return Err("nobody leads".to_owned());
@@ -181,15 +186,6 @@ fn choose<'a>(members: &'a [Member], after: &mut PatroniStatus) -> Option<&'a Me
     Some(member)
 }
 
-impl Restart {
-    /// Whoever was next is not.
-    pub(super) fn is_given_up(&self, job: &Job) {
-        if matches!(self, Self::Now(_)) {
-            job.context.memory.with(job.id(), |known| known.patroni_config.restarts = None);
-        }
-    }
-}
-
 impl Begun {
     /// From now on nobody else of the cluster is disturbed.
     ///
@@ -199,43 +195,29 @@ impl Begun {
         let (own, others): (Vec<_>, Vec<_>) =
             seen.doors().into_iter().partition(|(name, _)| *name == member.name);
         let own = own.into_iter().next();
-        let (name, address) = own.ok_or_else(|| format!("{} has no address", member.name))?;
+        let door = own.ok_or_else(|| format!("{} has no address", member.name))?;
         let has_followers = member.leads && shrinks(&member.instance);
-        let followers = others.into_iter().filter(|_| has_followers);
-        let followers = followers.map(|(_, address)| address).collect();
+        let followers = others.into_iter().filter(|_| has_followers).collect();
+        let _reserved = job.reserve(What::Restart(member.name.clone()))?;
         // It took some time to ask them all.
         let now = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
         if let Some(why) = now.why_not() {
             return Err(why);
         }
-        job.context.memory.with(job.id(), |known| {
-            if known.switchover.is_under_way() {
-                return Err("a switchover is under way".to_owned());
-            }
-            match &known.patroni_config.restarts {
-                Some(other) => Err(format!("PostgreSQL of {other} is being restarted")),
-                None => {
-                    known.patroni_config.restarts = Some(name.clone());
-                    Ok(())
-                }
-            }
-        })?;
         let reason = reason(&member.instance);
-        Ok(Self { name, leads: member.leads, address, reason, followers, turn })
+        Ok(Self { door, leads: member.leads, reason, followers, turn, _reserved })
     }
 
     /// Beside everything else; the finding until it is over.
     pub(super) fn begin(self, job: &Job) -> Finding {
-        let text = format!("PostgreSQL of {} is being restarted: {}", self.name, self.reason);
+        let text = format!("PostgreSQL of {} is being restarted: {}", self.door.0, self.reason);
         let job = job.clone();
         tokio::spawn(async move {
             let own = job.clone();
             // Patroni goes on with it whatever becomes of this task.
             let _a_bug = tokio::spawn(async move { self.restart(&own).await }).await;
-            job.context.memory.with(job.id(), |known| {
-                known.patroni_config.restarts = None;
-                known.patroni_config.at = Some(Instant::now());
-            });
+            let now = Some(Instant::now());
+            job.context.memory.with(job.id(), |known| known.patroni_config.at = now);
             job.context.objects.add(job.id(), Why::Repair);
         });
         Finding::waiting("Restarting", text)
@@ -243,32 +225,48 @@ impl Begun {
 
     async fn restart(self, job: &Job) {
         let role = if self.leads { "master" } else { "replica" };
-        let pod = format!("{role} pod {}/{}", job.id().namespace, self.name);
+        let pod = format!("{role} pod {}/{}", job.id().namespace, self.door.0);
         let for_what =
             if self.reason.is_empty() { String::new() } else { format!(" ({})", self.reason) };
         let text = format!("restarting Postgres server within {pod}{for_what}");
         job.context.tell(&job.manifest, &News::normal("Update", text));
         let patience = job.config.operation.patroni_api_check_timeout;
-        let patroni = Patroni::new(job.context.http.clone(), self.address, patience);
-        match patroni.restart_pending().await {
+        let patroni = job.patroni(&self.door, patience);
+        // Another cluster's would do it as well.
+        let restarted = match patroni.instance().await {
+            Ok(_ours) => patroni.restart_pending().await,
+            Err(error) => Err(PatroniError { may_be_done: false, ..error }),
+        };
+        match restarted {
             Ok(()) => {
                 let text = format!("Postgres server restart done for {pod}");
                 job.context.tell(&job.manifest, &News::normal("Update", text));
+                job.context.memory.with(job.id(), |known| known.patroni_config.failed = None);
                 self.followers_compare_again(job).await;
             }
             Err(error) => {
                 let text = format!("could not restart Postgres server within {pod}: {error}");
-                job.context.tell(&job.manifest, &News::warning("Update", text));
-                // It does not count, but it is not tried at once.
-                let forgets = |own: &mut PatroniStatus| {
-                    if let Some(noted) = own.restarts.get_mut(&self.name) {
-                        noted.times = noted.times.saturating_sub(1);
-                    }
-                };
-                let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
-                tokio::time::sleep(RETRY).await;
+                job.context.tell(&job.manifest, &News::warning("Update", text.clone()));
+                if !error.may_be_done {
+                    self.does_not_count(job).await;
+                }
+                let at_most = job.config.operation.repair_period;
+                job.context.memory.with(job.id(), |known| {
+                    known.patroni_config.restart_failed(Instant::now(), text, at_most);
+                });
             }
         }
+    }
+
+    /// What was refused was no try. One that may have been done is: a restart that is done again
+    /// and again, as its answers are lost, is worse than one that somebody has to ask for.
+    async fn does_not_count(&self, job: &Job) {
+        let forgets = |own: &mut PatroniStatus| {
+            if let Some(noted) = own.restarts.get_mut(&self.door.0) {
+                noted.times = noted.times.saturating_sub(1);
+            }
+        };
+        let _counts_at_worst = tell::patroni(&job.context, &job.manifest, forgets).await;
     }
 
     /// A replica that Patroni restarted by itself before its primary had less (to copy logical
@@ -276,9 +274,8 @@ impl Begun {
     /// counts what PostgreSQL says at the end of a reload, and it says nothing then.
     async fn followers_compare_again(&self, job: &Job) {
         let patience = job.config.operation.patroni_api_check_timeout;
-        for address in &self.followers {
-            let patroni = Patroni::new(job.context.http.clone(), *address, patience);
-            if let Err(error) = patroni.reload().await {
+        for door in &self.followers {
+            if let Err(error) = job.patroni(door, patience).reload().await {
                 tracing::warn!(cluster = %job.id(), %error, "a replica was not asked to compare its settings; it may run with more than its primary until it is restarted");
             }
         }

@@ -33,6 +33,7 @@ struct Stands {
     ready: bool,
     primary: bool,
     deleting: bool,
+    ended: bool,
     marked: bool,
     pending: bool,
 }
@@ -53,9 +54,11 @@ impl Seen {
         Self { generation: cluster.generation, wanted, replicas, pods }
     }
 
-    /// Whom to ask: the primary first, then whoever is ready.
+    /// Whom to ask: the primary first, then whoever is ready. One that has ended keeps its address
+    /// in its status, where it may be another pod's already.
     pub(super) fn doors(&self) -> Vec<(String, IpAddr)> {
-        let mut pods: Vec<&Stands> = self.pods.iter().filter(|pod| !pod.deleting).collect();
+        let stays = |pod: &&Stands| !pod.deleting && !pod.ended;
+        let mut pods: Vec<&Stands> = self.pods.iter().filter(stays).collect();
         pods.sort_by_key(|pod| (!pod.primary, !pod.ready));
         pods.iter().filter_map(|pod| Some((pod.name.clone(), pod.address?))).collect()
     }
@@ -96,8 +99,14 @@ impl Stands {
             ready: is_ready(pod),
             primary: is_primary(pod, config),
             deleting: pod.metadata.deletion_timestamp.is_some(),
+            ended: has_ended(pod),
             marked: is_marked(pod),
             pending: says_pending(pod),
         }
     }
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase))
 }

@@ -26,6 +26,7 @@ use crate::api::postgresql::Postgresql;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::disturbance::What;
 use crate::failure::{ApplyError, has_code};
 use crate::patroni;
 use crate::report::{Finding, News, Outcome, Stage};
@@ -134,9 +135,9 @@ impl Seen {
             }
         };
         let (view, switches, restarts) = context.memory.with(&cluster.id, |known| {
-            let restarts = known.patroni_config.restarts().map(str::to_owned);
+            let restarts = known.disturbance.restarts();
             let view = known.rolling.question.answer(Instant::now());
-            (view, known.switchover.is_under_way(), restarts)
+            (view, known.disturbance.switches(), restarts)
         });
         let drain = drain::of(context, config, &pods, leader.as_deref());
         let situation = Situation {
@@ -275,7 +276,15 @@ impl Look<'_> {
         let Some(pod) = self.pods.iter().find(|pod| pod.name_any() == name) else {
             return Finding::waiting(words::ROLLS, format!("{name} is gone"));
         };
-        self.context.memory.with(&self.cluster.id, |known| known.rolling.waits = None);
+        let reserved = self.context.memory.with(&self.cluster.id, |known| {
+            let reserved = known.disturbance.reserve(What::Deletion(name.to_owned()))?;
+            known.rolling.waits = None;
+            Ok::<_, What>(reserved)
+        });
+        let _until_it_is_known_to_go = match reserved {
+            Ok(reserved) => reserved,
+            Err(other) => return Finding::waiting(words::ROLLS, other.to_string()),
+        };
         match remake::remake(self.context, pod).await {
             Ok(()) => {
                 tracing::info!(cluster = %self.cluster.id, pod = name, ?why, "is made anew");

@@ -27,6 +27,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::disturbance::Reserved;
 use crate::failure::{ApplyError, describe, has_code};
 use crate::report::News;
 
@@ -54,12 +55,14 @@ pub fn start(
     manifest: &Postgresql,
     id: &ClusterId,
     attempt: Attempt,
+    reserved: Reserved,
 ) {
     // Before anything is asked: from here on nobody else disturbs the cluster.
     context.memory.with(id, |known| known.upgrade.runs = Some(attempt.pod.clone()));
     let (context, config) = (Arc::clone(context), Arc::clone(config));
     let (manifest, id) = (manifest.clone(), id.clone());
     tokio::spawn(async move {
+        let reserved = reserved;
         let problem = run(&context, &config, &manifest, &id, &attempt).await.err();
         if let Some(problem) = &problem {
             let Attempt { from, to, .. } = attempt;
@@ -72,6 +75,7 @@ pub fn start(
             known.upgrade.running = None;
             known.upgrade.tries.ended(Instant::now(), problem, at_most);
         });
+        drop(reserved);
         context.objects.add(&id, Why::Repair);
     });
 }

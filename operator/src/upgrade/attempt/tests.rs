@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::build::vectors;
+use crate::disturbance::What;
+use crate::memory::Known;
 use crate::testing::{FakeApi, refusal};
 
 const MANIFEST: &str = "/apis/acid.zalan.do/v1/namespaces/default/postgresqls/acid-minimal-cluster";
@@ -44,7 +46,9 @@ async fn whoever_may_run_no_command_writes_nothing_and_waits_longer_each_time() 
     let manifest = serde_json::from_value(manifest(2)).unwrap();
     let mut pauses = Vec::new();
     for _ in 0..2 {
-        start(&context, &config, &manifest, &id, attempt());
+        let reserve = |known: &mut Known| known.disturbance.reserve(What::Upgrade(String::new()));
+        let reserved = context.memory.with(&id, reserve).unwrap();
+        start(&context, &config, &manifest, &id, attempt(), reserved);
         let runs = || context.memory.with(&id, |known| known.upgrade.runs.is_some());
         while runs() {
             tokio::task::yield_now().await;

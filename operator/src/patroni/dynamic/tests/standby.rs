@@ -78,3 +78,20 @@ fn nobody_is_promoted_during_a_pause() {
     assert_eq!((plan.patch, plan.promotes), (None, false));
     assert!(plan.after.standby && plan.stays.iter().any(|text| text.contains("pause")));
 }
+
+#[test]
+fn what_somebody_else_wrote_of_a_source_stays_until_the_manifest_has_named_it() {
+    let only_host = || spec(json!({ "standby_host": "a" }));
+    let plan = planned(only_host(), &PatroniStatus::default(), of_spilo());
+    assert_eq!(plan.patch, None, "the port and the slot are by hand");
+    let named = planned(follows("a"), &plan.after, of_spilo());
+    assert_eq!(named.patch, None);
+    let taken = planned(only_host(), &named.after, of_spilo());
+    let patch = json!({ "port": null, "primary_slot_name": null });
+    assert_eq!(taken.patch, Some(json!({ "standby_cluster": patch })));
+    // Nor a host beside an archive, which alone may have no more of the WAL.
+    let archive = spec(json!({ "s3_wal_path": "s3://bucket/path" }));
+    let mut there = of_spilo();
+    there["standby_cluster"]["restore_command"] = json!("restore");
+    assert_eq!(planned(archive, &PatroniStatus::default(), there).patch, None);
+}
