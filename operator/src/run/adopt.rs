@@ -159,7 +159,7 @@ impl<'a> World<'a> {
     }
 
     /// Clusters that are ours, and asked for, by name; or what is to be told of a name.
-    fn selected(&self, arguments: &Adopt) -> Result<Vec<Result<ClusterId, Outlook>>, String> {
+    fn selected(&self, arguments: &Adopt) -> Result<Vec<Result<ClusterId, Unknown>>, String> {
         let manifests = self.context.caches.manifests.all();
         let ours = manifests.iter().filter(|manifest| self.context.is_ours(manifest));
         let ours: BTreeSet<ClusterId> = ours.filter_map(|own| ClusterId::of(&**own)).collect();
@@ -171,11 +171,13 @@ impl<'a> World<'a> {
     }
 
     /// One after the other: what is rehearsed is kept for all together.
-    async fn objects(&self, cluster: Result<ClusterId, Outlook>) -> Looked {
+    async fn objects(&self, cluster: Result<ClusterId, Unknown>) -> Looked {
         let only = |outlook| Looked { accepted: None, outlook };
         let id = match cluster {
             Ok(id) => id,
-            Err(outlook) => return only(outlook),
+            Err(Unknown { name, error }) => {
+                return only(Outlook { errors: vec![error], ..Outlook::of(name) });
+            }
         };
         let mut outlook = Outlook::of(&id);
         let Some(manifest) = self.context.caches.manifests.get(&id, &id.name) else {
@@ -283,12 +285,19 @@ fn nobody(watched: Option<&str>) -> String {
     format!("no cluster is ours in {place} (--watched-namespace says where to look)")
 }
 
+/// A name that is no cluster's, and what is to be told of it.
+#[derive(Debug)]
+struct Unknown {
+    name: String,
+    error: String,
+}
+
 /// Those that are asked for. One that is not there keeps nobody from looking at the others.
 fn named(
     names: &[String],
     ours: &BTreeSet<ClusterId>,
     operator: &str,
-) -> Vec<Result<ClusterId, Outlook>> {
+) -> Vec<Result<ClusterId, Unknown>> {
     let named = names.iter().map(|text| {
         let (namespace, name) = match text.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),
@@ -309,7 +318,7 @@ fn named(
                 )
             }
         };
-        Err(Outlook { errors: vec![error], ..Outlook::of(text) })
+        Err(Unknown { name: text.clone(), error })
     });
     named.collect()
 }
@@ -330,8 +339,8 @@ mod tests {
         let good: Vec<_> = all.iter().filter_map(|own| own.as_ref().ok()).collect();
         assert_eq!(good, [&id("a", "main"), &id("b", "twice")]);
         let bad: Vec<_> = all.iter().filter_map(|own| own.as_ref().err()).collect();
-        assert_eq!((bad[0].cluster.as_str(), bad[0].code()), ("mian", 1));
-        assert!(bad[1].errors[0].contains("NAMESPACE/twice"), "{bad:?}");
+        assert_eq!(bad[0].name, "mian");
+        assert!(bad[1].error.contains("NAMESPACE/twice"), "{bad:?}");
         assert!(nobody(Some("default")).contains("namespace default"));
     }
 }
