@@ -39,12 +39,22 @@ pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get("leader").map(String::as_str).filter(|leader| !leader.is_empty())
 }
 
-/// Whether Patroni says in the annotation `status` of its pod that a restart is pending there. It
-/// is as old as its last turn, and in etcd's mode there is none.
+/// The annotation of its pod in which Patroni notes at each turn how it is. It is never taken
+/// away, and in etcd's mode there is none.
+const STATUS: &str = "status";
+
+/// Whether Patroni ever noted anything about this pod.
+pub fn has_noted(pod: &Pod) -> bool {
+    pod.annotations().contains_key(STATUS)
+}
+
+/// Whether Patroni says that a restart is pending there. It is as old as its last turn.
 pub fn says_pending(pod: &Pod) -> bool {
-    let status = pod.annotations().get("status");
-    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    status.is_some_and(|status| status["pending_restart"] == true)
+    noted(pod).is_some_and(|status| status["pending_restart"] == true)
+}
+
+fn noted(pod: &Pod) -> Option<serde_json::Value> {
+    serde_json::from_str(pod.annotations().get(STATUS)?).ok()
 }
 
 /// `GET /cluster`.

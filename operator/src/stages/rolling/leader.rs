@@ -16,7 +16,7 @@ use crate::failure::ApplyError;
 use crate::patroni;
 
 /// The name of the pod that leads, if any does.
-pub(super) async fn of(
+pub(in crate::stages) async fn of(
     context: &Context,
     config: &Config,
     cluster: &Cluster,

@@ -4,7 +4,7 @@
 //! marks on pods, and one step. Never: a wait; whatever changes makes us look again.
 
 mod drain;
-mod leader;
+pub(super) mod leader;
 mod question;
 mod remake;
 mod words;
