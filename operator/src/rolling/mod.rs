@@ -6,7 +6,8 @@
 //!
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
-//! over. A pod that is down anyway may be made anew at once.
+//! over, and never while one that is about to go for good could take over behind our back. A pod that is down
+//! anyway may be made anew at once.
 
 mod marks;
 mod seen;
@@ -30,6 +31,8 @@ pub struct Situation {
     pub rolls: bool,
     /// How many pods there are to be.
     pub wanted: usize,
+    /// Pods that are too many stay until the primary has handed over.
+    pub held: bool,
     pub pods: Vec<Pod>,
     /// Who leads by Patroni's own record; the label of a pod may be late.
     pub leader: Option<String>,
@@ -221,7 +224,7 @@ fn leave(now: &Situation, leader: &Pod) -> Step {
     match now.opens {
         _ if !is_alone || now.wanted > 1 => hand_over(now, leader, Why::LeavesNode),
         Some(at) => Step::Wait(Waiting::Window(at)),
-        None => move_away(leader),
+        None => too_many(now, leader).map_or_else(|| move_away(leader), Step::Wait),
     }
 }
 
@@ -250,6 +253,14 @@ fn down<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
     staying(now).filter(is_due).find(|pod| !pod.ready && !any_goes && !leads(pod, leader))
 }
 
+/// Pods that are too many and run still. Patroni could make one of them the primary while whoever
+/// leads is made anew; it would take writes, and then go.
+fn too_many(now: &Situation, leader: &Pod) -> Option<Waiting> {
+    let runs = |pod: &&Pod| pod.goes && pod.life != Life::Dead && pod.name != leader.name;
+    let pods: Vec<String> = now.pods.iter().filter(runs).map(|pod| pod.name.clone()).collect();
+    (!now.held && !pods.is_empty()).then_some(Waiting::TooMany(pods))
+}
+
 fn is_due(pod: &&Pod) -> bool {
     pod.marked && !pod.deleting
 }
@@ -267,7 +278,7 @@ fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
 }
 
 fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
-    if let Some(deleting) = staying(now).find(|pod| pod.deleting) {
+    if let Some(deleting) = staying(now).chain(leader).find(|pod| pod.deleting) {
         return Step::Wait(Waiting::Deleting(deleting.name.clone()));
     }
     // The label of whoever leads now comes before anybody else is disturbed.
@@ -277,6 +288,9 @@ fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
     }
     if let Some(down) = down(now, leader) {
         return remake(down, Why::IsDown);
+    }
+    if let Some(waiting) = leader.and_then(|leader| too_many(now, leader)) {
+        return Step::Wait(waiting);
     }
     if let Some(waiting) = is_down(now) {
         return Step::Wait(waiting);

@@ -35,6 +35,8 @@ pub enum Waiting {
     NoNode(String),
     /// Until a maintenance window opens.
     Window(Timestamp),
+    /// Until pods are gone that are too many.
+    TooMany(Vec<String>),
 }
 
 /// Whose patience it is.
@@ -53,7 +55,7 @@ pub enum Limit {
 impl Waiting {
     pub fn limit(&self) -> Limit {
         match self {
-            Self::Deleting(_) => Limit::Deletion,
+            Self::Deleting(_) | Self::TooMany(_) => Limit::Deletion,
             Self::NoCandidate(_) | Self::Switches => Limit::Switchover,
             Self::Scheduled(_) | Self::Window(_) => Limit::Never,
             Self::Missing { .. }
@@ -92,6 +94,7 @@ impl fmt::Display for Waiting {
             }
             Self::NoNode(pod) => write!(f, "no other node takes {pod}"),
             Self::Window(at) => write!(f, "the next maintenance window opens at {at}"),
+            Self::TooMany(pods) => write!(f, "too many, and not gone yet: {}", pods.join(", ")),
         }
     }
 }

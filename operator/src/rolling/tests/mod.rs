@@ -1,3 +1,4 @@
+mod fewer;
 mod leave;
 mod marks;
 mod seen;
@@ -48,6 +49,7 @@ fn cluster(size: i32) -> Situation {
         paused: false,
         rolls: false,
         wanted: names.len(),
+        held: false,
         pods: (0..size).map(pod).collect(),
         leader: Some("db-0".to_owned()),
         view: Some(Ok(view(&members, true))),

@@ -40,7 +40,8 @@ fn any_world() -> impl Strategy<Value = World> {
             let leader = pods.get(leader).map(|pod| pod.name.clone());
             // Whoever wants fewer pods has more than that.
             let missing = if staying < count { 0 } else { missing };
-            World { wanted: staying + missing, pods, leader, states, is_synchronous }
+            let wanted = staying + missing;
+            World { wanted, pods, leader, states, is_synchronous, is_lower: false }
         },
     )
 }
@@ -53,6 +54,8 @@ struct World {
     /// By ordinal.
     states: Vec<String>,
     is_synchronous: bool,
+    /// The StatefulSet is to have fewer pods, as their primary stays and is ready.
+    is_lower: bool,
 }
 
 impl World {
@@ -84,6 +87,7 @@ impl World {
             paused: false,
             rolls: true,
             wanted: self.wanted,
+            held: !self.is_lower,
             pods: self.pods.clone(),
             leader: self.leader.clone(),
             view: has_view.then(|| Ok(self.view())),
@@ -107,6 +111,11 @@ impl World {
             .all(|own| own.ready || own.leaves_node && own.marked);
         let is_complete = staying.len() >= self.wanted;
         assert!(!pod.ready || others_are_well && is_complete, "a second pod goes down: {step:?}");
+        let leads = |own: &Pod| Some(&own.name) == self.leader.as_ref();
+        let is_cut_off = |own: &&Pod| own.goes && own.life != Life::Dead && self.is_lower;
+        if leads(pod) && pod.life != Life::Dead {
+            assert_eq!(self.pods.iter().find(is_cut_off), None, "it would take over: {step:?}");
+        }
         if Some(name) == self.leader.as_ref() && pod.life != Life::Dead {
             let view = self.view();
             let rank = |other: &str| {
@@ -133,6 +142,15 @@ impl World {
     /// One thing happens that happens by itself where all are well; whether anything did.
     fn live(&mut self) -> bool {
         let leader = self.leader.clone();
+        let leads = |pod: &&Pod| Some(&pod.name) == leader.as_ref();
+        self.is_lower |= self.pods.iter().find(leads).is_some_and(|pod| !pod.goes && pod.ready);
+        let is_cut = |pod: &&mut Pod| pod.goes && !pod.deleting;
+        if self.is_lower
+            && let Some(pod) = self.pods.iter_mut().find(is_cut)
+        {
+            (pod.deleting, pod.ready) = (true, false);
+            return true;
+        }
         let gone = |leader: &Option<String>, pods: &[Pod]| {
             let own = pods.iter().find(|pod| Some(&pod.name) == leader.as_ref());
             own.is_none_or(|pod| pod.deleting || pod.life == Life::Dead)

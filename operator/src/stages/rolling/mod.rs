@@ -99,7 +99,8 @@ pub async fn run(
         };
         return Rolled { finding, again: None };
     }
-    let look = Seen { paused, rolls, goes, pods, seen, told };
+    let held = goes < of_set;
+    let look = Seen { paused, rolls, goes, held, pods, seen, told };
     look.go_on(context, config, manifest, cluster).await
 }
 
@@ -110,6 +111,8 @@ struct Seen {
     rolls: bool,
     /// As many pods there are to be.
     goes: i32,
+    /// And the StatefulSet has more.
+    held: bool,
     pods: Vec<Arc<Pod>>,
     seen: Vec<rolling::Pod>,
     told: words::Told,
@@ -123,7 +126,7 @@ impl Seen {
         manifest: &Postgresql,
         cluster: &Cluster,
     ) -> Rolled {
-        let Self { paused, rolls, goes, pods, seen, told } = self;
+        let Self { paused, rolls, goes, held, pods, seen, told } = self;
         let leader = match leader::of(context, config, cluster, &pods).await {
             Ok(leader) => leader,
             Err(error) => {
@@ -141,6 +144,7 @@ impl Seen {
             paused,
             rolls,
             wanted: usize::try_from(goes).unwrap_or(0),
+            held,
             pods: seen,
             leader,
             view,
