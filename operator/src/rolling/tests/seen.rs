@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as api;
@@ -69,7 +70,8 @@ fn a_pod_is_seen_with_all_that_matters() {
         "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
     });
     let object: api::Pod = serde_json::from_value(object).expect("a pod");
-    let seen = pods(&[Arc::new(object)], "spilo-role", 3, |_| (true, Some(Stranded::NoNode)));
+    let leaving = BTreeMap::from([("db-3".to_owned(), Some(Stranded::NoNode))]);
+    let seen = pods(&[Arc::new(object)], "spilo-role", 3, &leaving);
     let seen = seen.first().expect("one");
     assert_eq!((seen.ordinal, seen.role, seen.life), (3, Some(Role::Master), Life::Runs));
     assert!(seen.ready && seen.marked && seen.goes && seen.leaves_node && !seen.deleting);

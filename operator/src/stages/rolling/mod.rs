@@ -5,6 +5,7 @@
 
 mod drain;
 pub(super) mod leader;
+mod places;
 mod question;
 mod remake;
 mod words;
@@ -86,9 +87,8 @@ pub async fn run(
     let pods = context.caches.pods.of(&cluster.id);
     let of_set = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let goes = fewer.map_or(of_set, |fewer| fewer.min(of_set));
-    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |pod| {
-        drain::leaves(context, config, pod)
-    });
+    let leaving = drain::leave(context, config, &cluster.id, &pods).await;
+    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, &leaving);
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
     let rolls = words::was_rolling(manifest);
