@@ -53,6 +53,13 @@ pub fn says_pending(pod: &Pod) -> bool {
     noted(pod).is_some_and(|status| status["pending_restart"] == true)
 }
 
+/// Whether the settings that Patroni keeps in the annotations of its `-config` object pause it.
+pub fn pauses(annotations: &BTreeMap<String, String>) -> bool {
+    let config = annotations.get("config");
+    let config = config.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    config.is_some_and(|config| config["pause"] == true)
+}
+
 fn noted(pod: &Pod) -> Option<serde_json::Value> {
     serde_json::from_str(pod.annotations().get(STATUS)?).ok()
 }

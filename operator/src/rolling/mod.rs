@@ -7,7 +7,8 @@
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
 //! over, and never while one that is about to go for good could take over behind our back. A pod that is down
-//! anyway may be made anew at once.
+//! anyway may be made anew at once. Nobody is disturbed while Patroni is
+//! paused.
 
 mod marks;
 mod seen;
@@ -33,6 +34,8 @@ pub struct Situation {
     pub wanted: usize,
     /// Pods that are too many stay until the primary has handed over.
     pub held: bool,
+    /// Whether Patroni is paused, whoever did it. `None`: that is noted where we do not look.
+    pub pauses: Option<bool>,
     pub pods: Vec<Pod>,
     /// Who leads by Patroni's own record; the label of a pod may be late.
     pub leader: Option<String>,
@@ -123,6 +126,28 @@ pub enum Why {
 
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
+    let step = plan(now);
+    match &step {
+        Step::Delete { .. } | Step::SwitchOver { .. } => keeps(now).unwrap_or(step),
+        _ => step,
+    }
+}
+
+/// Why a pod that is next has to stay all the same.
+fn keeps(now: &Situation) -> Option<Step> {
+    let runs = |pod: &&Pod| pod.life != Life::Dead;
+    // Where nobody runs, nobody could be asked to end a pause.
+    now.pods.iter().find(runs)?;
+    let is_told = matches!(&now.view, Some(Ok(view)) if view.members.pause);
+    match now.pauses {
+        Some(true) => Some(Step::Wait(Waiting::Pauses)),
+        _ if is_told => Some(Step::Wait(Waiting::Pauses)),
+        None if now.view.is_none() => Some(Step::Ask),
+        _ => None,
+    }
+}
+
+fn plan(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
     let disturbs = |pod: &Pod| !pod.deleting && (pod.goes || pod.leaves_node);
     if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {

@@ -37,6 +37,8 @@ pub enum Waiting {
     Window(Timestamp),
     /// Until pods are gone that are too many.
     TooMany(Vec<String>),
+    /// Until somebody ends the pause of Patroni.
+    Pauses,
 }
 
 /// Whose patience it is.
@@ -48,7 +50,7 @@ pub enum Limit {
     Label,
     /// The same, for a switchover.
     Switchover,
-    /// It is known how long it takes.
+    /// It is known how long it takes, or somebody wants it so.
     Never,
 }
 
@@ -57,7 +59,7 @@ impl Waiting {
         match self {
             Self::Deleting(_) | Self::TooMany(_) => Limit::Deletion,
             Self::NoCandidate(_) | Self::Switches => Limit::Switchover,
-            Self::Scheduled(_) | Self::Window(_) => Limit::Never,
+            Self::Scheduled(_) | Self::Window(_) | Self::Pauses => Limit::Never,
             Self::Missing { .. }
             | Self::NotReady(_)
             | Self::Restarts(_)
@@ -95,6 +97,12 @@ impl fmt::Display for Waiting {
             Self::NoNode(pod) => write!(f, "no other node takes {pod}"),
             Self::Window(at) => write!(f, "the next maintenance window opens at {at}"),
             Self::TooMany(pods) => write!(f, "too many, and not gone yet: {}", pods.join(", ")),
+            Self::Pauses => {
+                write!(
+                    f,
+                    "Patroni is paused: nobody is disturbed until that ends (`patronictl resume`)"
+                )
+            }
         }
     }
 }

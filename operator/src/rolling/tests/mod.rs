@@ -1,6 +1,7 @@
 mod fewer;
 mod leave;
 mod marks;
+mod pauses;
 mod seen;
 mod world;
 
@@ -50,6 +51,7 @@ fn cluster(size: i32) -> Situation {
         rolls: false,
         wanted: names.len(),
         held: false,
+        pauses: Some(false),
         pods: (0..size).map(pod).collect(),
         leader: Some("db-0".to_owned()),
         view: Some(Ok(view(&members, true))),

@@ -88,6 +88,7 @@ impl World {
             rolls: true,
             wanted: self.wanted,
             held: !self.is_lower,
+            pauses: Some(false),
             pods: self.pods.clone(),
             leader: self.leader.clone(),
             view: has_view.then(|| Ok(self.view())),

@@ -127,8 +127,10 @@ impl Seen {
         cluster: &Cluster,
     ) -> Rolled {
         let Self { paused, rolls, goes, held, pods, seen, told } = self;
-        let leader = match leader::of(context, config, cluster, &pods).await {
-            Ok(leader) => leader,
+        let leader = leader::of(context, config, cluster, &pods).await;
+        let pauses = leader::pauses(context, config, cluster).await;
+        let (leader, pauses) = match leader.and_then(|leader| Ok((leader, pauses?))) {
+            Ok(both) => both,
             Err(error) => {
                 let finding = Finding::failed("ReadFailed", error.to_string());
                 return Rolled { finding, again: Some(config.operation.resource_check_interval) };
@@ -145,6 +147,7 @@ impl Seen {
             rolls,
             wanted: usize::try_from(goes).unwrap_or(0),
             held,
+            pauses,
             pods: seen,
             leader,
             view,
