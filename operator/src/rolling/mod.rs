@@ -6,8 +6,8 @@
 //!
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
-//! over, and never while one that is about to go for good could take over behind our back. A pod that is down
-//! anyway may be made anew at once. Nobody is disturbed while Patroni is
+//! over, and never while one that is about to go for good could take over behind our back. A pod
+//! whose PostgreSQL does not run may be made anew at once. Nobody is disturbed while Patroni is
 //! paused.
 
 mod marks;
@@ -162,15 +162,18 @@ fn plan(now: &Situation) -> Step {
         return Step::Wait(Waiting::Switches);
     }
     // Whoever may take over has to be well first.
-    if let Some(broken) = broken(now, leader) {
+    if let Some(broken) = broken(now) {
         return remake(broken, Why::IsDown);
     }
     if let Some(pod) = &now.restarts {
         return Step::Wait(Waiting::Restarts(pod.clone()));
     }
+    let rolls_first = leader.is_some_and(|leader| is_first(now, leader));
     match leader {
         Some(leader) if leader.goes && !leader.deleting => hand_over(now, leader, Why::ScalesDown),
-        Some(leader) if leader.leaves_node && !leader.deleting => leave(now, leader),
+        Some(leader) if leader.leaves_node && !leader.deleting && !rolls_first => {
+            leave(now, leader)
+        }
         _ => roll(now, leader),
     }
 }
@@ -262,20 +265,29 @@ fn move_away(pod: &Pod) -> Step {
     }
 }
 
-/// A pod that does not run, and is to be made anew. Whoever leads may be of use for as long as
-/// PostgreSQL runs.
-fn broken<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
-    let is_broken = |pod: &&Pod| match leads(pod, leader) {
-        true => pod.life == Life::Dead,
-        false => pod.life != Life::Runs,
-    };
-    staying(now).filter(is_due).find(is_broken)
+/// A pod whose PostgreSQL does not run, and is to be made anew.
+fn broken(now: &Situation) -> Option<&Pod> {
+    staying(now).filter(is_due).find(|pod| pod.life == Life::Dead)
 }
 
-/// A pod that runs and is not ready, and is to be made anew; one at a time.
+/// A pod that is not ready, and is to be made anew; one at a time. Its PostgreSQL may stream all
+/// the same: where somebody leads, those before it come back first.
 fn down<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let due = staying(now).filter(is_due).filter(|pod| !pod.ready && !leads(pod, leader));
+    let first = due.min_by_key(|pod| pod.ordinal)?;
+    let is_there = |ordinal: i32| staying(now).any(|pod| pod.ordinal == ordinal);
+    // The StatefulSet may make those behind it only when it is ready.
+    let is_missing = (0..first.ordinal).any(|ordinal| !is_there(ordinal));
+    let is_back = |pod: &Pod| pod.ready || pod.marked || leads(pod, leader);
+    let are_back = !is_missing && staying(now).all(is_back);
+    let has_leader = leader.is_some_and(|leader| leader.ready);
     let any_goes = staying(now).any(|pod| pod.deleting);
-    staying(now).filter(is_due).find(|pod| !pod.ready && !any_goes && !leads(pod, leader))
+    (!any_goes && (are_back || !has_leader)).then_some(first)
+}
+
+/// Whether others may be made only when the leader is ready, which has to be made anew for that.
+fn is_first(now: &Situation, leader: &Pod) -> bool {
+    is_due(&leader) && !leader.ready && staying(now).count() < now.wanted
 }
 
 /// Pods that are too many and run still. Patroni could make one of them the primary while whoever
@@ -317,8 +329,10 @@ fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
     if let Some(waiting) = leader.and_then(|leader| too_many(now, leader)) {
         return Step::Wait(waiting);
     }
-    if let Some(waiting) = is_down(now) {
-        return Step::Wait(waiting);
+    match is_down(now) {
+        Some(Waiting::Missing { .. }) if leader.is_some_and(|leader| is_first(now, leader)) => {}
+        Some(waiting) => return Step::Wait(waiting),
+        None => {}
     }
     let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod, leader)).collect();
     match (leader, others.as_slice()) {

@@ -177,6 +177,38 @@ fn what_is_down_anyway_is_made_anew_first_whatever_else_is_down() {
 }
 
 #[test]
+fn replicas_whose_sidecar_alone_is_dead_go_one_after_the_other() {
+    // PostgreSQL of all streams.
+    for life in [Life::Partly, Life::Runs] {
+        let mut now = marked(3, &[0, 1, 2]);
+        for pod in &mut now.pods[1..] {
+            (pod.ready, pod.life) = (false, life);
+        }
+        assert_eq!(remakes(&next(&now)), "db-1");
+        now.pods[1].deleting = true;
+        assert_eq!(waits(&now), Waiting::Deleting("db-1".to_owned()));
+        let old = now.pods.remove(1);
+        assert_eq!(waits(&now), Waiting::Missing { there: 2, wanted: 3 });
+        now.pods.insert(1, Pod { marked: false, deleting: false, life: Life::Runs, ..old });
+        assert_eq!(waits(&now), Waiting::NotReady(vec!["db-1".to_owned()]));
+        now.pods[1].ready = true;
+        assert_eq!(remakes(&next(&now)), "db-2");
+    }
+}
+
+#[test]
+fn a_pod_that_is_not_ready_does_not_wait_for_those_that_are_made_behind_it() {
+    let mut now = marked(3, &[1]);
+    (now.pods[1].ready, now.pods[1].life) = (false, Life::Partly);
+    now.pods.remove(2);
+    assert_eq!(remakes(&next(&now)), "db-1");
+    let mut now = marked(2, &[0]);
+    (now.pods[0].ready, now.pods[0].life) = (false, Life::Partly);
+    now.pods.remove(1);
+    assert_eq!(remakes(&next(&now)), "db-0");
+}
+
+#[test]
 fn a_pod_that_is_well_stays_while_another_is_not() {
     let all = || marked(3, &[0, 1]);
     let mut now = all();

@@ -113,6 +113,13 @@ impl World {
         let is_complete = staying.len() >= self.wanted;
         assert!(!pod.ready || others_are_well && is_complete, "a second pod goes down: {step:?}");
         let leads = |own: &Pod| Some(&own.name) == self.leader.as_ref();
+        let others = || staying.iter().filter(|own| own.name != *name && !leads(own));
+        if pod.life != Life::Dead && !leads(pod) {
+            assert!(others().all(|own| !own.deleting), "two of which may stream: {step:?}");
+            let is_led = self.pods.iter().any(|own| leads(own) && own.ready);
+            let are_back = others().all(|own| own.ready || own.marked);
+            assert!(!is_led || are_back, "two of which may stream: {step:?}");
+        }
         let is_cut_off = |own: &&Pod| own.goes && own.life != Life::Dead && self.is_lower;
         if leads(pod) && pod.life != Life::Dead {
             assert_eq!(self.pods.iter().find(is_cut_off), None, "it would take over: {step:?}");
@@ -184,7 +191,10 @@ impl World {
         }
         let wanted = i32::try_from(self.wanted).expect("small");
         let lacks = |ordinal: &i32| !self.pods.iter().any(|pod| pod.ordinal == *ordinal);
-        if let Some(ordinal) = (0..wanted).find(lacks) {
+        // One behind the other.
+        let are_before =
+            |ordinal: &i32| self.pods.iter().all(|pod| pod.ordinal > *ordinal || pod.ready);
+        if let Some(ordinal) = (0..wanted).find(lacks).filter(are_before) {
             self.make(ordinal);
             return true;
         }
