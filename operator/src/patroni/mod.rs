@@ -94,6 +94,20 @@ pub struct Member {
     pub lag: serde_json::Value,
     #[serde(default)]
     pub pending_restart: bool,
+    /// `nofailover` and others.
+    #[serde(default)]
+    pub tags: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Member {
+    /// Whether its tags say that it never leads, as Patroni reads them.
+    pub fn never_leads(&self) -> bool {
+        let priority = self.tags.get("failover_priority").and_then(serde_json::Value::as_i64);
+        match self.tags.get("nofailover").and_then(serde_json::Value::as_bool) {
+            Some(never) => never,
+            None => priority.is_some_and(|priority| priority <= 0),
+        }
+    }
 }
 
 /// Why Patroni did not do it.

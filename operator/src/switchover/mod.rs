@@ -4,6 +4,7 @@
 //! everything else, and what was wrong the last time. Pods' labels tell how it went. Never: two
 //! questions about one cluster at a time, or one behind another without a pause.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub struct Switchover {
     failures: u32,
     not_before: Option<Instant>,
     problem: Option<String>,
+    /// Who led the last time, and who could not take over since.
+    leader: String,
+    refused: BTreeSet<String>,
 }
 
 /// What is asked.
@@ -35,7 +39,7 @@ pub struct Switchover {
 pub struct Request {
     /// The pod that leads.
     pub leader: Arc<Pod>,
-    /// The first of these takes over, by the answer of a member to a question just now.
+    /// Who takes over, by the answer of a member to a question just now.
     pub candidate: String,
     /// Not at once.
     pub scheduled_at: Option<Timestamp>,
@@ -58,6 +62,15 @@ impl Switchover {
         self.problem.as_deref()
     }
 
+    /// Who is to take over: the first that was not refused yet. Where all were, they are tried again.
+    pub fn next(&mut self, leader: &str, candidates: &[String]) -> Option<String> {
+        if self.leader != leader || candidates.iter().all(|own| self.refused.contains(own)) {
+            leader.clone_into(&mut self.leader);
+            self.refused.clear();
+        }
+        candidates.iter().find(|own| !self.refused.contains(*own)).cloned()
+    }
+
     /// Whether to ask Patroni now; whoever is told so has to say how it ended.
     fn begins(&mut self, now: Instant) -> bool {
         let is_due = self.not_before.is_none_or(|at| at <= now);
@@ -66,7 +79,14 @@ impl Switchover {
         begins
     }
 
-    fn ended(&mut self, now: Instant, result: Result<(), String>, at_most: Duration) {
+    /// `candidate`: who was to take over.
+    fn ended(
+        &mut self,
+        now: Instant,
+        candidate: &str,
+        result: Result<(), String>,
+        at_most: Duration,
+    ) {
         self.is_under_way = false;
         match result {
             Ok(()) => *self = Self::default(),
@@ -74,6 +94,7 @@ impl Switchover {
                 let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
                 self.not_before = Some(now + pause);
                 self.failures += 1;
+                self.refused.insert(candidate.to_owned());
                 self.problem = Some(problem);
             }
         }
@@ -126,7 +147,8 @@ pub fn ask(
             }
         };
         context.tell(&manifest, &news);
-        let end = |switchover: &mut Switchover| switchover.ended(Instant::now(), result, at_most);
+        let candidate = &request.candidate;
+        let end = |own: &mut Switchover| own.ended(Instant::now(), candidate, result, at_most);
         context.memory.with(&id, |known| end(&mut known.switchover));
         context.objects.add(&id, Why::Repair);
     });

@@ -29,6 +29,7 @@ impl View {
             .members
             .iter()
             .filter(|member| self.follows(member) || Self::is_close(member))
+            .filter(|member| !member.never_leads())
             .filter(|member| !self.is_synchronous || is_synchronous(member))
             .filter_map(|member| {
                 let lag = member.lag.as_u64().unwrap_or(u64::MAX);

@@ -57,6 +57,19 @@ fn whoever_follows_the_archive_has_not_caught_up_and_comes_after_all_that_stream
 }
 
 #[test]
+fn nobody_takes_over_whose_tags_say_that_it_never_leads() {
+    let tagged = |tags: Value| {
+        let member = json!({ "name": "a", "role": "replica", "state": "streaming", "tags": tags });
+        let members = serde_json::from_value(json!({ "members": [member] })).expect("members");
+        let view = View { members, is_synchronous: false, tells_streaming: true };
+        view.candidates(|_| Some(0)).is_empty()
+    };
+    assert!(tagged(json!({ "nofailover": true })) && tagged(json!({ "failover_priority": 0 })));
+    assert!(!tagged(json!({})) && !tagged(json!({ "failover_priority": 1 })));
+    assert!(!tagged(json!({ "nofailover": false, "failover_priority": 0 })));
+}
+
+#[test]
 fn a_standby_cluster_has_no_synchronous_standby_whatever_its_settings_say() {
     let with = |standby: Value| {
         let config = json!({ "synchronous_mode": true, "standby_cluster": standby });

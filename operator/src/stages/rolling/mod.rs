@@ -248,7 +248,10 @@ impl Look<'_> {
 
     fn switch_over(&self, from: &str, candidates: &[String], at: Option<Timestamp>) -> Rolled {
         let leader = self.pods.iter().find(|pod| pod.name_any() == from).cloned();
-        let (Some(leader), Some(candidate)) = (leader, candidates.first().cloned()) else {
+        let next = |known: &mut switchover::Switchover| known.next(from, candidates);
+        let candidate =
+            self.context.memory.with(&self.cluster.id, |known| next(&mut known.switchover));
+        let (Some(leader), Some(candidate)) = (leader, candidate) else {
             return self.wait(&Waiting::NoLeader);
         };
         if let Some(drain) = &self.drain {
