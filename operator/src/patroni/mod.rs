@@ -157,6 +157,20 @@ impl Patroni {
         Err(self.error(&format!("{status}: {}", String::from_utf8_lossy(&body))))
     }
 
+    /// Takes the time away at which the leadership was to be handed over. That none is set any
+    /// more is no error.
+    ///
+    /// # Errors
+    /// What Patroni says against it.
+    pub(crate) async fn withdraw_switchover(&self) -> Result<(), PatroniError> {
+        let request = self.http.delete(self.url("switchover")).timeout(self.patience);
+        let (status, body) = self.send(request).await?;
+        if status.is_success() || status == reqwest::StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        Err(self.error(&format!("{status}: {}", String::from_utf8_lossy(&body))))
+    }
+
     fn url(&self, path: &str) -> String {
         match self.address {
             IpAddr::V4(address) => format!("http://{address}:{}/{path}", self.port),

@@ -17,7 +17,7 @@ mod waiting;
 use jiff::Timestamp;
 
 use crate::build::names::Role;
-use crate::patroni::View;
+use crate::patroni::{Scheduled, View};
 
 pub use marks::{MARK, Marking, REASON, is_marked, marking};
 pub use seen::{Life, is_ready, life, not_running, ordinal, pods};
@@ -49,6 +49,8 @@ pub struct Situation {
     pub opens: Option<Timestamp>,
     /// The primary should have left its node long ago.
     pub overdue: bool,
+    /// The last that people were told is that the primary leaves its node.
+    pub drained: bool,
 }
 
 /// One pod.
@@ -89,6 +91,10 @@ pub enum Step {
     Wait(Waiting),
     /// A member has to say how all of them are.
     Ask,
+    /// The switchover that Patroni was given a time for is not needed any more.
+    Withdraw {
+        at: String,
+    },
     /// Whoever comes first and is able takes over.
     SwitchOver {
         from: String,
@@ -150,10 +156,9 @@ fn keeps(now: &Situation) -> Option<Step> {
 fn plan(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
     let disturbs = |pod: &Pod| !pod.deleting && (pod.goes || pod.leaves_node);
-    if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {
-        // The last one has to be there again before it is over.
-        let last = is_down(now).filter(|_| now.rolls && !now.paused);
-        return last.map_or(Step::Nothing(Idle::UpToDate), Step::Wait);
+    let any_marked = staying(now).any(|pod| pod.marked);
+    if !any_marked && !leader.is_some_and(disturbs) {
+        return idle(now);
     }
     if now.paused {
         return Step::Nothing(Idle::Paused);
@@ -168,7 +173,9 @@ fn plan(now: &Situation) -> Step {
     if let Some(pod) = &now.restarts {
         return Step::Wait(Waiting::Restarts(pod.clone()));
     }
-    let rolls_first = leader.is_some_and(|leader| is_first(now, leader));
+    // A rolling update waits for no window, and so not for a primary that does.
+    let rolls_first =
+        now.opens.is_some() && any_marked || leader.is_some_and(|leader| is_first(now, leader));
     match leader {
         Some(leader) if leader.goes && !leader.deleting => hand_over(now, leader, Why::ScalesDown),
         Some(leader) if leader.leaves_node && !leader.deleting && !rolls_first => {
@@ -176,6 +183,36 @@ fn plan(now: &Situation) -> Step {
         }
         _ => roll(now, leader),
     }
+}
+
+/// Nobody is to be disturbed.
+fn idle(now: &Situation) -> Step {
+    if now.paused {
+        return Step::Nothing(Idle::UpToDate);
+    }
+    // The last one has to be there again before it is over.
+    if let Some(last) = is_down(now).filter(|_| now.rolls) {
+        return Step::Wait(last);
+    }
+    // Its node stays, and a time for the primary to leave it may be set still.
+    match &now.view {
+        _ if !now.drained || now.opens.is_none() => Step::Nothing(Idle::UpToDate),
+        _ if now.switches => Step::Wait(Waiting::Switches),
+        None => Step::Ask,
+        Some(Err(problem)) => Step::Wait(Waiting::Silent(problem.clone())),
+        Some(Ok(view)) => match view.members.scheduled_switchover.as_ref() {
+            Some(scheduled) if is_ours(now, scheduled) => {
+                Step::Withdraw { at: scheduled.at.clone() }
+            }
+            _ => Step::Nothing(Idle::UpToDate),
+        },
+    }
+}
+
+/// We let a primary leave its node when a window opens, and at no other time.
+fn is_ours(now: &Situation, scheduled: &Scheduled) -> bool {
+    let at = scheduled.at.parse::<Timestamp>().ok();
+    at.zip(now.opens).is_some_and(|(at, opens)| at.as_second() == opens.as_second())
 }
 
 /// Whoever stays and is well may take over; rather not who is about to be disturbed as well.
@@ -197,6 +234,9 @@ fn view(now: &Situation, why: Why) -> Result<&View, Step> {
         Some(Ok(view)) => view,
     };
     match &view.members.scheduled_switchover {
+        Some(scheduled) if why != Why::LeavesNode && is_ours(now, scheduled) => {
+            Err(Step::Withdraw { at: scheduled.at.clone() })
+        }
         Some(scheduled) if why != Why::LeavesNode || now.opens.is_some() => {
             Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone())))
         }

@@ -155,6 +155,38 @@ pub fn ask(
     true
 }
 
+/// Has a switchover forgotten that is to be at another time, unless something is being asked.
+pub fn withdraw(
+    context: &Arc<Context>,
+    config: &Config,
+    manifest: &Postgresql,
+    pod: &Pod,
+    at: &str,
+) {
+    let (Some(id), Some(patroni)) = (ClusterId::of(manifest), patroni(context, config, pod)) else {
+        return;
+    };
+    if !context.memory.with(&id, |known| known.switchover.begins(Instant::now())) {
+        return;
+    }
+    let at_most = config.operation.repair_period;
+    let told = format!("The switchover that was to be at {}", at.escape_debug());
+    let (context, manifest) = (Arc::clone(context), manifest.clone());
+    tokio::spawn(async move {
+        let result = patroni.withdraw_switchover().await.map_err(|error| error.to_string());
+        let news = match &result {
+            Ok(()) => News::normal("Switchover", format!("{told} is withdrawn")),
+            Err(problem) => {
+                News::warning("Switchover", format!("{told} could not be withdrawn: {problem}"))
+            }
+        };
+        context.tell(&manifest, &news);
+        let end = |own: &mut Switchover| own.ended(Instant::now(), "", result, at_most);
+        context.memory.with(&id, |known| end(&mut known.switchover));
+        context.objects.add(&id, Why::Repair);
+    });
+}
+
 async fn switch(patroni: &Patroni, leader: &str, request: &Request) -> Result<(), String> {
     let asked = patroni.switchover(leader, &request.candidate, request.scheduled_at).await;
     let Err(error) = asked else { return Ok(()) };

@@ -59,6 +59,7 @@ fn cluster(size: i32) -> Situation {
         restarts: None,
         opens: None,
         overdue: false,
+        drained: false,
     }
 }
 

@@ -96,6 +96,7 @@ impl World {
             restarts: None,
             opens: None,
             overdue: false,
+            drained: false,
         }
     }
 
@@ -143,7 +144,7 @@ impl World {
                 (pod.deleting, pod.ready) = (true, false);
             }
             Step::SwitchOver { candidates, .. } => self.leader = candidates.first().cloned(),
-            Step::Nothing(_) | Step::Wait(_) | Step::Ask => {}
+            Step::Nothing(_) | Step::Wait(_) | Step::Ask | Step::Withdraw { .. } => {}
         }
     }
 

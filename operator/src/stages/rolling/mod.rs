@@ -8,6 +8,7 @@ pub(super) mod leader;
 mod places;
 mod question;
 mod remake;
+mod switch;
 mod words;
 
 use std::sync::Arc;
@@ -32,7 +33,6 @@ use crate::patroni;
 use crate::report::{Finding, News, Outcome, Stage};
 use crate::restart::{self, Difference, Live};
 use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, Waiting};
-use crate::switchover;
 use crate::windows::Windows;
 use drain::Drain;
 
@@ -92,7 +92,8 @@ pub async fn run(
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
     let rolls = words::was_rolling(manifest);
-    if !rolls && !seen.iter().any(is_touched) {
+    let drained = words::was_draining(manifest);
+    if !rolls && !drained && !seen.iter().any(is_touched) {
         let finding = match paused && !told.waits.is_empty() {
             true => words::paused(&told.waits),
             false => told.finding(),
@@ -100,7 +101,7 @@ pub async fn run(
         return Rolled { finding, again: None };
     }
     let held = goes < of_set;
-    let look = Seen { paused, rolls, goes, held, pods, seen, told };
+    let look = Seen { paused, rolls, drained, goes, held, pods, seen, told };
     look.go_on(context, config, manifest, cluster).await
 }
 
@@ -109,6 +110,8 @@ struct Seen {
     paused: bool,
     /// Pods are being made anew, as far as anybody has been told.
     rolls: bool,
+    /// The primary leaves its node, by the same.
+    drained: bool,
     /// As many pods there are to be.
     goes: i32,
     /// And the StatefulSet has more.
@@ -126,7 +129,7 @@ impl Seen {
         manifest: &Postgresql,
         cluster: &Cluster,
     ) -> Rolled {
-        let Self { paused, rolls, goes, held, pods, seen, told } = self;
+        let Self { paused, rolls, drained, goes, held, pods, seen, told } = self;
         let leader = leader::of(context, config, cluster, &pods).await;
         let pauses = leader::pauses(context, config, cluster).await;
         let (leader, pauses) = match leader.and_then(|leader| Ok((leader, pauses?))) {
@@ -155,6 +158,7 @@ impl Seen {
             restarts,
             opens: Windows::of(&cluster.spec, config).next(Timestamp::now()),
             overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
+            drained,
         };
         let step = rolling::next(&situation);
         tracing::debug!(cluster = %cluster.id, ?step, leader = ?situation.leader, "rolling");
@@ -191,6 +195,7 @@ impl Look<'_> {
             }
             Step::Wait(waiting) => self.wait(&waiting),
             Step::Ask => self.ask(),
+            Step::Withdraw { at } => self.withdraw(&at),
             Step::SwitchOver { from, candidates, at, .. } => {
                 self.switch_over(&from, &candidates, at)
             }
@@ -227,11 +232,7 @@ impl Look<'_> {
 
     /// The answer makes us look again; until then there is nothing new to say.
     fn ask(&self) -> Rolled {
-        let leads = |pod: &&Arc<Pod>| Some(pod.name_any()) == self.situation.leader;
-        let well = |pod: &&Arc<Pod>| rolling::is_ready(pod);
-        let leader = self.pods.iter().find(|pod| leads(pod) && well(pod));
-        let pod = leader.or_else(|| self.pods.iter().find(well));
-        question::ask(self.context, self.config, &self.cluster.id, pod);
+        question::ask(self.context, self.config, &self.cluster.id, self.ready().first().copied());
         let before = self
             .context
             .memory
@@ -246,37 +247,11 @@ impl Look<'_> {
         Rolled { finding, again: Some(self.config.operation.resource_check_interval) }
     }
 
-    fn switch_over(&self, from: &str, candidates: &[String], at: Option<Timestamp>) -> Rolled {
-        let leader = self.pods.iter().find(|pod| pod.name_any() == from).cloned();
-        let next = |known: &mut switchover::Switchover| known.next(from, candidates);
-        let candidate =
-            self.context.memory.with(&self.cluster.id, |known| next(&mut known.switchover));
-        let (Some(leader), Some(candidate)) = (leader, candidate) else {
-            return self.wait(&Waiting::NoLeader);
-        };
-        if let Some(drain) = &self.drain {
-            self.context.tell(self.manifest, &News::normal("NodeDrain", drain.text()));
-        }
-        let request = switchover::Request { leader, candidate, scheduled_at: at };
-        switchover::ask(self.context, self.config, self.manifest, &request);
-        let problem = self
-            .context
-            .memory
-            .with(&self.cluster.id, |known| known.switchover.problem().map(str::to_owned));
-        let mut text = format!("{from} is the primary and hands over to {}", request.candidate);
-        if let Some(at) = at {
-            text = format!("{text} at {at}");
-        }
-        if let Some(problem) = problem {
-            text = format!("{text}; the last try failed: {problem}");
-        }
-        let is_late = self.is_late(Limit::Switchover);
-        let finding = self.finding(&text, Limit::Switchover, is_late);
-        let again = match self.situation.overdue {
-            true => self.config.operation.repair_period,
-            false => self.config.operation.patroni_api_check_interval,
-        };
-        Rolled { finding, again: Some(again) }
+    /// Whoever may be asked: the leader comes first.
+    fn ready(&self) -> Vec<&Arc<Pod>> {
+        let mut ready: Vec<_> = self.pods.iter().filter(|pod| rolling::is_ready(pod)).collect();
+        ready.sort_by_key(|pod| Some(pod.name_any()) != self.situation.leader);
+        ready
     }
 
     async fn delete(&self, name: &str, why: rolling::Why) -> Finding {
