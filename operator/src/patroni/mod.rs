@@ -43,6 +43,13 @@ pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
 /// away, and in etcd's mode there is none.
 const STATUS: &str = "status";
 
+/// What Patroni says of itself before there is a cluster.
+const BOOTSTRAPS: [&str; 3] = [
+    "initializing new cluster",
+    "running custom bootstrap script",
+    "starting after custom bootstrap",
+];
+
 /// Whether Patroni ever noted anything about this pod.
 pub fn has_noted(pod: &Pod) -> bool {
     pod.annotations().contains_key(STATUS)
@@ -51,6 +58,14 @@ pub fn has_noted(pod: &Pod) -> bool {
 /// Whether Patroni says that a restart is pending there. It is as old as its last turn.
 pub fn says_pending(pod: &Pod) -> bool {
     noted(pod).is_some_and(|status| status["pending_restart"] == true)
+}
+
+/// Whether Patroni is making the cluster in this pod: `initdb`, or a copy or backup that may take
+/// hours. An older Patroni sets no label for that.
+pub fn bootstraps(pod: &Pod) -> bool {
+    noted(pod).is_some_and(|status| {
+        status["state"].as_str().is_some_and(|state| BOOTSTRAPS.contains(&state))
+    })
 }
 
 /// Whether the settings that Patroni keeps in the annotations of its `-config` object pause it.

@@ -8,7 +8,7 @@
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
 //! over, and never while one that is about to go for good could take over behind our back. A pod
 //! whose PostgreSQL does not run may be made anew at once. Nobody is disturbed while Patroni is
-//! paused.
+//! paused, or in an operation that must not be interrupted.
 
 mod marks;
 mod seen;
@@ -73,6 +73,8 @@ pub struct Pod {
     pub leaves_node: bool,
     /// And made anew it would come nowhere better.
     pub stranded: Option<Stranded>,
+    /// What it does must not be interrupted: so says its label, or Patroni makes the cluster there.
+    pub critical: bool,
 }
 
 /// Why it would be of no use to make a pod anew that has to leave its node.
@@ -133,15 +135,19 @@ pub enum Why {
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
     let step = plan(now);
-    match &step {
-        Step::Delete { .. } | Step::SwitchOver { .. } => keeps(now).unwrap_or(step),
-        _ => step,
-    }
+    let (Step::Delete { pod, .. } | Step::SwitchOver { from: pod, .. }) = &step else {
+        return step;
+    };
+    keeps(now, pod).unwrap_or(step)
 }
 
 /// Why a pod that is next has to stay all the same.
-fn keeps(now: &Situation) -> Option<Step> {
+fn keeps(now: &Situation, name: &str) -> Option<Step> {
     let runs = |pod: &&Pod| pod.life != Life::Dead;
+    let pod = now.pods.iter().find(|pod| pod.name == name)?;
+    if pod.critical && runs(&pod) {
+        return Some(Step::Wait(Waiting::Critical(pod.name.clone())));
+    }
     // Where nobody runs, nobody could be asked to end a pause.
     now.pods.iter().find(runs)?;
     let is_told = matches!(&now.view, Some(Ok(view)) if view.members.pause);

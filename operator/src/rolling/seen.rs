@@ -7,8 +7,10 @@ use k8s_openapi::api::core::v1::{self as api, ContainerStatus};
 use kube::ResourceExt;
 
 use super::{Pod, Stranded, is_marked};
+use crate::build::budget::CRITICAL_OPERATION;
 use crate::build::containers::POSTGRES;
 use crate::build::names::Role;
+use crate::patroni;
 
 /// Whether its containers run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,11 +44,18 @@ pub fn pods(
             goes: ordinal >= goes,
             leaves_node: leaves.is_some(),
             stranded: leaves.copied().flatten(),
+            critical: is_critical(pod),
             name,
             ordinal,
         })
     });
     seen.collect()
+}
+
+/// Whether what a pod does must not be interrupted.
+fn is_critical(pod: &api::Pod) -> bool {
+    let is_protected = pod.labels().get(CRITICAL_OPERATION).is_some_and(|value| value == "true");
+    is_protected || patroni::bootstraps(pod)
 }
 
 /// The number at the end of a pod's name.

@@ -39,6 +39,8 @@ pub enum Waiting {
     TooMany(Vec<String>),
     /// Until somebody ends the pause of Patroni.
     Pauses,
+    /// What a pod does must not be interrupted.
+    Critical(String),
 }
 
 /// Whose patience it is.
@@ -59,7 +61,7 @@ impl Waiting {
         match self {
             Self::Deleting(_) | Self::TooMany(_) => Limit::Deletion,
             Self::NoCandidate(_) | Self::Switches => Limit::Switchover,
-            Self::Scheduled(_) | Self::Window(_) | Self::Pauses => Limit::Never,
+            Self::Scheduled(_) | Self::Window(_) | Self::Pauses | Self::Critical(_) => Limit::Never,
             Self::Missing { .. }
             | Self::NotReady(_)
             | Self::Restarts(_)
@@ -103,6 +105,10 @@ impl fmt::Display for Waiting {
                     "Patroni is paused: nobody is disturbed until that ends (`patronictl resume`)"
                 )
             }
+            Self::Critical(pod) => write!(
+                f,
+                "{pod} is in the middle of what must not be interrupted; it is made anew when that has ended, or when somebody deletes it"
+            ),
         }
     }
 }

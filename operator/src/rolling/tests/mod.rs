@@ -24,6 +24,7 @@ fn pod(ordinal: i32) -> Pod {
         goes: false,
         leaves_node: false,
         stranded: None,
+        critical: false,
     }
 }
 

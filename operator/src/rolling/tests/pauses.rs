@@ -1,6 +1,6 @@
-//! Pods that nobody may disturb: Patroni is paused.
+//! Pods that nobody may disturb: Patroni is paused, or one does what must not be interrupted.
 
-use super::{Step, View, Waiting, Why, cluster, marked, next, waits};
+use super::{Pod, Step, View, Waiting, Why, cluster, marked, next, waits};
 use crate::rolling::{Life, Situation};
 
 /// Whatever takes a pod down or its lead away.
@@ -61,4 +61,26 @@ fn where_no_pod_runs_nobody_waits_for_the_end_of_a_pause() {
     (now.pauses, now.view) = (Some(true), None);
     (now.pods[0].ready, now.pods[0].life) = (false, Life::Dead);
     assert_eq!(next(&now), Step::Delete { pod: "db-0".to_owned(), why: Why::IsDown });
+}
+
+#[test]
+fn a_pod_in_a_critical_operation_is_left_alone() {
+    // A backup is being restored there.
+    let mut now = marked(1, &[0]);
+    (now.leader, now.view) = (None, None);
+    (now.pods[0].ready, now.pods[0].role, now.pods[0].critical) = (false, None, true);
+    assert_eq!(waits(&now), Waiting::Critical("db-0".to_owned()));
+    now.pods[0].critical = false;
+    assert_eq!(next(&now), Step::Delete { pod: "db-0".to_owned(), why: Why::IsDown });
+    let critical = |change: fn(&mut Pod)| {
+        let mut now = cluster(2);
+        now.pods[0].critical = true;
+        change(&mut now.pods[0]);
+        next(&now)
+    };
+    let waiting = Step::Wait(Waiting::Critical("db-0".to_owned()));
+    assert_eq!(critical(|pod| pod.marked = true), waiting);
+    assert_eq!(critical(|pod| pod.leaves_node = true), waiting);
+    let dead = |pod: &mut Pod| (pod.marked, pod.ready, pod.life) = (true, false, Life::Dead);
+    assert!(matches!(critical(dead), Step::Delete { .. }), "nothing is interrupted");
 }

@@ -79,6 +79,24 @@ fn a_pod_is_seen_with_all_that_matters() {
 }
 
 #[test]
+fn what_a_pod_does_must_not_be_interrupted_where_its_label_or_patroni_says_so() {
+    let of = |labels: Value, status: &str| {
+        let annotations = json!({ "status": format!("{{\"state\": {status:?}}}") });
+        let metadata = json!({ "name": "db-0", "labels": labels, "annotations": annotations });
+        let pod = serde_json::from_value(json!({ "metadata": metadata })).expect("a pod");
+        pods(&[Arc::new(pod)], "spilo-role", 3, &BTreeMap::new()).iter().any(|pod| pod.critical)
+    };
+    assert!(of(json!({ "critical-operation": "true" }), "running"));
+    assert!(!of(json!({ "critical-operation": "false" }), "running"));
+    for state in ["running custom bootstrap script", "starting after custom bootstrap"] {
+        assert!(of(json!({}), state), "{state}");
+    }
+    for state in ["running", "starting", "custom bootstrap failed", "creating replica"] {
+        assert!(!of(json!({}), state), "{state}");
+    }
+}
+
+#[test]
 fn a_pod_has_its_number_at_the_end() {
     assert_eq!(ordinal("acid-2-db-11"), Some(11));
     assert_eq!(ordinal("acid"), None);

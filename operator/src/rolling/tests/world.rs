@@ -17,8 +17,20 @@ fn any_pod() -> impl Strategy<Value = Pod> {
     (life, role, flags, leaves).prop_map(|(life, role, (ready, marked, deleting), leaves_node)| {
         let ready = ready && life == Life::Runs && !deleting;
         let (name, ordinal, goes) = (String::new(), 0, false);
-        let stranded = None;
-        Pod { name, ordinal, role, ready, life, marked, deleting, goes, leaves_node, stranded }
+        let (stranded, critical) = (None, false);
+        Pod {
+            name,
+            ordinal,
+            role,
+            ready,
+            life,
+            marked,
+            deleting,
+            goes,
+            leaves_node,
+            stranded,
+            critical,
+        }
     })
 }
 
