@@ -239,6 +239,10 @@ fn view(now: &Situation, why: Why) -> Result<&View, Step> {
         Some(Err(problem)) => return Err(Step::Wait(Waiting::Silent(problem.clone()))),
         Some(Ok(view)) => view,
     };
+    if let Some(other) = view.leader().filter(|own| Some(*own) != now.leader.as_deref()) {
+        let problem = format!("one says that {} leads", other.escape_debug());
+        return Err(Step::Wait(Waiting::Silent(problem)));
+    }
     match &view.members.scheduled_switchover {
         Some(scheduled) if why != Why::LeavesNode && is_ours(now, scheduled) => {
             Err(Step::Withdraw { at: scheduled.at.clone() })

@@ -211,6 +211,15 @@ fn a_pod_that_is_not_ready_does_not_wait_for_those_that_are_made_behind_it() {
 }
 
 #[test]
+fn what_was_said_of_another_leader_is_not_used() {
+    let mut now = marked(2, &[0, 1]);
+    now.leader = Some("db-1".to_owned());
+    now.pods[1].role = Some(Role::Master);
+    now.pods[0].role = Some(Role::Replica);
+    assert!(matches!(waits(&now), Waiting::Silent(problem) if problem.contains("db-0 leads")));
+}
+
+#[test]
 fn a_pod_that_is_well_stays_while_another_is_not() {
     let all = || marked(3, &[0, 1]);
     let mut now = all();
