@@ -232,7 +232,7 @@ impl Look<'_> {
 
     /// The answer makes us look again; until then there is nothing new to say.
     fn ask(&self) -> Rolled {
-        question::ask(self.context, self.config, &self.cluster.id, self.ready().first().copied());
+        question::ask(self.context, self.config, &self.cluster.id, &self.ready());
         let before = self
             .context
             .memory
