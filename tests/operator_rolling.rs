@@ -173,10 +173,31 @@ impl Scene {
         assert_eq!(self.uids(), before, "nobody restarts them");
     }
 
-    /// A mark on the primary alone: another one leads, and the old one is made anew.
+    /// What no manifest asks for: Patroni would neither end a server that is deleted nor start it.
+    fn who_paused_patroni_is_not_disturbed(&self, pod: &str) {
+        let before = self.uids();
+        let leader = self.world.primary();
+        let pauses = |pause: Value| {
+            let body = json!({ "pause": pause }).to_string();
+            let answer = self.ask_patroni(&leader, &["config", "-X", "PATCH", "-d", &body]);
+            assert!(answer.contains("loop_wait"), "{answer}");
+        };
+        pauses(json!(true));
+        self.mark(pod);
+        eventually("it is said what is waited for", || {
+            let wanted = ("False", "RollingUpdate");
+            let said = self.world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", wanted);
+            if said.contains("Patroni is paused") { Ok(()) } else { Err(said) }
+        });
+        assert_eq!(self.uids(), before);
+        pauses(Value::Null);
+    }
+
+    /// A mark on the primary alone: another one leads, and the old one is made anew, once nobody
+    /// pauses Patroni.
     fn who_has_a_mark_is_made_anew(&self) -> String {
         let (before, leader) = (self.uids(), self.world.primary());
-        self.mark(&leader);
+        self.who_paused_patroni_is_not_disturbed(&leader);
         eventually("the old primary is made anew", || {
             let now = self.uids();
             if now.get(&leader).is_some_and(|uid| *uid != before[&leader]) {

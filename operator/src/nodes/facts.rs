@@ -1,8 +1,9 @@
 //! What matters of a node, taken out of an object that is large.
 //!
 //! In: a Node. Out: whether pods may come to it, its labels, and the taints by which pods have to
-//! go. Conditions are left out on purpose: a node that is not ready for a moment is nobody's
-//! decision, and where it stays so Patroni elects another primary by itself.
+//! go. Conditions make no pod leave, on purpose: a node that is not ready for a moment is nobody's
+//! decision, and where it stays so Patroni elects another primary by itself. But no pod can be
+//! sent there.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +23,13 @@ pub struct Facts {
     pub labels: BTreeMap<String, String>,
     /// Those by which pods have to go.
     pub taints: Vec<Sign>,
+    /// All by which pods do not come.
+    pub keep_away: Vec<Sign>,
+    /// Its kubelet says that it is not ready, or nothing any more.
+    pub is_unready: bool,
 }
 
-/// A taint that says that pods have to go.
+/// A taint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sign {
     pub key: String,
@@ -43,13 +48,15 @@ impl Facts {
     pub fn of(node: &Node) -> Self {
         let spec = node.spec.as_ref();
         let is_cordoned = spec.and_then(|spec| spec.unschedulable).unwrap_or(false);
-        let taints = spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten();
+        let taints = || spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten();
         Self {
             name: node.name_any(),
             is_cordoned,
             cordoned_at: cordoned_at(node).filter(|_| is_cordoned),
             labels: node.labels().clone(),
-            taints: taints.filter_map(Sign::of).collect(),
+            taints: taints().filter(|taint| sends_away(taint)).map(Sign::of).collect(),
+            keep_away: taints().filter(|taint| keeps_away(taint)).map(Sign::of).collect(),
+            is_unready: is_unready(node),
         }
     }
 
@@ -65,16 +72,31 @@ impl Facts {
 }
 
 impl Sign {
-    fn of(taint: &Taint) -> Option<Self> {
-        let is_command = taint.effect == "NoExecute" && !taint.key.starts_with(OF_CONDITIONS);
-        let begins = DRAIN_BEGINS.contains(&taint.key.as_str());
-        (is_command || begins).then(|| Self {
+    fn of(taint: &Taint) -> Self {
+        Self {
             key: taint.key.clone(),
             value: taint.value.clone().unwrap_or_default(),
             effect: taint.effect.clone(),
             since: taint.time_added.as_ref().map(|time| time.0),
-        })
+        }
     }
+}
+
+/// Whether pods have to go.
+fn sends_away(taint: &Taint) -> bool {
+    let is_command = taint.effect == "NoExecute" && !taint.key.starts_with(OF_CONDITIONS);
+    is_command || DRAIN_BEGINS.contains(&taint.key.as_str())
+}
+
+/// Whether pods do not come.
+fn keeps_away(taint: &Taint) -> bool {
+    ["NoSchedule", "NoExecute"].contains(&taint.effect.as_str())
+}
+
+/// A node that says nothing about that is taken for a good one.
+fn is_unready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status != "True")
 }
 
 /// The API server notes for each field who set it, and when.

@@ -14,12 +14,13 @@ use k8s_openapi::api::core::v1::{NodeSelector, Toleration};
 use super::facts::{Facts, Sign};
 use super::selector::admits;
 
-/// Where a pod may be: by its tolerations, and by the node affinity with which it would be made
-/// again.
+/// Where a pod may be: by its tolerations, by the node affinity with which it would be made again,
+/// and by the volumes that it comes back to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Demands<'a> {
     pub affinity: Option<&'a NodeSelector>,
     pub tolerations: &'a [Toleration],
+    pub volumes: &'a [NodeSelector],
 }
 
 /// Why a node leaves.
@@ -79,7 +80,10 @@ pub(super) fn leaves(
 /// Whether a pod that is made again could come to a node and stay.
 pub(super) fn takes(node: &Facts, readiness: &BTreeMap<String, String>, pod: &Demands<'_>) -> bool {
     !node.is_cordoned
+        && !node.is_unready
+        && node.keep_away.iter().all(|sign| is_tolerated(sign, pod.tolerations))
         && leaves(node, readiness, pod).is_none()
+        && pod.volumes.iter().all(|volume| admits(volume, node))
         && pod.affinity.is_none_or(|affinity| admits(affinity, node))
 }
 

@@ -47,7 +47,7 @@ pub fn leaving(context: &Context, config: &Config, pod: &Pod) -> Option<Leaving>
         Found::Gone(at) => (Why::Gone, at),
         Found::There(known) => {
             let set = set_of(context, pod);
-            let demands = demands(set.as_deref(), spec);
+            let demands = demands(set.as_deref(), spec, &[]);
             let readiness = &config.pods.node_readiness_label;
             let (why, since) = judge::leaves(&known.facts, readiness, &demands)?;
             (why, since.unwrap_or(known.since))
@@ -57,11 +57,16 @@ pub fn leaving(context: &Context, config: &Config, pod: &Pod) -> Option<Leaving>
 }
 
 /// Whether some node would take a pod that is made again. Where none would, making it again ends
-/// with a pod that is nowhere.
-pub fn has_another(context: &Context, config: &Config, pod: &Pod) -> bool {
+/// with a pod that is nowhere. `volumes`: where those of the pod can be mounted, if not anywhere.
+pub fn has_another(
+    context: &Context,
+    config: &Config,
+    pod: &Pod,
+    volumes: &[NodeSelector],
+) -> bool {
     let Some(spec) = pod.spec.as_ref() else { return false };
     let set = set_of(context, pod);
-    let demands = demands(set.as_deref(), spec);
+    let demands = demands(set.as_deref(), spec, volumes);
     let takes = |node: &Arc<Facts>| {
         Some(&node.name) != spec.node_name.as_ref()
             && judge::takes(node, &config.pods.node_readiness_label, &demands)
@@ -75,11 +80,16 @@ fn set_of(context: &Context, pod: &Pod) -> Option<Arc<StatefulSet>> {
 }
 
 /// A pod that is made again is made of the template; who tolerates a taint is the pod that is there.
-fn demands<'a>(set: Option<&'a StatefulSet>, pod: &'a PodSpec) -> Demands<'a> {
+fn demands<'a>(
+    set: Option<&'a StatefulSet>,
+    pod: &'a PodSpec,
+    volumes: &'a [NodeSelector],
+) -> Demands<'a> {
     let template = set.and_then(|set| set.spec.as_ref()?.template.spec.as_ref());
     Demands {
         affinity: required(template.unwrap_or(pod)),
         tolerations: pod.tolerations.as_deref().unwrap_or_default(),
+        volumes,
     }
 }
 

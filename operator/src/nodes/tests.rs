@@ -137,7 +137,8 @@ fn a_taint_by_which_pods_are_deleted_counts_unless_they_tolerate_it_for_ever() {
     let node = tainted("example.com/repair", "NoExecute");
     let leaves_with = |tolerations: Value| {
         let tolerations: Vec<Toleration> = serde_json::from_value(tolerations).unwrap();
-        why(&node, &label(), Demands { affinity: None, tolerations: &tolerations }).is_some()
+        let pod = Demands { tolerations: &tolerations, ..Demands::default() };
+        why(&node, &label(), pod).is_some()
     };
     assert!(leaves_with(json!([])));
     assert!(!leaves_with(json!([{ "operator": "Exists" }])));
@@ -310,7 +311,7 @@ async fn there_is_another_node_if_one_takes_pods() {
     let worker = || node("worker", cordoned(), json!({}));
     let has = |other: Node| {
         let context = with_nodes(config(), vec![worker(), other]);
-        has_another(&context, &config(), &pod("worker"))
+        has_another(&context, &config(), &pod("worker"), &[])
     };
     assert!(has(node("other", json!({}), json!({}))));
     assert!(!has(node("other", cordoned(), json!({}))));
@@ -320,6 +321,40 @@ async fn there_is_another_node_if_one_takes_pods() {
         json!({})
     )));
     assert!(!has(node("worker", json!({}), json!({}))), "the same");
+}
+
+#[test]
+fn a_node_takes_no_pod_that_its_taints_keep_away_or_while_it_is_not_ready() {
+    let takes = |node: &Facts, pod: Demands<'_>| judge::takes(node, &BTreeMap::new(), &pod);
+    let plane = tainted("node-role.kubernetes.io/control-plane", "NoSchedule");
+    assert!(!takes(&plane, Demands::default()));
+    let tolerations = json!([{ "key": "node-role.kubernetes.io/control-plane",
+                               "operator": "Exists", "effect": "NoSchedule" }]);
+    let tolerations: Vec<Toleration> = serde_json::from_value(tolerations).unwrap();
+    let tolerates = Demands { tolerations: &tolerations, ..Demands::default() };
+    assert!(takes(&plane, tolerates));
+    assert!(!takes(&tainted("node.kubernetes.io/not-ready", "NoExecute"), Demands::default()));
+    assert!(takes(&tainted("example.com/rather-not", "PreferNoSchedule"), Demands::default()));
+    for (status, taken) in [("True", true), ("False", false), ("Unknown", false)] {
+        let status = json!({ "conditions": [{ "type": "Ready", "status": status }] });
+        let node = json!({ "metadata": { "name": "worker" }, "status": status });
+        let node = Facts::of(&serde_json::from_value(node).unwrap());
+        assert_eq!(takes(&node, Demands::default()), taken);
+    }
+}
+
+#[test]
+fn a_node_takes_no_pod_whose_volume_is_elsewhere() {
+    let zone = |zone: &str| {
+        let term = json!({ "key": "zone", "operator": "In", "values": [zone] });
+        [selector(json!([{ "matchExpressions": [term] }]))]
+    };
+    let node = facts(json!({}), json!({ "zone": "a" }));
+    let takes = |volumes: &[NodeSelector]| {
+        judge::takes(&node, &BTreeMap::new(), &Demands { volumes, ..Demands::default() })
+    };
+    assert!(takes(&zone("a")) && takes(&[]));
+    assert!(!takes(&zone("b")));
 }
 
 fn clusters_waiting(context: &Context) -> usize {

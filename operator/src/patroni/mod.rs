@@ -39,12 +39,44 @@ pub fn leader(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get("leader").map(String::as_str).filter(|leader| !leader.is_empty())
 }
 
-/// Whether Patroni says in the annotation `status` of its pod that a restart is pending there. It
-/// is as old as its last turn, and in etcd's mode there is none.
+/// The annotation of its pod in which Patroni notes at each turn how it is. It is never taken
+/// away, and in etcd's mode there is none.
+const STATUS: &str = "status";
+
+/// What Patroni says of itself before there is a cluster.
+const BOOTSTRAPS: [&str; 3] = [
+    "initializing new cluster",
+    "running custom bootstrap script",
+    "starting after custom bootstrap",
+];
+
+/// Whether Patroni ever noted anything about this pod.
+pub fn has_noted(pod: &Pod) -> bool {
+    pod.annotations().contains_key(STATUS)
+}
+
+/// Whether Patroni says that a restart is pending there. It is as old as its last turn.
 pub fn says_pending(pod: &Pod) -> bool {
-    let status = pod.annotations().get("status");
-    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    status.is_some_and(|status| status["pending_restart"] == true)
+    noted(pod).is_some_and(|status| status["pending_restart"] == true)
+}
+
+/// Whether Patroni is making the cluster in this pod: `initdb`, or a copy or backup that may take
+/// hours. An older Patroni sets no label for that.
+pub fn bootstraps(pod: &Pod) -> bool {
+    noted(pod).is_some_and(|status| {
+        status["state"].as_str().is_some_and(|state| BOOTSTRAPS.contains(&state))
+    })
+}
+
+/// Whether the settings that Patroni keeps in the annotations of its `-config` object pause it.
+pub fn pauses(annotations: &BTreeMap<String, String>) -> bool {
+    let config = annotations.get("config");
+    let config = config.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    config.is_some_and(|config| config["pause"] == true)
+}
+
+fn noted(pod: &Pod) -> Option<serde_json::Value> {
+    serde_json::from_str(pod.annotations().get(STATUS)?).ok()
 }
 
 /// `GET /cluster`.
@@ -77,6 +109,20 @@ pub struct Member {
     pub lag: serde_json::Value,
     #[serde(default)]
     pub pending_restart: bool,
+    /// `nofailover` and others.
+    #[serde(default)]
+    pub tags: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Member {
+    /// Whether its tags say that it never leads, as Patroni reads them.
+    pub fn never_leads(&self) -> bool {
+        let priority = self.tags.get("failover_priority").and_then(serde_json::Value::as_i64);
+        match self.tags.get("nofailover").and_then(serde_json::Value::as_bool) {
+            Some(never) => never,
+            None => priority.is_some_and(|priority| priority <= 0),
+        }
+    }
 }
 
 /// Why Patroni did not do it.
@@ -125,6 +171,20 @@ impl Patroni {
         let request = request.body(body.to_string());
         let (status, body) = self.send(request.header("content-type", "application/json")).await?;
         if status.is_success() {
+            return Ok(());
+        }
+        Err(self.error(&format!("{status}: {}", String::from_utf8_lossy(&body))))
+    }
+
+    /// Takes the time away at which the leadership was to be handed over. That none is set any
+    /// more is no error.
+    ///
+    /// # Errors
+    /// What Patroni says against it.
+    pub(crate) async fn withdraw_switchover(&self) -> Result<(), PatroniError> {
+        let request = self.http.delete(self.url("switchover")).timeout(self.patience);
+        let (status, body) = self.send(request).await?;
+        if status.is_success() || status == reqwest::StatusCode::NOT_FOUND {
             return Ok(());
         }
         Err(self.error(&format!("{status}: {}", String::from_utf8_lossy(&body))))

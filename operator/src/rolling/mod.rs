@@ -6,7 +6,9 @@
 //!
 //! What holds: a pod that is ready goes only while all others are ready, so never two pods are
 //! down because of us. A pod that leads goes only if it hands over first, unless nobody could take
-//! over. A pod that is down anyway may be made anew at once.
+//! over, and never while one that is about to go for good could take over behind our back. A pod
+//! whose PostgreSQL does not run may be made anew at once. Nobody is disturbed while Patroni is
+//! paused, or in an operation that must not be interrupted.
 
 mod marks;
 mod seen;
@@ -15,7 +17,7 @@ mod waiting;
 use jiff::Timestamp;
 
 use crate::build::names::Role;
-use crate::patroni::View;
+use crate::patroni::{Scheduled, View};
 
 pub use marks::{MARK, Marking, REASON, is_marked, marking};
 pub use seen::{Life, is_ready, life, not_running, ordinal, pods};
@@ -30,6 +32,10 @@ pub struct Situation {
     pub rolls: bool,
     /// How many pods there are to be.
     pub wanted: usize,
+    /// Pods that are too many stay until the primary has handed over.
+    pub held: bool,
+    /// Whether Patroni is paused, whoever did it. `None`: that is noted where we do not look.
+    pub pauses: Option<bool>,
     pub pods: Vec<Pod>,
     /// Who leads by Patroni's own record; the label of a pod may be late.
     pub leader: Option<String>,
@@ -43,6 +49,8 @@ pub struct Situation {
     pub opens: Option<Timestamp>,
     /// The primary should have left its node long ago.
     pub overdue: bool,
+    /// The last that people were told is that the primary leaves its node.
+    pub drained: bool,
 }
 
 /// One pod.
@@ -65,6 +73,8 @@ pub struct Pod {
     pub leaves_node: bool,
     /// And made anew it would come nowhere better.
     pub stranded: Option<Stranded>,
+    /// What it does must not be interrupted: so says its label, or Patroni makes the cluster there.
+    pub critical: bool,
 }
 
 /// Why it would be of no use to make a pod anew that has to leave its node.
@@ -83,6 +93,10 @@ pub enum Step {
     Wait(Waiting),
     /// A member has to say how all of them are.
     Ask,
+    /// The switchover that Patroni was given a time for is not needed any more.
+    Withdraw {
+        at: String,
+    },
     /// Whoever comes first and is able takes over.
     SwitchOver {
         from: String,
@@ -120,12 +134,37 @@ pub enum Why {
 
 /// What to do now.
 pub fn next(now: &Situation) -> Step {
+    let step = plan(now);
+    let (Step::Delete { pod, .. } | Step::SwitchOver { from: pod, .. }) = &step else {
+        return step;
+    };
+    keeps(now, pod).unwrap_or(step)
+}
+
+/// Why a pod that is next has to stay all the same.
+fn keeps(now: &Situation, name: &str) -> Option<Step> {
+    let runs = |pod: &&Pod| pod.life != Life::Dead;
+    let pod = now.pods.iter().find(|pod| pod.name == name)?;
+    if pod.critical && runs(&pod) {
+        return Some(Step::Wait(Waiting::Critical(pod.name.clone())));
+    }
+    // Where nobody runs, nobody could be asked to end a pause.
+    now.pods.iter().find(runs)?;
+    let is_told = matches!(&now.view, Some(Ok(view)) if view.members.pause);
+    match now.pauses {
+        Some(true) => Some(Step::Wait(Waiting::Pauses)),
+        _ if is_told => Some(Step::Wait(Waiting::Pauses)),
+        None if now.view.is_none() => Some(Step::Ask),
+        _ => None,
+    }
+}
+
+fn plan(now: &Situation) -> Step {
     let leader = now.pods.iter().find(|pod| Some(&pod.name) == now.leader.as_ref());
     let disturbs = |pod: &Pod| !pod.deleting && (pod.goes || pod.leaves_node);
-    if !staying(now).any(|pod| pod.marked) && !leader.is_some_and(disturbs) {
-        // The last one has to be there again before it is over.
-        let last = is_down(now).filter(|_| now.rolls && !now.paused);
-        return last.map_or(Step::Nothing(Idle::UpToDate), Step::Wait);
+    let any_marked = staying(now).any(|pod| pod.marked);
+    if !any_marked && !leader.is_some_and(disturbs) {
+        return idle(now);
     }
     if now.paused {
         return Step::Nothing(Idle::Paused);
@@ -134,17 +173,52 @@ pub fn next(now: &Situation) -> Step {
         return Step::Wait(Waiting::Switches);
     }
     // Whoever may take over has to be well first.
-    if let Some(broken) = broken(now, leader) {
+    if let Some(broken) = broken(now) {
         return remake(broken, Why::IsDown);
     }
     if let Some(pod) = &now.restarts {
         return Step::Wait(Waiting::Restarts(pod.clone()));
     }
+    // A rolling update waits for no window, and so not for a primary that does.
+    let rolls_first =
+        now.opens.is_some() && any_marked || leader.is_some_and(|leader| is_first(now, leader));
     match leader {
         Some(leader) if leader.goes && !leader.deleting => hand_over(now, leader, Why::ScalesDown),
-        Some(leader) if leader.leaves_node && !leader.deleting => leave(now, leader),
+        Some(leader) if leader.leaves_node && !leader.deleting && !rolls_first => {
+            leave(now, leader)
+        }
         _ => roll(now, leader),
     }
+}
+
+/// Nobody is to be disturbed.
+fn idle(now: &Situation) -> Step {
+    if now.paused {
+        return Step::Nothing(Idle::UpToDate);
+    }
+    // The last one has to be there again before it is over.
+    if let Some(last) = is_down(now).filter(|_| now.rolls) {
+        return Step::Wait(last);
+    }
+    // Its node stays, and a time for the primary to leave it may be set still.
+    match &now.view {
+        _ if !now.drained || now.opens.is_none() => Step::Nothing(Idle::UpToDate),
+        _ if now.switches => Step::Wait(Waiting::Switches),
+        None => Step::Ask,
+        Some(Err(problem)) => Step::Wait(Waiting::Silent(problem.clone())),
+        Some(Ok(view)) => match view.members.scheduled_switchover.as_ref() {
+            Some(scheduled) if is_ours(now, scheduled) => {
+                Step::Withdraw { at: scheduled.at.clone() }
+            }
+            _ => Step::Nothing(Idle::UpToDate),
+        },
+    }
+}
+
+/// We let a primary leave its node when a window opens, and at no other time.
+fn is_ours(now: &Situation, scheduled: &Scheduled) -> bool {
+    let at = scheduled.at.parse::<Timestamp>().ok();
+    at.zip(now.opens).is_some_and(|(at, opens)| at.as_second() == opens.as_second())
 }
 
 /// Whoever stays and is well may take over; rather not who is about to be disturbed as well.
@@ -165,7 +239,14 @@ fn view(now: &Situation, why: Why) -> Result<&View, Step> {
         Some(Err(problem)) => return Err(Step::Wait(Waiting::Silent(problem.clone()))),
         Some(Ok(view)) => view,
     };
+    if let Some(other) = view.leader().filter(|own| Some(*own) != now.leader.as_deref()) {
+        let problem = format!("one says that {} leads", other.escape_debug());
+        return Err(Step::Wait(Waiting::Silent(problem)));
+    }
     match &view.members.scheduled_switchover {
+        Some(scheduled) if why != Why::LeavesNode && is_ours(now, scheduled) => {
+            Err(Step::Withdraw { at: scheduled.at.clone() })
+        }
         Some(scheduled) if why != Why::LeavesNode || now.opens.is_some() => {
             Err(Step::Wait(Waiting::Scheduled(scheduled.at.clone())))
         }
@@ -221,7 +302,7 @@ fn leave(now: &Situation, leader: &Pod) -> Step {
     match now.opens {
         _ if !is_alone || now.wanted > 1 => hand_over(now, leader, Why::LeavesNode),
         Some(at) => Step::Wait(Waiting::Window(at)),
-        None => move_away(leader),
+        None => too_many(now, leader).map_or_else(|| move_away(leader), Step::Wait),
     }
 }
 
@@ -234,20 +315,37 @@ fn move_away(pod: &Pod) -> Step {
     }
 }
 
-/// A pod that does not run, and is to be made anew. Whoever leads may be of use for as long as
-/// PostgreSQL runs.
-fn broken<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
-    let is_broken = |pod: &&Pod| match leads(pod, leader) {
-        true => pod.life == Life::Dead,
-        false => pod.life != Life::Runs,
-    };
-    staying(now).filter(is_due).find(is_broken)
+/// A pod whose PostgreSQL does not run, and is to be made anew.
+fn broken(now: &Situation) -> Option<&Pod> {
+    staying(now).filter(is_due).find(|pod| pod.life == Life::Dead)
 }
 
-/// A pod that runs and is not ready, and is to be made anew; one at a time.
+/// A pod that is not ready, and is to be made anew; one at a time. Its PostgreSQL may stream all
+/// the same: where somebody leads, those before it come back first.
 fn down<'a>(now: &'a Situation, leader: Option<&Pod>) -> Option<&'a Pod> {
+    let due = staying(now).filter(is_due).filter(|pod| !pod.ready && !leads(pod, leader));
+    let first = due.min_by_key(|pod| pod.ordinal)?;
+    let is_there = |ordinal: i32| staying(now).any(|pod| pod.ordinal == ordinal);
+    // The StatefulSet may make those behind it only when it is ready.
+    let is_missing = (0..first.ordinal).any(|ordinal| !is_there(ordinal));
+    let is_back = |pod: &Pod| pod.ready || pod.marked || leads(pod, leader);
+    let are_back = !is_missing && staying(now).all(is_back);
+    let has_leader = leader.is_some_and(|leader| leader.ready);
     let any_goes = staying(now).any(|pod| pod.deleting);
-    staying(now).filter(is_due).find(|pod| !pod.ready && !any_goes && !leads(pod, leader))
+    (!any_goes && (are_back || !has_leader)).then_some(first)
+}
+
+/// Whether others may be made only when the leader is ready, which has to be made anew for that.
+fn is_first(now: &Situation, leader: &Pod) -> bool {
+    is_due(&leader) && !leader.ready && staying(now).count() < now.wanted
+}
+
+/// Pods that are too many and run still. Patroni could make one of them the primary while whoever
+/// leads is made anew; it would take writes, and then go.
+fn too_many(now: &Situation, leader: &Pod) -> Option<Waiting> {
+    let runs = |pod: &&Pod| pod.goes && pod.life != Life::Dead && pod.name != leader.name;
+    let pods: Vec<String> = now.pods.iter().filter(runs).map(|pod| pod.name.clone()).collect();
+    (!now.held && !pods.is_empty()).then_some(Waiting::TooMany(pods))
 }
 
 fn is_due(pod: &&Pod) -> bool {
@@ -267,7 +365,7 @@ fn staying(now: &Situation) -> impl Iterator<Item = &Pod> {
 }
 
 fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
-    if let Some(deleting) = staying(now).find(|pod| pod.deleting) {
+    if let Some(deleting) = staying(now).chain(leader).find(|pod| pod.deleting) {
         return Step::Wait(Waiting::Deleting(deleting.name.clone()));
     }
     // The label of whoever leads now comes before anybody else is disturbed.
@@ -278,8 +376,13 @@ fn roll(now: &Situation, leader: Option<&Pod>) -> Step {
     if let Some(down) = down(now, leader) {
         return remake(down, Why::IsDown);
     }
-    if let Some(waiting) = is_down(now) {
+    if let Some(waiting) = leader.and_then(|leader| too_many(now, leader)) {
         return Step::Wait(waiting);
+    }
+    match is_down(now) {
+        Some(Waiting::Missing { .. }) if leader.is_some_and(|leader| is_first(now, leader)) => {}
+        Some(waiting) => return Step::Wait(waiting),
+        None => {}
     }
     let others: Vec<&Pod> = staying(now).filter(|pod| !leads(pod, leader)).collect();
     match (leader, others.as_slice()) {

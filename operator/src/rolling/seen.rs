@@ -1,13 +1,16 @@
 //! Pods as the API server has them, as far as a rolling update looks at them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{self as api, ContainerStatus};
 use kube::ResourceExt;
 
 use super::{Pod, Stranded, is_marked};
+use crate::build::budget::CRITICAL_OPERATION;
 use crate::build::containers::POSTGRES;
 use crate::build::names::Role;
+use crate::patroni;
 
 /// Whether its containers run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,18 +23,18 @@ pub enum Life {
 }
 
 /// What is known of all pods of a cluster. `goes`: the lowest number that is one too many;
-/// `leaves`: whether the node of a pod is about to go, and what keeps the pod there.
+/// `leaving`: whose nodes are about to go, and what keeps each pod there.
 pub fn pods(
     pods: &[Arc<api::Pod>],
     role_label: &str,
     goes: i32,
-    leaves: impl Fn(&api::Pod) -> (bool, Option<Stranded>),
+    leaving: &BTreeMap<String, Option<Stranded>>,
 ) -> Vec<Pod> {
     let seen = pods.iter().filter_map(|pod| {
         let name = pod.name_any();
         let ordinal = ordinal(&name)?;
         let role = pod.labels().get(role_label).map(String::as_str);
-        let (leaves_node, stranded) = leaves(pod);
+        let leaves = leaving.get(&name);
         Some(Pod {
             role: [Role::Master, Role::Replica].into_iter().find(|own| role == Some(own.label())),
             ready: is_ready(pod),
@@ -39,13 +42,20 @@ pub fn pods(
             marked: is_marked(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             goes: ordinal >= goes,
-            leaves_node,
-            stranded,
+            leaves_node: leaves.is_some(),
+            stranded: leaves.copied().flatten(),
+            critical: is_critical(pod),
             name,
             ordinal,
         })
     });
     seen.collect()
+}
+
+/// Whether what a pod does must not be interrupted.
+fn is_critical(pod: &api::Pod) -> bool {
+    let is_protected = pod.labels().get(CRITICAL_OPERATION).is_some_and(|value| value == "true");
+    is_protected || patroni::bootstraps(pod)
 }
 
 /// The number at the end of a pod's name.

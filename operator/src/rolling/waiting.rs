@@ -35,6 +35,12 @@ pub enum Waiting {
     NoNode(String),
     /// Until a maintenance window opens.
     Window(Timestamp),
+    /// Until pods are gone that are too many.
+    TooMany(Vec<String>),
+    /// Until somebody ends the pause of Patroni.
+    Pauses,
+    /// What a pod does must not be interrupted.
+    Critical(String),
 }
 
 /// Whose patience it is.
@@ -46,16 +52,16 @@ pub enum Limit {
     Label,
     /// The same, for a switchover.
     Switchover,
-    /// It is known how long it takes.
+    /// It is known how long it takes, or somebody wants it so.
     Never,
 }
 
 impl Waiting {
     pub fn limit(&self) -> Limit {
         match self {
-            Self::Deleting(_) => Limit::Deletion,
+            Self::Deleting(_) | Self::TooMany(_) => Limit::Deletion,
             Self::NoCandidate(_) | Self::Switches => Limit::Switchover,
-            Self::Scheduled(_) | Self::Window(_) => Limit::Never,
+            Self::Scheduled(_) | Self::Window(_) | Self::Pauses | Self::Critical(_) => Limit::Never,
             Self::Missing { .. }
             | Self::NotReady(_)
             | Self::Restarts(_)
@@ -92,6 +98,17 @@ impl fmt::Display for Waiting {
             }
             Self::NoNode(pod) => write!(f, "no other node takes {pod}"),
             Self::Window(at) => write!(f, "the next maintenance window opens at {at}"),
+            Self::TooMany(pods) => write!(f, "too many, and not gone yet: {}", pods.join(", ")),
+            Self::Pauses => {
+                write!(
+                    f,
+                    "Patroni is paused: nobody is disturbed until that ends (`patronictl resume`)"
+                )
+            }
+            Self::Critical(pod) => write!(
+                f,
+                "{pod} is in the middle of what must not be interrupted; it is made anew when that has ended, or when somebody deletes it"
+            ),
         }
     }
 }

@@ -65,8 +65,10 @@ pub async fn run(
     }
     let live = context.caches.stateful_sets.get(&cluster.id, &cluster.id.name);
     let replicas = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
-    let before = replicas(&wanted)
-        .and_then(|number| before_fewer(context, config, cluster, number, live.as_deref()));
+    let before = match replicas(&wanted) {
+        Some(number) => before_fewer(context, config, cluster, number, live.as_deref()).await,
+        None => None,
+    };
     let mut fewer = None;
     if let (Some((number, _)), Some(spec)) = (&before, &mut wanted.spec) {
         // Where none is left, nobody hands over.

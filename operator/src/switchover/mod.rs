@@ -4,6 +4,7 @@
 //! everything else, and what was wrong the last time. Pods' labels tell how it went. Never: two
 //! questions about one cluster at a time, or one behind another without a pause.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
-use crate::disturbance::What;
+use crate::disturbance::{Reserved, What};
 use crate::patroni::{Meant, Patroni};
 use crate::report::News;
 
@@ -28,6 +29,9 @@ pub struct Switchover {
     failures: u32,
     not_before: Option<Instant>,
     problem: Option<String>,
+    /// Who led the last time, and who could not take over since.
+    leader: String,
+    refused: BTreeSet<String>,
 }
 
 /// What is asked.
@@ -35,7 +39,7 @@ pub struct Switchover {
 pub struct Request {
     /// The pod that leads.
     pub leader: Arc<Pod>,
-    /// The first of these takes over, by the answer of a member to a question just now.
+    /// Who takes over, by the answer of a member to a question just now.
     pub candidate: String,
     /// Not at once.
     pub scheduled_at: Option<Timestamp>,
@@ -58,13 +62,30 @@ impl Switchover {
         self.not_before.is_none_or(|at| at <= now)
     }
 
-    fn ended(&mut self, now: Instant, result: Result<(), String>, at_most: Duration) {
+    /// Who is to take over: the first that was not refused yet. Where all were, they are tried again.
+    pub fn next(&mut self, leader: &str, candidates: &[String]) -> Option<String> {
+        if self.leader != leader || candidates.iter().all(|own| self.refused.contains(own)) {
+            leader.clone_into(&mut self.leader);
+            self.refused.clear();
+        }
+        candidates.iter().find(|own| !self.refused.contains(*own)).cloned()
+    }
+
+    /// `candidate`: who was to take over.
+    fn ended(
+        &mut self,
+        now: Instant,
+        candidate: &str,
+        result: Result<(), String>,
+        at_most: Duration,
+    ) {
         match result {
             Ok(()) => *self = Self::default(),
             Err(problem) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
                 self.not_before = Some(now + pause);
                 self.failures += 1;
+                self.refused.insert(candidate.to_owned());
                 self.problem = Some(problem);
             }
         }
@@ -82,6 +103,14 @@ pub fn patroni(context: &Context, config: &Config, pod: &Pod) -> Option<Patroni>
     Some(Patroni::new(context.http.clone(), address, patience, meant))
 }
 
+/// `None`: Patroni has just refused, or something is being done to the cluster.
+fn reserve(context: &Context, id: &ClusterId) -> Option<Reserved> {
+    context.memory.with(id, |known| {
+        let is_due = known.switchover.is_due(Instant::now());
+        is_due.then(|| known.disturbance.reserve(What::Switchover).ok()).flatten()
+    })
+}
+
 /// Asks Patroni, unless something is being done to the cluster or Patroni has just refused; whether it is asked now.
 pub fn ask(
     context: &Arc<Context>,
@@ -90,11 +119,7 @@ pub fn ask(
     request: &Request,
 ) -> bool {
     let Some(id) = ClusterId::of(manifest) else { return false };
-    let reserved = context.memory.with(&id, |known| {
-        let is_due = known.switchover.is_due(Instant::now());
-        is_due.then(|| known.disturbance.reserve(What::Switchover).ok()).flatten()
-    });
-    let Some(reserved) = reserved else { return false };
+    let Some(reserved) = reserve(context, &id) else { return false };
     let leader = request.leader.name_any();
     let told = format!("from \"{leader}\" to \"{}/{}\"", id.namespace, request.candidate);
     if request.scheduled_at.is_none() {
@@ -122,12 +147,45 @@ pub fn ask(
             }
         };
         context.tell(&manifest, &news);
-        let end = |switchover: &mut Switchover| switchover.ended(Instant::now(), result, at_most);
+        let candidate = &request.candidate;
+        let end = |own: &mut Switchover| own.ended(Instant::now(), candidate, result, at_most);
         context.memory.with(&id, |known| end(&mut known.switchover));
         drop(reserved);
         context.objects.add(&id, Why::Repair);
     });
     true
+}
+
+/// Has a switchover forgotten that is to be at another time, unless something is being asked.
+pub fn withdraw(
+    context: &Arc<Context>,
+    config: &Config,
+    manifest: &Postgresql,
+    pod: &Pod,
+    at: &str,
+) {
+    let (Some(id), Some(patroni)) = (ClusterId::of(manifest), patroni(context, config, pod)) else {
+        return;
+    };
+    let Some(reserved) = reserve(context, &id) else { return };
+    let at_most = config.operation.repair_period;
+    let told = format!("The switchover that was to be at {}", at.escape_debug());
+    let (context, manifest) = (Arc::clone(context), manifest.clone());
+    tokio::spawn(async move {
+        let reserved = reserved;
+        let result = patroni.withdraw_switchover().await.map_err(|error| error.to_string());
+        let news = match &result {
+            Ok(()) => News::normal("Switchover", format!("{told} is withdrawn")),
+            Err(problem) => {
+                News::warning("Switchover", format!("{told} could not be withdrawn: {problem}"))
+            }
+        };
+        context.tell(&manifest, &news);
+        let end = |own: &mut Switchover| own.ended(Instant::now(), "", result, at_most);
+        context.memory.with(&id, |known| end(&mut known.switchover));
+        drop(reserved);
+        context.objects.add(&id, Why::Repair);
+    });
 }
 
 async fn switch(patroni: &Patroni, leader: &str, request: &Request) -> Result<(), String> {

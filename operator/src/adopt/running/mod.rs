@@ -24,7 +24,7 @@ use crate::patroni::dynamic::{Plan, Wanted, plan};
 use crate::patroni::{Members, is_paused};
 use crate::rolling::{self, Idle, Situation, Step, Waiting, is_ready};
 use crate::stages::pods::is_primary;
-use crate::stages::rolling::leaves;
+use crate::stages::rolling::leave;
 use crate::switchover::patroni;
 use crate::upgrade::note::{FAILURE, NOTE, Note};
 use crate::upgrade::{ask, plan as version, version as number};
@@ -49,8 +49,10 @@ pub(super) async fn look(
     }
     // Whoever knows most is asked first.
     pods.sort_by_key(|pod| (!is_primary(pod, config), !is_ready(pod)));
-    node(context, config, manifest, cluster, &pods, outlook);
-    match settings(context, config, &pods).await {
+    let said = settings(context, config, &pods).await;
+    let pauses = said.as_ref().is_ok_and(|(_, members)| members.pause);
+    node(context, config, manifest, cluster, (&pods, pauses), outlook).await;
+    match said {
         Ok((settings, members)) => {
             let status = serde_json::from_value::<PostgresStatus>(manifest.status.clone());
             let ours = status.unwrap_or_default().patroni;
@@ -71,13 +73,14 @@ fn of_pod(pod: &Pod) -> String {
     format!("Pod {}/{}", pod.namespace().unwrap_or_default(), pod.name_any())
 }
 
-/// Whether the primary has to leave its node. Replicas have to only with it.
-fn node(
+/// Whether the primary has to leave its node. Replicas have to only with it. `pauses`: somebody
+/// has paused Patroni.
+async fn node(
     context: &Context,
     config: &Config,
     manifest: &Postgresql,
     cluster: &Cluster,
-    pods: &[Arc<Pod>],
+    (pods, pauses): (&[Arc<Pod>], bool),
     outlook: &mut Outlook,
 ) {
     let Some(primary) = pods.iter().find(|pod| is_primary(pod, config)) else { return };
@@ -90,13 +93,16 @@ fn node(
     }
     let Some(leaving) = nodes::leaving(context, config, primary) else { return };
     let role = &config.labels.pod_role_label;
-    let mut seen = rolling::pods(pods, role, i32::MAX, |pod| leaves(context, config, pod));
+    let leaving_nodes = leave(context, config, &cluster.id, pods).await;
+    let mut seen = rolling::pods(pods, role, i32::MAX, &leaving_nodes);
     // Of marks it is told elsewhere.
     seen.iter_mut().for_each(|pod| pod.marked = false);
     let step = rolling::next(&Situation {
         paused: is_paused(manifest),
         rolls: false,
         wanted: seen.len(),
+        held: false,
+        pauses: Some(pauses),
         pods: seen,
         leader: Some(primary.name_any()),
         view: None,
@@ -104,6 +110,7 @@ fn node(
         restarts: None,
         opens: Windows::of(&cluster.spec, config).next(Timestamp::now()),
         overdue: false,
+        drained: false,
     });
     let why = format!("its node {name} {}", leaving.why);
     moved(&of_pod(primary), &step, &why, outlook);
@@ -120,7 +127,7 @@ fn moved(object: &str, step: &Step, why: &str, outlook: &mut Outlook) {
         Step::Nothing(Idle::Paused) => {
             return outlook.notes.push(format!("{object}: {why}; the cluster is paused"));
         }
-        Step::Nothing(Idle::UpToDate) => return,
+        Step::Nothing(Idle::UpToDate) | Step::Withdraw { .. } => return,
     };
     outlook.restarts = true;
     outlook.change(object, "", "is the primary", to, &why);

@@ -44,34 +44,34 @@ fn world(nodes: &[(&str, bool)], replica: bool) -> Context {
     context
 }
 
-fn of_node(context: &Context) -> Outlook {
+async fn of_node(context: &Context) -> Outlook {
     let (cluster, mut outlook) = (cluster(json!({})), Outlook::of("default/c"));
     let mut pods = context.caches.pods.of(&cluster.id);
     pods.sort_by_key(|pod| pod.name_any());
-    node(context, &config(), &manifest(), &cluster, &pods, &mut outlook);
+    node(context, &config(), &manifest(), &cluster, (&pods, false), &mut outlook).await;
     outlook
 }
 
 #[tokio::test]
 async fn a_primary_whose_node_is_cordoned_moves_with_the_first_look_and_that_is_a_restart() {
-    let alone = of_node(&world(&[("worker-0", true), ("worker-1", false)], false));
+    let alone = of_node(&world(&[("worker-0", true), ("worker-1", false)], false)).await;
     assert!(alone.restarts);
     assert_eq!(alone.changes[0].to, "made anew on another node");
     assert_eq!(alone.changes[0].why, "its node worker-0 is cordoned");
-    let two = of_node(&world(&[("worker-0", true), ("worker-1", false)], true));
+    let two = of_node(&world(&[("worker-0", true), ("worker-1", false)], true)).await;
     assert!(two.restarts);
     assert_eq!(two.changes[0].to, "hands over to a replica");
     // There is nowhere to go.
-    let stays = of_node(&world(&[("worker-0", true)], false));
+    let stays = of_node(&world(&[("worker-0", true)], false)).await;
     assert!(!stays.restarts);
     assert!(stays.notes[0].contains("no other node takes"), "{stays:?}");
-    let replica = of_node(&world(&[("worker-0", false), ("worker-1", true)], true));
+    let replica = of_node(&world(&[("worker-0", false), ("worker-1", true)], true)).await;
     assert_eq!(replica, Outlook::of("default/c"), "a replica moves with its primary alone");
 }
 
 #[tokio::test]
 async fn where_nodes_or_patroni_or_a_primary_say_nothing_that_is_an_error() {
-    let unknown = of_node(&world(&[], false));
+    let unknown = of_node(&world(&[], false)).await;
     assert!(unknown.errors[0].contains("the node worker-0 is not known"), "{unknown:?}");
     let context = world(&[("worker-0", false)], false);
     let mut outlook = Outlook::of("default/c");

@@ -21,18 +21,20 @@ pub struct View {
 
 impl View {
     /// Whoever may take over, the best first: in synchronous mode a synchronous standby, and
-    /// nobody else; then who has the lowest rank; then who is least behind. `rank`: `None` may
-    /// not.
+    /// nobody else; then who streams; then who has the lowest rank; then who is least behind. One
+    /// that follows the archive only if it is hardly behind. `rank`: `None` may not.
     pub fn candidates(&self, rank: impl Fn(&str) -> Option<u8>) -> Vec<&str> {
         let mut able: Vec<_> = self
             .members
             .members
             .iter()
-            .filter(|member| self.follows(member))
+            .filter(|member| self.follows(member) || Self::is_close(member))
+            .filter(|member| !member.never_leads())
             .filter(|member| !self.is_synchronous || is_synchronous(member))
             .filter_map(|member| {
                 let lag = member.lag.as_u64().unwrap_or(u64::MAX);
-                let order = (!is_synchronous(member), rank(&member.name)?, lag);
+                let place = (!self.follows(member), !is_synchronous(member));
+                let order = (place, rank(&member.name)?, lag);
                 Some((order, member.name.as_str()))
             })
             .collect();
@@ -61,9 +63,18 @@ impl View {
         self.members.members.iter().find(|member| leads(member)).map(|own| own.name.as_str())
     }
 
+    /// Whether a member that follows the archive has nearly all.
+    fn is_close(member: &Member) -> bool {
+        let lag = member.lag.as_u64();
+        member.state == FROM_ARCHIVE && !leads(member) && lag.is_some_and(|lag| lag <= CLOSE)
+    }
+
+    /// Whoever fetches WAL from the archive says that right after its start, for hours where it is
+    /// far behind, and as long as it cannot stream: only a standby cluster may live by that.
     fn follows(&self, member: &Member) -> bool {
         let is_well = match member.state.as_str() {
-            "streaming" | "in archive recovery" => true,
+            "streaming" => true,
+            FROM_ARCHIVE => self.members.members.iter().any(|member| member.role == STANDBY_LEADER),
             // It may be catching up still, and cannot say so.
             "running" => !self.tells_streaming,
             _ => false,
@@ -72,8 +83,21 @@ impl View {
     }
 }
 
+/// Its server restores WAL, and receives none.
+const FROM_ARCHIVE: &str = "in archive recovery";
+/// Who leads a standby cluster.
+const STANDBY_LEADER: &str = "standby_leader";
+/// Bytes: by default Patroni lets nobody take over who is further behind.
+const CLOSE: u64 = 1024 * 1024;
+
 fn leads(member: &Member) -> bool {
-    ["leader", "standby_leader"].contains(&member.role.as_str())
+    ["leader", STANDBY_LEADER].contains(&member.role.as_str())
+}
+
+/// A standby cluster has no synchronous standby, whatever it will be by its settings.
+fn is_synchronous_mode(config: &Value) -> bool {
+    let is_standby = config["standby_cluster"].as_object().is_some_and(|own| !own.is_empty());
+    !is_standby && is_on(&config["synchronous_mode"])
 }
 
 fn is_synchronous(member: &Member) -> bool {
@@ -89,7 +113,7 @@ impl Patroni {
         let own: Value = self.fetch("patroni").await?;
         Ok(View {
             members,
-            is_synchronous: is_on(&config["synchronous_mode"]),
+            is_synchronous: is_synchronous_mode(&config),
             tells_streaming: tells_streaming(own["patroni"]["version"].as_str().unwrap_or("")),
         })
     }

@@ -30,10 +30,53 @@ fn the_one_that_is_least_behind_takes_over() {
         ("acid-0", "leader", "running", json!(null)),
         ("acid-1", "replica", "streaming", json!("unknown")),
         ("acid-2", "replica", "streaming", json!(512)),
-        ("acid-3", "replica", "in archive recovery", json!(64)),
+        ("acid-3", "replica", "streaming", json!(64)),
     ];
     let candidates = ["acid-3", "acid-2", "acid-1"];
     assert_eq!(view(&all, false).candidates(|_| Some(0)), candidates);
+}
+
+#[test]
+fn whoever_follows_the_archive_has_not_caught_up_and_comes_after_all_that_stream() {
+    let mut all = [
+        ("acid-0", "leader", "running", json!(null)),
+        ("acid-1", "replica", "in archive recovery", json!(0)),
+        ("acid-2", "replica", "in archive recovery", json!(10_000_000_000_u64)),
+        ("acid-3", "replica", "streaming", json!(512)),
+        ("acid-4", "replica", "in archive recovery", json!("unknown")),
+    ];
+    let rank = |name: &str| Some(u8::from(name == "acid-3"));
+    let own = view(&all, false);
+    assert_eq!(own.candidates(rank), ["acid-3", "acid-1"]);
+    assert!(own.streams("acid-3") && !own.streams("acid-1"));
+    all[1].1 = "sync_standby";
+    assert!(!view(&all, true).has_synchronous_standby());
+    // A standby cluster may have nothing else to follow.
+    all[0].1 = "standby_leader";
+    assert!(view(&all, false).streams("acid-2"));
+}
+
+#[test]
+fn nobody_takes_over_whose_tags_say_that_it_never_leads() {
+    let tagged = |tags: Value| {
+        let member = json!({ "name": "a", "role": "replica", "state": "streaming", "tags": tags });
+        let members = serde_json::from_value(json!({ "members": [member] })).expect("members");
+        let view = View { members, is_synchronous: false, tells_streaming: true };
+        view.candidates(|_| Some(0)).is_empty()
+    };
+    assert!(tagged(json!({ "nofailover": true })) && tagged(json!({ "failover_priority": 0 })));
+    assert!(!tagged(json!({})) && !tagged(json!({ "failover_priority": 1 })));
+    assert!(!tagged(json!({ "nofailover": false, "failover_priority": 0 })));
+}
+
+#[test]
+fn a_standby_cluster_has_no_synchronous_standby_whatever_its_settings_say() {
+    let with = |standby: Value| {
+        let config = json!({ "synchronous_mode": true, "standby_cluster": standby });
+        super::is_synchronous_mode(&config)
+    };
+    assert!(with(json!(null)) && with(json!({})));
+    assert!(!with(json!({ "host": "10.0.0.1" })));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     Pod, Situation, Step, Stranded, Waiting, Why, cluster, marked, next, switches, view, waits,
 };
-use crate::rolling::Limit;
+use crate::rolling::{Idle, Limit};
 
 fn remade(pod: &str, why: Why) -> Step {
     Step::Delete { pod: pod.to_owned(), why }
@@ -51,6 +51,43 @@ fn a_second_switchover_is_not_scheduled() {
     // The window that it waits for is no more.
     now.opens = None;
     assert!(matches!(next(&now), Step::SwitchOver { at: None, .. }));
+}
+
+/// With a switchover to come.
+fn scheduled(mut now: Situation, at: &str) -> Situation {
+    let view = now.view.as_mut().expect("a view").as_mut().expect("a good one");
+    view.members.scheduled_switchover = Some(crate::patroni::Scheduled { at: at.to_owned() });
+    now.opens = Some(later());
+    now
+}
+
+/// As Patroni writes it.
+const LATER: &str = "2026-11-28T01:00:00+00:00";
+
+#[test]
+fn a_switchover_for_a_node_that_stays_after_all_is_withdrawn() {
+    let mut now = scheduled(cluster(2), LATER);
+    assert_eq!(next(&now), Step::Nothing(Idle::UpToDate), "nobody was told that it is to be");
+    now.drained = true;
+    assert_eq!(next(&now), Step::Withdraw { at: LATER.to_owned() });
+    now.view = None;
+    assert_eq!(next(&now), Step::Ask);
+    let mut now = scheduled(cluster(2), "2026-11-28T02:00:00+00:00");
+    now.drained = true;
+    assert_eq!(next(&now), Step::Nothing(Idle::UpToDate), "somebody else wants that one");
+}
+
+#[test]
+fn a_rolling_update_does_not_wait_until_the_primary_leaves_its_node() {
+    let mut now = marked(2, &[1]);
+    now.pods[0].leaves_node = true;
+    let now = scheduled(now, LATER);
+    assert_eq!(next(&now), Step::Withdraw { at: LATER.to_owned() });
+    let mut now = marked(2, &[1]);
+    (now.pods[0].leaves_node, now.opens) = (true, Some(later()));
+    assert_eq!(next(&now), remade("db-1", Why::Rolls));
+    let now = scheduled(marked(2, &[1]), "2026-11-28T02:00:00+00:00");
+    assert!(matches!(waits(&now), Waiting::Scheduled(_)), "somebody else wants that one");
 }
 
 #[test]

@@ -1,5 +1,7 @@
+mod fewer;
 mod leave;
 mod marks;
+mod pauses;
 mod seen;
 mod world;
 
@@ -22,6 +24,7 @@ fn pod(ordinal: i32) -> Pod {
         goes: false,
         leaves_node: false,
         stranded: None,
+        critical: false,
     }
 }
 
@@ -48,6 +51,8 @@ fn cluster(size: i32) -> Situation {
         paused: false,
         rolls: false,
         wanted: names.len(),
+        held: false,
+        pauses: Some(false),
         pods: (0..size).map(pod).collect(),
         leader: Some("db-0".to_owned()),
         view: Some(Ok(view(&members, true))),
@@ -55,6 +60,7 @@ fn cluster(size: i32) -> Situation {
         restarts: None,
         opens: None,
         overdue: false,
+        drained: false,
     }
 }
 
@@ -170,6 +176,47 @@ fn what_is_down_anyway_is_made_anew_first_whatever_else_is_down() {
     (now.pods[1].ready, now.pods[1].life) = (false, Life::Dead);
     now.pods.remove(2);
     assert_eq!(remakes(&next(&now)), "db-1", "the StatefulSet makes -2 behind it");
+}
+
+#[test]
+fn replicas_whose_sidecar_alone_is_dead_go_one_after_the_other() {
+    // PostgreSQL of all streams.
+    for life in [Life::Partly, Life::Runs] {
+        let mut now = marked(3, &[0, 1, 2]);
+        for pod in &mut now.pods[1..] {
+            (pod.ready, pod.life) = (false, life);
+        }
+        assert_eq!(remakes(&next(&now)), "db-1");
+        now.pods[1].deleting = true;
+        assert_eq!(waits(&now), Waiting::Deleting("db-1".to_owned()));
+        let old = now.pods.remove(1);
+        assert_eq!(waits(&now), Waiting::Missing { there: 2, wanted: 3 });
+        now.pods.insert(1, Pod { marked: false, deleting: false, life: Life::Runs, ..old });
+        assert_eq!(waits(&now), Waiting::NotReady(vec!["db-1".to_owned()]));
+        now.pods[1].ready = true;
+        assert_eq!(remakes(&next(&now)), "db-2");
+    }
+}
+
+#[test]
+fn a_pod_that_is_not_ready_does_not_wait_for_those_that_are_made_behind_it() {
+    let mut now = marked(3, &[1]);
+    (now.pods[1].ready, now.pods[1].life) = (false, Life::Partly);
+    now.pods.remove(2);
+    assert_eq!(remakes(&next(&now)), "db-1");
+    let mut now = marked(2, &[0]);
+    (now.pods[0].ready, now.pods[0].life) = (false, Life::Partly);
+    now.pods.remove(1);
+    assert_eq!(remakes(&next(&now)), "db-0");
+}
+
+#[test]
+fn what_was_said_of_another_leader_is_not_used() {
+    let mut now = marked(2, &[0, 1]);
+    now.leader = Some("db-1".to_owned());
+    now.pods[1].role = Some(Role::Master);
+    now.pods[0].role = Some(Role::Replica);
+    assert!(matches!(waits(&now), Waiting::Silent(problem) if problem.contains("db-0 leads")));
 }
 
 #[test]

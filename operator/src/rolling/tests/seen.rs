@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as api;
@@ -69,11 +70,30 @@ fn a_pod_is_seen_with_all_that_matters() {
         "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
     });
     let object: api::Pod = serde_json::from_value(object).expect("a pod");
-    let seen = pods(&[Arc::new(object)], "spilo-role", 3, |_| (true, Some(Stranded::NoNode)));
+    let leaving = BTreeMap::from([("db-3".to_owned(), Some(Stranded::NoNode))]);
+    let seen = pods(&[Arc::new(object)], "spilo-role", 3, &leaving);
     let seen = seen.first().expect("one");
     assert_eq!((seen.ordinal, seen.role, seen.life), (3, Some(Role::Master), Life::Runs));
     assert!(seen.ready && seen.marked && seen.goes && seen.leaves_node && !seen.deleting);
     assert_eq!(seen.stranded, Some(Stranded::NoNode));
+}
+
+#[test]
+fn what_a_pod_does_must_not_be_interrupted_where_its_label_or_patroni_says_so() {
+    let of = |labels: Value, status: &str| {
+        let annotations = json!({ "status": format!("{{\"state\": {status:?}}}") });
+        let metadata = json!({ "name": "db-0", "labels": labels, "annotations": annotations });
+        let pod = serde_json::from_value(json!({ "metadata": metadata })).expect("a pod");
+        pods(&[Arc::new(pod)], "spilo-role", 3, &BTreeMap::new()).iter().any(|pod| pod.critical)
+    };
+    assert!(of(json!({ "critical-operation": "true" }), "running"));
+    assert!(!of(json!({ "critical-operation": "false" }), "running"));
+    for state in ["running custom bootstrap script", "starting after custom bootstrap"] {
+        assert!(of(json!({}), state), "{state}");
+    }
+    for state in ["running", "starting", "custom bootstrap failed", "creating replica"] {
+        assert!(!of(json!({}), state), "{state}");
+    }
 }
 
 #[test]

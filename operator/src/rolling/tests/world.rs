@@ -17,8 +17,20 @@ fn any_pod() -> impl Strategy<Value = Pod> {
     (life, role, flags, leaves).prop_map(|(life, role, (ready, marked, deleting), leaves_node)| {
         let ready = ready && life == Life::Runs && !deleting;
         let (name, ordinal, goes) = (String::new(), 0, false);
-        let stranded = None;
-        Pod { name, ordinal, role, ready, life, marked, deleting, goes, leaves_node, stranded }
+        let (stranded, critical) = (None, false);
+        Pod {
+            name,
+            ordinal,
+            role,
+            ready,
+            life,
+            marked,
+            deleting,
+            goes,
+            leaves_node,
+            stranded,
+            critical,
+        }
     })
 }
 
@@ -40,7 +52,8 @@ fn any_world() -> impl Strategy<Value = World> {
             let leader = pods.get(leader).map(|pod| pod.name.clone());
             // Whoever wants fewer pods has more than that.
             let missing = if staying < count { 0 } else { missing };
-            World { wanted: staying + missing, pods, leader, states, is_synchronous }
+            let wanted = staying + missing;
+            World { wanted, pods, leader, states, is_synchronous, is_lower: false }
         },
     )
 }
@@ -53,6 +66,8 @@ struct World {
     /// By ordinal.
     states: Vec<String>,
     is_synchronous: bool,
+    /// The StatefulSet is to have fewer pods, as their primary stays and is ready.
+    is_lower: bool,
 }
 
 impl World {
@@ -84,6 +99,8 @@ impl World {
             paused: false,
             rolls: true,
             wanted: self.wanted,
+            held: !self.is_lower,
+            pauses: Some(false),
             pods: self.pods.clone(),
             leader: self.leader.clone(),
             view: has_view.then(|| Ok(self.view())),
@@ -91,6 +108,7 @@ impl World {
             restarts: None,
             opens: None,
             overdue: false,
+            drained: false,
         }
     }
 
@@ -107,6 +125,18 @@ impl World {
             .all(|own| own.ready || own.leaves_node && own.marked);
         let is_complete = staying.len() >= self.wanted;
         assert!(!pod.ready || others_are_well && is_complete, "a second pod goes down: {step:?}");
+        let leads = |own: &Pod| Some(&own.name) == self.leader.as_ref();
+        let others = || staying.iter().filter(|own| own.name != *name && !leads(own));
+        if pod.life != Life::Dead && !leads(pod) {
+            assert!(others().all(|own| !own.deleting), "two of which may stream: {step:?}");
+            let is_led = self.pods.iter().any(|own| leads(own) && own.ready);
+            let are_back = others().all(|own| own.ready || own.marked);
+            assert!(!is_led || are_back, "two of which may stream: {step:?}");
+        }
+        let is_cut_off = |own: &&Pod| own.goes && own.life != Life::Dead && self.is_lower;
+        if leads(pod) && pod.life != Life::Dead {
+            assert_eq!(self.pods.iter().find(is_cut_off), None, "it would take over: {step:?}");
+        }
         if Some(name) == self.leader.as_ref() && pod.life != Life::Dead {
             let view = self.view();
             let rank = |other: &str| {
@@ -126,13 +156,22 @@ impl World {
                 (pod.deleting, pod.ready) = (true, false);
             }
             Step::SwitchOver { candidates, .. } => self.leader = candidates.first().cloned(),
-            Step::Nothing(_) | Step::Wait(_) | Step::Ask => {}
+            Step::Nothing(_) | Step::Wait(_) | Step::Ask | Step::Withdraw { .. } => {}
         }
     }
 
     /// One thing happens that happens by itself where all are well; whether anything did.
     fn live(&mut self) -> bool {
         let leader = self.leader.clone();
+        let leads = |pod: &&Pod| Some(&pod.name) == leader.as_ref();
+        self.is_lower |= self.pods.iter().find(leads).is_some_and(|pod| !pod.goes && pod.ready);
+        let is_cut = |pod: &&mut Pod| pod.goes && !pod.deleting;
+        if self.is_lower
+            && let Some(pod) = self.pods.iter_mut().find(is_cut)
+        {
+            (pod.deleting, pod.ready) = (true, false);
+            return true;
+        }
         let gone = |leader: &Option<String>, pods: &[Pod]| {
             let own = pods.iter().find(|pod| Some(&pod.name) == leader.as_ref());
             own.is_none_or(|pod| pod.deleting || pod.life == Life::Dead)
@@ -165,7 +204,10 @@ impl World {
         }
         let wanted = i32::try_from(self.wanted).expect("small");
         let lacks = |ordinal: &i32| !self.pods.iter().any(|pod| pod.ordinal == *ordinal);
-        if let Some(ordinal) = (0..wanted).find(lacks) {
+        // One behind the other.
+        let are_before =
+            |ordinal: &i32| self.pods.iter().all(|pod| pod.ordinal > *ordinal || pod.ready);
+        if let Some(ordinal) = (0..wanted).find(lacks).filter(are_before) {
             self.make(ordinal);
             return true;
         }

@@ -46,8 +46,8 @@ pub fn primary(context: &Context, cluster: &Cluster) -> Option<Arc<Pod>> {
     primary_of(&context.caches.pods.of(&cluster.id), &config)
 }
 
-/// The same, among these. After a crash two may claim it; the younger claim is the better one,
-/// as the old pod's label stays until it comes back.
+/// The same, among these. After a crash two may claim it, as the old pod's label stays until it
+/// comes back: where that matters, Patroni's own record says who leads.
 pub fn primary_of(pods: &[Arc<Pod>], config: &Config) -> Option<Arc<Pod>> {
     pods.iter().find(|pod| is_primary(pod, config) && is_ready(pod)).cloned()
 }

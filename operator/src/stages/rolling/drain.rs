@@ -1,12 +1,15 @@
 //! A primary whose node is about to go: why and since when, and whether it is still there after
 //! `master_pod_move_timeout`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{NodeSelector, Pod};
 use kube::ResourceExt;
 
+use super::places;
+use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::nodes::{self, Leaving};
@@ -20,18 +23,39 @@ pub(super) struct Drain {
     pub(super) is_overdue: bool,
 }
 
-/// Whether a pod has to leave its node, and what keeps it there if it were made anew.
-pub fn leaves(context: &Context, config: &Config, pod: &Pod) -> (bool, Option<Stranded>) {
-    let Some(leaving) = nodes::leaving(context, config, pod) else { return (false, None) };
+/// Which pods have to leave their nodes, and what keeps each there if it were made anew.
+pub async fn leave(
+    context: &Context,
+    config: &Config,
+    id: &ClusterId,
+    pods: &[Arc<Pod>],
+) -> BTreeMap<String, Option<Stranded>> {
+    let mut all = BTreeMap::new();
+    for pod in pods {
+        if let Some(leaving) = nodes::leaving(context, config, pod) {
+            let places = places::of(context, id, pod).await;
+            let stranded = stranded(context, config, pod, &leaving, &places);
+            all.insert(pod.name_any(), stranded);
+        }
+    }
+    all
+}
+
+fn stranded(
+    context: &Context,
+    config: &Config,
+    pod: &Pod,
+    leaving: &Leaving,
+    places: &[NodeSelector],
+) -> Option<Stranded> {
     let created = pod.metadata.creation_timestamp.as_ref();
-    let stranded = if created.is_some_and(|created| created.0 > leaving.since) {
+    if created.is_some_and(|created| created.0 > leaving.since) {
         Some(Stranded::Landed)
-    } else if !nodes::has_another(context, config, pod) {
+    } else if !nodes::has_another(context, config, pod, places) {
         Some(Stranded::NoNode)
     } else {
         None
-    };
-    (true, stranded)
+    }
 }
 
 /// That of the pod that leads, if its node is about to go.

@@ -1,5 +1,5 @@
-//! Who leads, by the object that Patroni keeps that in: after a crash two pods may carry the label
-//! of the primary.
+//! Who leads, and whether Patroni is paused, by the objects that Patroni keeps that in: after a
+//! crash two pods may carry the label of the primary, and `patronictl pause` is in no manifest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::failure::ApplyError;
 use crate::patroni;
 
 /// The name of the pod that leads, if any does.
-pub(super) async fn of(
+pub(in crate::stages) async fn of(
     context: &Context,
     config: &Config,
     cluster: &Cluster,
@@ -32,6 +32,23 @@ pub(super) async fn of(
         annotations::<Endpoints>(context, cluster, own).await?
     };
     Ok(patroni::leader(&annotations).map(str::to_owned))
+}
+
+/// Whether Patroni is paused, whoever did it. `None`: that is somewhere that we do not look.
+pub(super) async fn pauses(
+    context: &Context,
+    config: &Config,
+    cluster: &Cluster,
+) -> Result<Option<bool>, ApplyError> {
+    let name = format!("{}-config", cluster.id.name);
+    let annotations = if !config.patroni.etcd_host.is_empty() {
+        return Ok(None);
+    } else if config.patroni.kubernetes_use_configmaps {
+        annotations::<ConfigMap>(context, cluster, &name).await?
+    } else {
+        annotations::<Endpoints>(context, cluster, &name).await?
+    };
+    Ok(Some(patroni::pauses(&annotations)))
 }
 
 async fn annotations<K: Kind>(

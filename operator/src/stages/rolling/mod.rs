@@ -4,9 +4,11 @@
 //! marks on pods, and one step. Never: a wait; whatever changes makes us look again.
 
 mod drain;
-mod leader;
+pub(super) mod leader;
+mod places;
 mod question;
 mod remake;
+mod switch;
 mod words;
 
 use std::sync::Arc;
@@ -32,10 +34,9 @@ use crate::patroni;
 use crate::report::{Finding, News, Outcome, Stage};
 use crate::restart::{self, Difference, Live};
 use crate::rolling::{self, Idle, Limit, MARK, Marking, REASON, Situation, Step, Waiting};
-use crate::switchover;
 use crate::windows::Windows;
 use drain::Drain;
-pub use drain::leaves;
+pub use drain::leave;
 
 /// What is remembered of a rolling update.
 #[derive(Debug, Default)]
@@ -89,20 +90,21 @@ pub async fn run(
     let pods = context.caches.pods.of(&cluster.id);
     let of_set = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let goes = fewer.map_or(of_set, |fewer| fewer.min(of_set));
-    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, |pod| {
-        leaves(context, config, pod)
-    });
+    let leaving = leave(context, config, &cluster.id, &pods).await;
+    let seen = rolling::pods(&pods, &config.labels.pod_role_label, goes, &leaving);
     let is_touched = |pod: &rolling::Pod| pod.marked || pod.goes || pod.leaves_node;
     let told = words::outdated(&outdated);
     let rolls = words::was_rolling(manifest);
-    if !rolls && !seen.iter().any(is_touched) {
+    let drained = words::was_draining(manifest);
+    if !rolls && !drained && !seen.iter().any(is_touched) {
         let finding = match paused && !told.waits.is_empty() {
             true => words::paused(&told.waits),
             false => told.finding(),
         };
         return Rolled { finding, again: None };
     }
-    let look = Seen { paused, rolls, goes, pods, seen, told };
+    let held = goes < of_set;
+    let look = Seen { paused, rolls, drained, goes, held, pods, seen, told };
     look.go_on(context, config, manifest, cluster).await
 }
 
@@ -111,8 +113,12 @@ struct Seen {
     paused: bool,
     /// Pods are being made anew, as far as anybody has been told.
     rolls: bool,
+    /// The primary leaves its node, by the same.
+    drained: bool,
     /// As many pods there are to be.
     goes: i32,
+    /// And the StatefulSet has more.
+    held: bool,
     pods: Vec<Arc<Pod>>,
     seen: Vec<rolling::Pod>,
     told: words::Told,
@@ -126,9 +132,11 @@ impl Seen {
         manifest: &Postgresql,
         cluster: &Cluster,
     ) -> Rolled {
-        let Self { paused, rolls, goes, pods, seen, told } = self;
-        let leader = match leader::of(context, config, cluster, &pods).await {
-            Ok(leader) => leader,
+        let Self { paused, rolls, drained, goes, held, pods, seen, told } = self;
+        let leader = leader::of(context, config, cluster, &pods).await;
+        let pauses = leader::pauses(context, config, cluster).await;
+        let (leader, pauses) = match leader.and_then(|leader| Ok((leader, pauses?))) {
+            Ok(both) => both,
             Err(error) => {
                 let finding = Finding::failed("ReadFailed", error.to_string());
                 return Rolled { finding, again: Some(config.operation.resource_check_interval) };
@@ -144,6 +152,8 @@ impl Seen {
             paused,
             rolls,
             wanted: usize::try_from(goes).unwrap_or(0),
+            held,
+            pauses,
             pods: seen,
             leader,
             view,
@@ -151,6 +161,7 @@ impl Seen {
             restarts,
             opens: Windows::of(&cluster.spec, config).next(Timestamp::now()),
             overdue: drain.as_ref().is_some_and(|drain| drain.is_overdue),
+            drained,
         };
         let step = rolling::next(&situation);
         tracing::debug!(cluster = %cluster.id, ?step, leader = ?situation.leader, "rolling");
@@ -187,6 +198,7 @@ impl Look<'_> {
             }
             Step::Wait(waiting) => self.wait(&waiting),
             Step::Ask => self.ask(),
+            Step::Withdraw { at } => self.withdraw(&at),
             Step::SwitchOver { from, candidates, at, .. } => {
                 self.switch_over(&from, &candidates, at)
             }
@@ -223,11 +235,7 @@ impl Look<'_> {
 
     /// The answer makes us look again; until then there is nothing new to say.
     fn ask(&self) -> Rolled {
-        let leads = |pod: &&Arc<Pod>| Some(pod.name_any()) == self.situation.leader;
-        let well = |pod: &&Arc<Pod>| rolling::is_ready(pod);
-        let leader = self.pods.iter().find(|pod| leads(pod) && well(pod));
-        let pod = leader.or_else(|| self.pods.iter().find(well));
-        question::ask(self.context, self.config, &self.cluster.id, pod);
+        question::ask(self.context, self.config, &self.cluster.id, &self.ready());
         let before = self
             .context
             .memory
@@ -242,34 +250,11 @@ impl Look<'_> {
         Rolled { finding, again: Some(self.config.operation.resource_check_interval) }
     }
 
-    fn switch_over(&self, from: &str, candidates: &[String], at: Option<Timestamp>) -> Rolled {
-        let leader = self.pods.iter().find(|pod| pod.name_any() == from).cloned();
-        let (Some(leader), Some(candidate)) = (leader, candidates.first().cloned()) else {
-            return self.wait(&Waiting::NoLeader);
-        };
-        if let Some(drain) = &self.drain {
-            self.context.tell(self.manifest, &News::normal("NodeDrain", drain.text()));
-        }
-        let request = switchover::Request { leader, candidate, scheduled_at: at };
-        switchover::ask(self.context, self.config, self.manifest, &request);
-        let problem = self
-            .context
-            .memory
-            .with(&self.cluster.id, |known| known.switchover.problem().map(str::to_owned));
-        let mut text = format!("{from} is the primary and hands over to {}", request.candidate);
-        if let Some(at) = at {
-            text = format!("{text} at {at}");
-        }
-        if let Some(problem) = problem {
-            text = format!("{text}; the last try failed: {problem}");
-        }
-        let is_late = self.is_late(Limit::Switchover);
-        let finding = self.finding(&text, Limit::Switchover, is_late);
-        let again = match self.situation.overdue {
-            true => self.config.operation.repair_period,
-            false => self.config.operation.patroni_api_check_interval,
-        };
-        Rolled { finding, again: Some(again) }
+    /// Whoever may be asked: the leader comes first.
+    fn ready(&self) -> Vec<&Arc<Pod>> {
+        let mut ready: Vec<_> = self.pods.iter().filter(|pod| rolling::is_ready(pod)).collect();
+        ready.sort_by_key(|pod| Some(pod.name_any()) != self.situation.leader);
+        ready
     }
 
     async fn delete(&self, name: &str, why: rolling::Why) -> Finding {

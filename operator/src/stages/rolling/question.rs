@@ -11,7 +11,7 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
-use crate::patroni::View;
+use crate::patroni::{Patroni, View};
 use crate::switchover::patroni;
 
 /// An answer that waits longer for somebody to use it is about something else.
@@ -36,18 +36,16 @@ impl Question {
     }
 }
 
-/// Asks this pod, unless one is being asked. The answer makes somebody look at the cluster.
-pub(super) fn ask(context: &Arc<Context>, config: &Config, id: &ClusterId, pod: Option<&Arc<Pod>>) {
+/// Asks these pods one after the other until one answers, unless one is being asked. The answer
+/// makes somebody look at the cluster.
+pub(super) fn ask(context: &Arc<Context>, config: &Config, id: &ClusterId, pods: &[&Arc<Pod>]) {
     if !context.memory.with(id, |known| known.rolling.question.begins()) {
         return;
     }
-    let patroni = pod.and_then(|pod| patroni(context, config, pod));
+    let doors: Vec<Patroni> = pods.iter().filter_map(|pod| patroni(context, config, pod)).collect();
     let (context, id) = (Arc::clone(context), id.clone());
     tokio::spawn(async move {
-        let answer = match patroni {
-            Some(patroni) => patroni.view().await.map_err(|error| error.to_string()),
-            None => Err("no pod is ready".to_owned()),
-        };
+        let answer = first(&doors).await;
         context.memory.with(&id, |known| {
             let answer = Some((Instant::now(), answer));
             known.rolling.question = Question { is_under_way: false, answer };
@@ -56,13 +54,30 @@ pub(super) fn ask(context: &Arc<Context>, config: &Config, id: &ClusterId, pod: 
     });
 }
 
+/// What the first of them says that says anything.
+async fn first(doors: &[Patroni]) -> Result<View, String> {
+    let mut errors = Vec::new();
+    for door in doors {
+        match door.view().await {
+            Ok(view) => return Ok(view),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    match errors.is_empty() {
+        true => Err("no pod is ready".to_owned()),
+        false => Err(errors.join("; ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
     use tokio::time::Instant;
 
-    use super::Question;
+    use super::{Question, first};
+    use crate::patroni::{Meant, Patroni};
 
     #[test]
     fn an_answer_is_used_once_and_not_when_it_is_old() {
@@ -74,5 +89,22 @@ mod tests {
         assert!(question.answer(now).is_none());
         assert!(answered(now).answer(now + Duration::from_secs(11)).is_none());
         assert!(question.begins() && !question.begins());
+    }
+
+    #[tokio::test]
+    async fn where_one_does_not_answer_the_next_is_asked() {
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        // Nobody listens there.
+        let doors: Vec<Patroni> = [2, 3]
+            .map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
+            .map(|address| {
+                let meant = Meant::new("acid-0", None);
+                Patroni::new(http.clone(), address, Duration::from_secs(1), meant)
+            })
+            .into();
+        let error = first(&doors).await.expect_err("nobody answers");
+        assert!(error.contains("127.0.0.2") && error.contains("127.0.0.3"), "{error}");
+        assert_eq!(first(&[]).await, Err("no pod is ready".to_owned()));
     }
 }

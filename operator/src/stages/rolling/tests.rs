@@ -75,7 +75,12 @@ fn a_rolling_update_is_known_by_what_was_said_whoever_said_it() {
 
 /// One pod of an older template, which leads.
 fn world() -> (FakeApi, Arc<Context>) {
-    let api = FakeApi::new(|asked| {
+    world_with(json!({}))
+}
+
+/// With these annotations of the object where Patroni keeps its settings.
+fn world_with(settings: Value) -> (FakeApi, Arc<Context>) {
+    let api = FakeApi::new(move |asked| {
         let mut pod = old_pod();
         match asked.method.as_str() {
             "PATCH" => {
@@ -84,6 +89,10 @@ fn world() -> (FakeApi, Arc<Context>) {
             "DELETE" => {
                 pod["metadata"]["annotations"] = json!({ MARK: "true", REASON: "image" });
                 pod["metadata"]["deletionTimestamp"] = json!("2026-11-26T00:00:00Z");
+            }
+            "GET" if asked.path.ends_with("/acid-main-config") => {
+                let metadata = json!({ "name": "acid-main-config", "annotations": settings });
+                return (200, json!({ "metadata": metadata }));
             }
             "GET" => {
                 let annotations = json!({ "leader": "acid-main-0" });
@@ -176,6 +185,14 @@ async fn who_is_paused_gets_no_mark_and_is_told_what_waits() {
     assert_eq!(finding.reason, "Paused");
     assert!(finding.message.contains("spilo:1 -> spilo:2"), "{}", finding.message);
     assert_eq!(writes(&api), [""; 0]);
+}
+
+#[tokio::test]
+async fn nobody_is_deleted_while_somebody_has_paused_patroni_itself() {
+    let (api, context) = world_with(json!({ "config": r#"{"pause":true}"# }));
+    let finding = look(&context, &json!({})).await;
+    assert!(finding.message.contains("Patroni is paused"), "{}", finding.message);
+    assert_eq!(writes(&api), ["PATCH /api/v1/namespaces/a/pods/acid-main-0"]);
 }
 
 #[tokio::test]

@@ -85,3 +85,9 @@ pub(super) fn was_rolling(manifest: &Postgresql) -> bool {
     condition_of(&manifest.status, Stage::Template)
         .is_some_and(|own| own["reason"] == ROLLS || own["reason"] == STUCK)
 }
+
+/// The same of a primary that leaves its node.
+pub(super) fn was_draining(manifest: &Postgresql) -> bool {
+    condition_of(&manifest.status, Stage::Template)
+        .is_some_and(|own| own["reason"] == DRAINS || own["reason"] == NOT_MOVED)
+}
