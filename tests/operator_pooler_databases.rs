@@ -277,7 +277,12 @@ fn paths_operators_and_temporary_tables_of_others_lead_the_function_nowhere() {
     for version in VERSIONS {
         let server = start(version, &[]);
         query(&server.dsn_of("mallory", "foo"), TRAPS).unwrap();
-        for setting in ["role = mallory", "row_security = off", "check_function_bodies = off"] {
+        for setting in [
+            "role = mallory",
+            "row_security = off",
+            "check_function_bodies = off",
+            "quote_all_identifiers = on",
+        ] {
             // Some versions refuse some.
             let set = format!("alter database foo set {setting}");
             let _refused = query(&server.dsn("mallory"), &set);
@@ -297,6 +302,23 @@ fn paths_operators_and_temporary_tables_of_others_lead_the_function_nowhere() {
              select 'a'::text = 'b'::text limit 1; commit";
         let _own_fault = query(&server.dsn_of("postgres", "foo"), careless);
         assert!(is_superuser(&server, "mallory"), "{version}: the trap is none");
+    }
+}
+
+/// A login there waits for her, before any time limit of the session counts.
+#[test]
+fn a_database_that_somebody_has_locked_is_left_out_and_told_of() {
+    for version in VERSIONS {
+        let server = start(version, &[]);
+        server.sql("create database mine owner mallory");
+        server.sql("alter role mallory createdb");
+        let hold = "begin; alter database mine rename to yours";
+        let _holder = server.session_of("mallory", "postgres", hold);
+        let report = pass(&server, "pooler", Mode::Apply);
+        let said = "database mine: somebody has it locked, as for ALTER DATABASE";
+        assert_eq!(report.problems, [said], "{version}");
+        assert!(report.answers, "postgres has it");
+        assert_eq!(asked(&server, "pooler", "foo", "app"), Ok("app SCRAM-SHA-256".to_owned()));
     }
 }
 

@@ -66,8 +66,12 @@ pub async fn rehearse(
     take(volumes.finding, outlook);
     // Whether the primary is there is nobody's business here.
     let poolers = pooler::run(context, config, manifest, accepted, false).await;
-    if let Some(finding) = poolers.finding.filter(is_error) {
-        take(finding, outlook);
+    if let Some(finding) = poolers.finding {
+        // Its pods are replaced once the databases answer what the new ones ask.
+        outlook.restarts |= finding.reason == pooler::LOOKUP_FIRST;
+        if is_error(&finding) || finding.reason == pooler::LOOKUP_FIRST {
+            take(finding, outlook);
+        }
     }
     for held in poolers.held.iter().flatten() {
         outlook.notes.push(note(held));

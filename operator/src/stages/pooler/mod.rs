@@ -24,6 +24,9 @@ use objects::Standing;
 use takeover::is_labelled;
 pub use unwanted::roles_in_use;
 
+/// The reason where pods that serve wait for the databases before they are replaced.
+pub const LOOKUP_FIRST: &str = "LookupFirst";
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Poolers {
@@ -174,7 +177,7 @@ impl Standings {
             return Some(Finding::partly("RestartsHeld", text));
         }
         if !self.stays.is_empty() {
-            return Some(Finding::waiting("LookupFirst", self.stays.join("; ")));
+            return Some(Finding::waiting(LOOKUP_FIRST, self.stays.join("; ")));
         }
         match self.waits.is_empty() {
             false => Some(Finding::waiting("Rollout", self.waits.join("; "))),

@@ -12,7 +12,7 @@ use crate::apply::adopt::Extent;
 use crate::apply::{
     Kind, Removal, Written, delete, ensure, ensure_against, ensure_whole, has_applied,
 };
-use crate::build::names::{self, Role};
+use crate::build::names::Role;
 use crate::build::pooler::{self, Pooler};
 use crate::cluster::{Cluster, ClusterId};
 use crate::config::Config;
@@ -82,34 +82,32 @@ impl Place<'_> {
         let Self { context, config, cluster, role, .. } = self;
         let name = pooler::name(&cluster.id.name, role);
         let live = live(context, &context.caches.deployments, &cluster.id, &name).await?;
-        let secret = names::secret(&wanted.user, &cluster.id.name, config);
-        let asks = live.as_ref().and_then(asks);
-        let is_other = asks.is_some_and(|now| now != (wanted.schema.as_str(), secret.as_str()));
+        let asked = live.as_ref().and_then(infrastructure_roles);
+        let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
+        let list = list.await?;
+        let made = pooler::deployment(wanted, role, cluster, config, list.facts());
+        let ends = || Standing::Waits(format!("{name} ends, and is made anew then"));
+        let Some(there) = &live else {
+            list.write(context).await?;
+            return self.create(&made).await;
+        };
+        if there.metadata.deletion_timestamp.is_some() {
+            return Ok(ends());
+        }
+        let way = way(&made, there, &cluster.uid);
+        if let Way::Refuse(reason) = way {
+            return Err(ApplyError::new("Deployment", &name, reason));
+        }
+        let held = held::of_pooler(&made, there, config);
+        if let Some(held) = held.filter(|held| !held.is_accepted(&cluster.annotations)) {
+            return self.keep(held, made, there).await;
+        }
+        let is_other = asks(there).is_some_and(|now| asks(&made) != Some(now));
         if let Some(reason) = self.unanswered.filter(|_| is_other) {
             let (user, schema) = (&wanted.user, &wanted.schema);
             return Ok(Standing::Stays(format!(
                 "{name} stays as it is until the databases answer {user} in the schema {schema}: {reason}"
             )));
-        }
-        let asked = live.as_ref().and_then(infrastructure_roles);
-        let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
-        let list = list.await?;
-        let wanted = pooler::deployment(wanted, role, cluster, config, list.facts());
-        let ends = || Standing::Waits(format!("{name} ends, and is made anew then"));
-        let Some(there) = &live else {
-            list.write(context).await?;
-            return self.create(&wanted).await;
-        };
-        if there.metadata.deletion_timestamp.is_some() {
-            return Ok(ends());
-        }
-        let way = way(&wanted, there, &cluster.uid);
-        if let Way::Refuse(reason) = way {
-            return Err(ApplyError::new("Deployment", &name, reason));
-        }
-        let held = held::of_pooler(&wanted, there, config);
-        if let Some(held) = held.filter(|held| !held.is_accepted(&cluster.annotations)) {
-            return self.keep(held, wanted, there).await;
         }
         list.write(context).await?;
         if way == Way::MakeAnew {
@@ -119,9 +117,9 @@ impl Place<'_> {
             context.caches.deployments.forget(there);
             let text = format!("The Deployment {name} of somebody else is made anew");
             context.tell(self.manifest, &News::normal("Pooler", text));
-            return self.create(&wanted).await;
+            return self.create(&made).await;
         }
-        let (_, now) = ensure_whole(context, &wanted, there, Extent::All).await?;
+        let (_, now) = ensure_whole(context, &made, there, Extent::All).await?;
         Ok(self.wrote(now, there))
     }
 

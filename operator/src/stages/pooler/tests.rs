@@ -402,6 +402,11 @@ async fn pods_that_serve_stay_until_the_databases_answer_what_others_would_ask()
         assert!(!matches!(standing, Standing::Stays(_)));
         assert!(written.iter().any(|one| one.path.contains("/deployments/")), "{written:?}");
     }
+    let theirs = [anothers("pgbouncer", 2), all[1].clone()];
+    let more = json!({ "enableConnectionPooler": true,
+        "connectionPooler": { "schema": "pooler2" } });
+    let (standing, _) = looked_at_with(&theirs, "", more, unanswered).await;
+    assert!(matches!(standing, Standing::Held(_)), "somebody is asked first");
     let more = json!({ "enableConnectionPooler": true,
         "connectionPooler": { "numberOfInstances": 3 } });
     let (standing, written) = looked_at_with(&all, "", more, unanswered).await;
