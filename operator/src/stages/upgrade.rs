@@ -50,6 +50,8 @@ pub async fn run(
     rolls: bool,
 ) -> Option<Looked> {
     let id = &cluster.id;
+    // Before the manifest: a script that ends meanwhile is noted first, and forgotten then.
+    let runs_here = context.memory.with(id, |known| known.upgrade.runs.is_some());
     // Stages before this one may have written to it, and notes are written by nobody but us.
     let newest = context.caches.manifests.get(id, &id.name);
     let manifest = newest.as_deref().unwrap_or(manifest);
@@ -57,7 +59,7 @@ pub async fn run(
     let set = context.caches.stateful_sets.get(id, &id.name)?;
     let replicas = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
     let expected = usize::try_from(replicas).ok().filter(|expected| *expected > 0)?;
-    let now = situation(context, config, manifest, cluster, (wanted, expected));
+    let now = situation(context, config, manifest, cluster, (wanted, expected, runs_here));
     let Some(now) = now else { return Some(Looked { finding: None, again: None }) };
     let now = Situation { is_disturbed: rolls || now.is_disturbed, ..now };
     Some(take(next(&now), &now, context, config, manifest, cluster).await)
@@ -156,15 +158,15 @@ fn situation(
     config: &Arc<Config>,
     manifest: &Postgresql,
     cluster: &Cluster,
-    (wanted, expected): (u32, usize),
+    (wanted, expected, runs_here): (u32, usize, bool),
 ) -> Option<Situation> {
     let id = &cluster.id;
     let at = Instant::now();
-    let (runs_here, is_disturbed, problem) = context.memory.with(id, |known| {
+    let (is_disturbed, problem) = context.memory.with(id, |known| {
         let disturbed = known.disturbance.now().is_some();
         let own = &known.upgrade;
         let problem = own.tries.problem().filter(|_| own.tries.left(at).is_some());
-        (own.runs.is_some(), disturbed, problem.map(str::to_owned))
+        (disturbed, problem.map(str::to_owned))
     });
     let note = manifest.annotations().get(NOTE).and_then(|text| Note::parse(text));
     let opens = Windows::of(&cluster.spec, config).next(Timestamp::now());

@@ -35,6 +35,8 @@ use crate::report::News;
 const LONG: Duration = Duration::from_secs(4 * 3600);
 /// How it ended has to be noted, or somebody has to find out.
 const TRIES: u32 = 20;
+/// So many versions of a manifest may come in between.
+const VERSIONS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(3);
 const REASON: &str = "Major Version Upgrade";
 
@@ -139,20 +141,28 @@ async fn note(
 ) -> Result<(), String> {
     let pod = pods.get(&attempt.pod).await.map_err(|error| describe(&error))?;
     let place = Place { pod: attempt.pod.clone(), uid: pod.uid().unwrap_or_default() };
+    let text = Note::Running(attempt.to, Some(place)).to_string();
     let api: Api<Postgresql> = Api::namespaced(context.client.clone(), &id.namespace);
-    let now = api.get(&id.name).await.map_err(|error| describe(&error))?;
     let facts = |one: &Postgresql| {
         let own = &one.metadata;
         (own.uid.clone(), own.generation, own.annotations.clone(), own.deletion_timestamp.clone())
     };
-    if facts(&now) != facts(manifest) {
-        return Err("the manifest was changed meanwhile".to_owned());
+    let mut problem = String::new();
+    // A status that is written at the same time is another version, and nothing else.
+    for _ in 0..VERSIONS {
+        let now = api.get(&id.name).await.map_err(|error| describe(&error))?;
+        if facts(&now) != facts(manifest) {
+            return Err("the manifest was changed meanwhile".to_owned());
+        }
+        let mut note = json!({ "metadata": { "annotations": { NOTE: &text } } });
+        // Of two operators one comes too late.
+        note["metadata"]["resourceVersion"] = json!(now.resource_version());
+        match annotate(context, id, &note).await {
+            Ok(()) => return Ok(()),
+            Err(error) => problem = error.to_string(),
+        }
     }
-    let text = Note::Running(attempt.to, Some(place)).to_string();
-    let mut note = json!({ "metadata": { "annotations": { NOTE: text } } });
-    // Of two operators one comes too late.
-    note["metadata"]["resourceVersion"] = json!(now.resource_version());
-    annotate(context, id, &note).await.map_err(|error| error.to_string())
+    Err(problem)
 }
 
 /// What is known of the end of a script that may have begun.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -128,4 +128,23 @@ fn how_it_ended_is_noted_as_the_reference_does_and_for_which_version() {
     assert!(is_time(&not["last-major-upgrade-failure"]), "{not}");
     assert_eq!(not["acid.zalan.do/major-upgrade"], "16 failed");
     assert!(!not.as_object().unwrap().contains_key("last-major-upgrade-success"));
+}
+
+#[tokio::test]
+async fn a_status_that_is_written_meanwhile_is_no_reason_to_begin_anew() {
+    let refused = Mutex::new(2);
+    let api = FakeApi::new(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("PATCH", MANIFEST) if *refused.lock().unwrap() > 0 => {
+            *refused.lock().unwrap() -= 1;
+            refusal(409)
+        }
+        (_, MANIFEST) => (200, manifest(2)),
+        _ => (200, json!({ "metadata": { "name": "acid-minimal-cluster-0", "uid": "pod-1" } })),
+    });
+    let context = api.context(vectors::config(), None);
+    let pods = Api::namespaced(context.client.clone(), "default");
+    let manifest = serde_json::from_value(manifest(2)).unwrap();
+    let id = vectors::cluster().id;
+    assert_eq!(note(&context, &manifest, &id, &attempt(), &pods).await, Ok(()));
+    assert_eq!(api.writes().len(), 3);
 }
