@@ -330,6 +330,8 @@ enum Mood {
     Says(u16, &'static str),
     /// `GET /config`; a patch is refused with 409 first if so.
     Works { refuses: bool },
+    /// That of another cluster, at the address of a pod of ours, takes any patch.
+    IsAnothers,
 }
 
 #[test]
@@ -382,6 +384,11 @@ fn a_patroni_that_answers_with_nonsense_is_told_of_and_nothing_is_done_until_it_
             if said.contains(words) && !said.contains('\u{1b}') { Ok(()) } else { Err(said) }
         });
     }
+    *mood.lock().expect("nobody panics") = Mood::IsAnothers;
+    eventually("it is told of another cluster's", || {
+        let said = platform.wait_for_condition(CLUSTER, CONDITION, ("False", "PatroniFailed"));
+        if said.contains("acid-other") { Ok(()) } else { Err(said) }
+    });
     assert_eq!(patches(), 0);
     *mood.lock().expect("nobody panics") = Mood::Works { refuses: true };
     eventually("a conflict is told of", || {
@@ -406,6 +413,11 @@ fn a_patroni_that_answers_with_nonsense_is_told_of_and_nothing_is_done_until_it_
     assert_eq!(operator.stop().code, Some(0));
 }
 
+fn instance(scope: &str) -> String {
+    let own = json!({ "version": "4.0.4", "scope": scope, "name": format!("{scope}-0") });
+    json!({ "state": "running", "role": "primary", "patroni": own }).to_string()
+}
+
 fn answer(mood: &Mutex<Mood>, request: &Request) -> (u16, String) {
     let config =
         json!({ "ttl": 30, "loop_wait": 1, "slots": { "foreign": { "type": "physical" } } });
@@ -414,7 +426,14 @@ fn answer(mood: &Mutex<Mood>, request: &Request) -> (u16, String) {
         (Mood::Says(code, body), _, _) => (code, body.to_owned()),
         (Mood::Works { refuses: true }, "PATCH", _) => (409, "conflict".to_owned()),
         (Mood::Works { .. }, "GET" | "PATCH", "/config") => (200, config.to_string()),
-        (Mood::Works { .. }, _, "/cluster") => (200, json!({ "members": [] }).to_string()),
+        (Mood::Works { .. } | Mood::IsAnothers, _, "/cluster") => {
+            let leader =
+                json!({ "name": format!("{CLUSTER}-0"), "role": "leader", "state": "running" });
+            (200, json!({ "members": [leader] }).to_string())
+        }
+        (Mood::Works { .. }, _, "/patroni") => (200, instance(CLUSTER)),
+        (Mood::IsAnothers, _, "/patroni") => (200, instance("acid-other")),
+        (Mood::IsAnothers, _, _) => (200, config.to_string()),
         (Mood::Works { .. }, _, _) => (404, "no such thing".to_owned()),
     }
 }
