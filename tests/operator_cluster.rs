@@ -31,6 +31,7 @@ fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
     let status = world.platform.status(CLUSTER);
     assert_eq!(status["people"]["count"], 1, "{status:#}");
     a_pause_keeps_pods_as_they_are(&world);
+    pods_come_and_go_with_their_number(&world);
     the_primary_hands_over_before_its_pod_goes(&world);
     let operator = world.operator.take().expect("it runs");
     assert_eq!(operator.stop().code, Some(0));
@@ -74,6 +75,37 @@ fn an_annotation_needs_none(world: &Cloud) {
             if found == [wanted.clone(), wanted.clone()] { Ok(()) } else { Err(found) }
         });
     }
+}
+
+/// Of the manifest as it is now.
+fn has_instances(world: &Cloud, number: usize) {
+    let mut manifest = minimal(&world.platform.namespace);
+    manifest["spec"]["numberOfInstances"] = json!(number);
+    world.platform.kube.try_apply(&manifest).expect("it is accepted");
+    let wanted: Vec<String> = (0..number).map(|ordinal| format!("{CLUSTER}-{ordinal}")).collect();
+    eventually(&format!("{number} pods"), || {
+        let pods = world.platform.kube.names("Pod", &world.platform.namespace, "application=spilo");
+        let own = world.platform.status(CLUSTER);
+        let conditions = own["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.into_iter().find(|own| own["type"] == "PodsReady");
+        let is_said = ready.is_some_and(|own| {
+            own["status"] == "True"
+                && own["message"] == format!("{number} of {number} pods are ready")
+        });
+        if pods == wanted && is_said { Ok(()) } else { Err((pods, own)) }
+    });
+}
+
+fn pods_come_and_go_with_their_number(world: &Cloud) {
+    let before = world.primary();
+    has_instances(world, 3);
+    let follow = "select count(*) from pg_stat_replication where state = 'streaming'";
+    eventually("both replicas stream", || match world.as_superuser(follow).as_str() {
+        "2" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    has_instances(world, 2);
+    assert_eq!(world.primary(), before, "no primary moves for it");
 }
 
 fn the_primary_hands_over_before_its_pod_goes(world: &Cloud) {
