@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::exec::{Ended, ExecError, SHORT, exec};
+use super::is_under_way;
 use super::note::{FAILURE, NOTE, Note, Place, SUCCESS};
 use super::script::{command, is_held, shell};
 use crate::admin::scrub;
@@ -37,6 +38,9 @@ const LONG: Duration = Duration::from_secs(4 * 3600);
 const TRIES: u32 = 20;
 /// So many versions of a manifest may come in between.
 const VERSIONS: u32 = 4;
+/// So long a watch is waited for, in moments.
+const TOLD: u32 = 50;
+const MOMENT: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(3);
 const REASON: &str = "Major Version Upgrade";
 
@@ -275,12 +279,24 @@ async fn settle(context: &Context, config: &Config, id: &ClusterId, note: &Value
             annotate(context, id, note).await
         };
         match done.await {
-            Ok(()) => return,
+            Ok(()) => return known(context, id).await,
             Err(error) => {
                 tracing::warn!(cluster = %id, %error, "the end of an upgrade could not be noted");
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Waits until a watch has told that the script does not run. Before that it would look as if
+/// somebody else had started it. If the watch is late, the pod is asked, and says that it ended.
+async fn known(context: &Context, id: &ClusterId) {
+    for _ in 0..TOLD {
+        let manifest = context.caches.manifests.get(id, &id.name);
+        if !manifest.is_some_and(|manifest| is_under_way(&manifest)) {
+            return;
+        }
+        tokio::time::sleep(MOMENT).await;
     }
 }
 
