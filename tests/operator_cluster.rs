@@ -53,8 +53,10 @@ fn a_pause_keeps_pods_as_they_are(world: &Cloud) {
     let said = world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", wanted);
     assert!(said.contains("image") && said.contains("spilo-15:3.1"), "{said}");
     assert_eq!(pods(), before, "nobody restarts them");
+    // At once: a member may not have seen yet that there is a pause, which is to end all the same.
     world.platform.kube.try_apply(&minimal(&world.platform.namespace)).expect("and back");
     world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
+    world.platform.wait_for_condition(CLUSTER, "PatroniConfigured", ("True", "InSync"));
 }
 
 fn an_annotation_needs_none(world: &Cloud) {

@@ -27,6 +27,18 @@ pub struct Plan {
     pub promotes: bool,
 }
 
+impl Plan {
+    /// Whether something that was ours is not to be any more. That it is not there has to be
+    /// certain then, or it stays for ever.
+    pub fn forgets(&self, ours: &PatroniStatus) -> bool {
+        let after = &self.after;
+        ours.pause && !after.pause
+            || !ours.settings.is_subset(&after.settings)
+            || !ours.parameters.is_subset(&after.parameters)
+            || !ours.slots.is_subset(&after.slots)
+    }
+}
+
 /// `ours`: what was asked for before. `config`: `GET /config`.
 pub fn plan(wanted: &Wanted, ours: &PatroniStatus, config: &Map<String, Value>) -> Plan {
     let mut draft = Draft { ours, config, patch: Map::new(), plan: Plan::default() };

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::read::{Answer, change, read};
+use super::read::{Answer, change, read, read_anew};
 use super::restarts::{Restart, restarts};
 use super::seen::Seen;
 use super::{Job, Next};
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::controller::queue::Why;
 use crate::disturbance::What;
-use crate::patroni::dynamic::{Plan, plan};
+use crate::patroni::dynamic::{self, Plan, plan};
 use crate::report::{Finding, News};
 use crate::tell;
 
@@ -41,11 +41,33 @@ pub(super) async fn look(job: &Job) -> Looked {
         }
     };
     let ours = ours(job);
-    let plan = plan(&job.wanted, &ours, &answer.config);
+    let (answer, plan) = match certain(job, &ours, answer).await {
+        Ok(certain) => certain,
+        Err(error) => return failed(error),
+    };
     match &plan.patch {
         Some(patch) => apply(job, &plan, patch, &answer).await,
         None => hold(job, &seen, &ours, plan, &answer).await,
     }
+}
+
+/// A member answers by what it saw at its last turn, so that what was asked for just now may not be
+/// there yet. Where it would be forgotten because of that, it is read anew.
+///
+/// # Errors
+/// What each member had against it.
+async fn certain(
+    job: &Job,
+    ours: &PatroniStatus,
+    answer: Answer,
+) -> Result<(Answer, Plan), String> {
+    let first = plan(&job.wanted, ours, &answer.config);
+    if first.patch.is_some() || !first.forgets(ours) {
+        return Ok((answer, first));
+    }
+    let config = read_anew(job, &answer.doors).await?;
+    let plan = plan(&job.wanted, ours, &config);
+    Ok((Answer { config, ..answer }, plan))
 }
 
 /// What is written down of this manifest.
@@ -116,7 +138,10 @@ async fn apply(job: &Job, plan: &Plan, patch: &Value, answer: &Answer) -> Looked
         }
         None => {}
     }
-    if let Err(looked) = remember(job, &plan.before, &plan.after).await {
+    // What a member had not seen yet is still there: it stays ours.
+    let left = dynamic::plan(&job.wanted, &plan.before, &now).patch.is_some();
+    let after = if left { &plan.before } else { &plan.after };
+    if let Err(looked) = remember(job, &plan.before, after).await {
         return looked;
     }
     (applying, Next::In(wait.max(turn(&now))))

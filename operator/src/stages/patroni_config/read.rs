@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::Job;
@@ -85,3 +85,16 @@ pub(super) async fn change(
     }
     Err(errors.join("; "))
 }
+
+/// The settings as they are, and not as a member saw them at its last turn: Patroni reads them anew
+/// before it takes a patch, also one that takes away what is not there.
+///
+/// # Errors
+/// What each of them had against it.
+pub(super) async fn read_anew(job: &Job, doors: &[Door]) -> Result<Map<String, Value>, String> {
+    let patience = job.config.operation.patroni_api_check_timeout;
+    change(job, doors, &json!({ NO_SETTING: null }), patience).await
+}
+
+/// Patroni has none of this name.
+const NO_SETTING: &str = "not_a_setting";

@@ -183,3 +183,21 @@ fn a_pause_is_ended_only_if_it_was_begun_here() {
     let of_others = plan(&running, &of_others.after, &config);
     assert_eq!((of_others.patch, of_others.is_paused), (None, true));
 }
+
+#[test]
+fn what_is_ours_is_forgotten_only_where_the_manifest_does_not_ask_for_it_any_more() {
+    let spec = json!({
+        "postgresql": { "version": "15", "parameters": { "work_mem": "8MB" } },
+        "patroni": { "ttl": 20, "slots": { "one": { "type": "physical" } } },
+    });
+    let ours = PatroniStatus { pause: true, ..ours(spec.clone()) };
+    let paused = |spec: Value| Wanted { pause: true, ..wanted(spec) };
+    let there = json!({ "ttl": 20, "slots": { "one": { "type": "physical" } }, "pause": true });
+    let there = there.as_object().expect("an object");
+    assert!(!plan(&paused(spec.clone()), &ours, there).forgets(&ours));
+    // Nothing of it is to be seen: somebody took it away, or it was asked for just now.
+    let nothing = Map::new();
+    assert!(!plan(&paused(spec.clone()), &ours, &nothing).forgets(&ours), "it is written again");
+    assert!(plan(&wanted(spec), &ours, &nothing).forgets(&ours), "the pause");
+    assert!(plan(&paused(json!({})), &ours, &nothing).forgets(&ours), "all others");
+}
