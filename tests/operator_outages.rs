@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use harness::cloud::{CLUSTER, Cloud, minimal, secret_name};
 use harness::eventually::pause;
+use harness::kubelet::Answer;
 use harness::{Annex, ControlPlane, Writer, eventually};
 use serde_json::{Value, json};
 
@@ -207,17 +208,27 @@ fn objects_are_deleted_by_hand(world: &Cloud) {
     delete("Service", CLUSTER);
     delete("Service", &format!("{CLUSTER}-repl"));
     delete("PodDisruptionBudget", &format!("postgres-{CLUSTER}-pdb"));
-    for user in ["foo_user"] {
+    // What containers run with; a container runtime would say it.
+    let known = [("PGPASSWORD_SUPERUSER", "postgres"), ("PGPASSWORD_STANDBY", "standby")]
+        .map(|(variable, user)| (variable, world.password(user)));
+    let kept = known.clone().map(|(_, password)| password);
+    ControlPlane::shared().kubelet().conduct(&world.platform.namespace, move |asked| {
+        let known = known.iter().find(|(variable, _)| asked.command.contains(&(*variable).into()));
+        let (_, password) = known?;
+        Some(Answer::well(&format!("{password}\n")))
+    });
+    for user in ["foo_user", "postgres", "standby"] {
         delete("Secret", &secret_name(user));
     }
-    for user in ["foo_user"] {
-        eventually(&format!("{user} logs in by the new Secret"), || {
-            match world.login(user, &world.password(user), "select current_user") {
-                Ok(name) if name == user => Ok(()),
-                other => Err((other, world.platform.status(CLUSTER))),
-            }
-        });
-    }
+    assert_eq!(["postgres", "standby"].map(|user| world.password(user)), kept);
+    eventually("foo_user logs in by the new Secret", || {
+        match world.login("foo_user", &world.password("foo_user"), "select current_user") {
+            Ok(name) if name == "foo_user" => Ok(()),
+            other => Err((other, world.platform.status(CLUSTER))),
+        }
+    });
     is_well(world);
+    let told = world.platform.events(CLUSTER);
+    assert!(told.iter().any(|event| event.contains("Secrets were gone")), "{told:?}");
     assert_eq!(uids(world), before, "nobody is restarted for it");
 }

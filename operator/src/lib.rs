@@ -19,6 +19,7 @@ pub mod databases;
 pub mod deletion;
 pub mod disturbance;
 pub mod events;
+pub mod exec;
 pub mod failure;
 pub mod finalizer;
 pub mod identity;

@@ -23,6 +23,8 @@ pub struct Wanted {
 pub enum Source {
     /// Made once, and believed from then on.
     Generated,
+    /// The same; and containers that run have it in this variable of their environment.
+    Kept(&'static str),
     /// What stands elsewhere is right.
     Given(Zeroizing<String>),
 }
@@ -31,6 +33,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Generated => "Generated",
+            Self::Kept(_) => "Kept",
             Self::Given(_) => "Given",
         })
     }

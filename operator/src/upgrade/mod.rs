@@ -9,7 +9,6 @@
 
 pub mod ask;
 pub mod attempt;
-mod exec;
 pub mod note;
 mod pause;
 pub mod plan;

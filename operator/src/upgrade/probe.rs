@@ -6,13 +6,13 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
-use super::exec::{Ended, SHORT, exec};
 use super::note::Place;
 use super::plan::Script;
 use super::script;
 use crate::build::containers::POSTGRES;
 use crate::cluster::ClusterId;
 use crate::context::Context;
+use crate::exec::{Ended, SHORT, exec};
 use crate::failure::describe;
 
 /// Asks the pod itself.

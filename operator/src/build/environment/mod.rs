@@ -28,6 +28,10 @@ use crate::config::Config;
 
 /// Where the claim is mounted, and the directory of all data in it.
 const DATA: &str = "/home/postgres/pgdata/pgroot";
+/// The password of the superuser.
+pub const PASSWORD_SUPERUSER: &str = "PGPASSWORD_SUPERUSER";
+/// That of replication.
+pub const PASSWORD_STANDBY: &str = "PGPASSWORD_STANDBY";
 
 /// The first with a name has it: what the operator needs, then the manifest, then what is set
 /// for all clusters.
@@ -60,9 +64,9 @@ fn identity(cluster: &Cluster, config: &Config) -> [EnvVar; 12] {
         plain("PGUSER_SUPERUSER", &users.super_username),
         plain("KUBERNETES_SCOPE_LABEL", &config.labels.cluster_name_label),
         plain("KUBERNETES_ROLE_LABEL", &config.labels.pod_role_label),
-        password("PGPASSWORD_SUPERUSER", &users.super_username),
+        password(PASSWORD_SUPERUSER, &users.super_username),
         plain("PGUSER_STANDBY", &users.replication_username),
-        password("PGPASSWORD_STANDBY", &users.replication_username),
+        password(PASSWORD_STANDBY, &users.replication_username),
         // Empty is off, and has to be said.
         plain("PAM_OAUTH2", &users.pam_configuration),
         plain("HUMAN_ROLE", &users.pam_role_name),

@@ -15,7 +15,6 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::exec::{Ended, ExecError, SHORT, exec};
 use super::is_under_way;
 use super::note::{FAILURE, NOTE, Note, Place, SUCCESS};
 use super::script::{command, is_held, shell};
@@ -29,6 +28,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
 use crate::disturbance::Reserved;
+use crate::exec::{Ended, ExecError, SHORT, exec};
 use crate::failure::{ApplyError, describe, has_code};
 use crate::report::News;
 

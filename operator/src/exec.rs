@@ -14,25 +14,25 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::failure::describe;
 
 /// For commands that only look.
-pub(super) const SHORT: Duration = Duration::from_secs(30);
+pub const SHORT: Duration = Duration::from_secs(30);
 /// So much of the end of what a command says is kept, in bytes.
 const KEPT: usize = 8192;
 
 /// How a command ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Ended {
-    pub(super) is_well: bool,
+pub struct Ended {
+    pub is_well: bool,
     /// Where it has ended by itself, and not well.
-    pub(super) code: Option<i32>,
+    pub code: Option<i32>,
     /// The end of what it said.
-    pub(super) text: String,
+    pub text: String,
     /// What the container runtime says about it.
-    pub(super) reason: String,
+    pub reason: String,
 }
 
 /// Why nobody knows how a command ended. Only the first says that it does not run.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum ExecError {
+pub enum ExecError {
     #[error("the command could not be started: {0}")]
     NotStarted(String),
     #[error("nobody knows whether the command was started: {0}")]
@@ -44,7 +44,7 @@ pub(super) enum ExecError {
 }
 
 /// Runs it, and waits.
-pub(super) async fn exec(
+pub async fn exec(
     pods: &Api<Pod>,
     pod: &str,
     container: &str,

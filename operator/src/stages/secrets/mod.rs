@@ -1,5 +1,8 @@
 //! Secrets that are missing are made; those that are there get our labels, and a password only
-//! where it comes from elsewhere.
+//! where it comes from elsewhere. One that goes while its pods run is made with the password that
+//! they have: nobody is locked out by it.
+
+mod running;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::api::postgresql::Postgresql;
 use crate::apply::adopt::Extent;
 use crate::apply::{create, ensure_whole};
+use crate::build::environment::{PASSWORD_STANDBY, PASSWORD_SUPERUSER};
 use crate::build::{meta, names, pooler};
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -36,18 +40,26 @@ pub async fn run(
     let needed = needed(context, config, roles);
     let (wanted, collisions) = secrets::wanted(cluster, config, needed);
     let mut errors: Vec<String> = collisions.iter().map(ToString::to_string).collect();
-    let mut created = Vec::new();
+    let (mut created, mut again) = (Vec::new(), Vec::new());
     for wanted in &wanted {
         let labels = labels(config, cluster, roles, &wanted.role);
         match one(context, config, manifest, cluster, wanted, labels).await {
-            Ok(true) => created.push(wanted.name.as_str()),
-            Ok(false) => {}
+            Ok(Made::New) => created.push(wanted.name.as_str()),
+            Ok(Made::Again) => again.push(wanted.name.as_str()),
+            Ok(Made::Before) => {}
             Err(error) => errors.push(error.to_string()),
         }
     }
     if !created.is_empty() {
         let text = format!("The secrets have been created: {}", created.join(", "));
         context.tell(manifest, &News::normal("Secrets", text));
+    }
+    if !again.is_empty() {
+        let text = format!(
+            "Secrets were gone, and are there again with the passwords that the pods run with: {}",
+            again.join(", ")
+        );
+        context.tell(manifest, &News::warning("Secrets", text));
     }
     if errors.is_empty() {
         Finding::done("Ready", "")
@@ -62,9 +74,12 @@ pub fn needed(
     config: &Config,
     roles: &ManifestRoles,
 ) -> Vec<(String, Option<String>, Source)> {
-    let system = [&config.identity.super_username, &config.identity.replication_username];
-    let mut all: Vec<_> =
-        system.into_iter().map(|name| (name.clone(), None, Source::Generated)).collect();
+    let system = [
+        (&config.identity.super_username, PASSWORD_SUPERUSER),
+        (&config.identity.replication_username, PASSWORD_STANDBY),
+    ];
+    let kept = |(name, variable): (&String, _)| (name.clone(), None, Source::Kept(variable));
+    let mut all: Vec<_> = system.into_iter().map(kept).collect();
     let robots = context.identity.robot_names(config);
     all.extend(of_manifest(roles, &robots));
     for (name, password) in context.identity.robots_with_passwords(config) {
@@ -86,7 +101,15 @@ fn of_manifest(
     })
 }
 
-/// Whether it was created.
+/// When a Secret was made.
+enum Made {
+    Before,
+    /// Now, with a password that nobody had before, or one that stands elsewhere.
+    New,
+    /// Now, with the password that pods run with.
+    Again,
+}
+
 async fn one(
     context: &Context,
     config: &Config,
@@ -94,7 +117,7 @@ async fn one(
     cluster: &Cluster,
     wanted: &Wanted,
     labels: BTreeMap<String, String>,
-) -> Result<bool, ApplyError> {
+) -> Result<Made, ApplyError> {
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
     let metadata = metadata(config, cluster, wanted, labels);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
@@ -108,11 +131,17 @@ async fn one(
     let live = match found {
         Some(live) => live,
         None => {
-            let password = match &wanted.source {
-                Source::Given(password) => password.clone(),
-                Source::Generated => secrets::password::generate()
-                    .ok_or_else(|| failed("the system has no randomness".to_owned()))?,
+            let known = match &wanted.source {
+                Source::Given(password) => Some(password.clone()),
+                Source::Kept(variable) => running::password(context, config, &cluster.id, variable)
+                    .await
+                    .map_err(failed)?,
+                Source::Generated => None,
             };
+            let is_kept = known.is_some() && matches!(wanted.source, Source::Kept(_));
+            let password = known
+                .or_else(secrets::password::generate)
+                .ok_or_else(|| failed("the system has no randomness".to_owned()))?;
             let new = Secret {
                 data: Some(data(&wanted.role, &password)),
                 type_: Some("Opaque".to_owned()),
@@ -120,7 +149,7 @@ async fn one(
             };
             if let Some(created) = create(context, &new).await? {
                 context.caches.secrets.wrote(created);
-                return Ok(true);
+                return Ok(if is_kept { Made::Again } else { Made::New });
             }
             // Somebody was quicker, or made it beforehand: it is believed.
             read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?
@@ -143,7 +172,7 @@ async fn one(
     {
         overwrite(context, &live, &wanted.role, password).await?;
     }
-    Ok(false)
+    Ok(Made::Before)
 }
 
 /// A Secret in another namespace without a mark: it is taken over if it is certain that another
