@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::read::{Answer, change, read, read_anew};
 use super::restarts::{Restart, restarts};
 use super::seen::Seen;
-use super::{Job, Next};
+use super::{Job, Next, idle};
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::controller::queue::Why;
 use crate::disturbance::What;
@@ -25,13 +25,10 @@ pub(super) type Looked = (Finding, Next);
 pub(super) async fn look(job: &Job) -> Looked {
     // As it is now: the pods may have changed since the look that made us ask.
     let seen = Seen::of(&job.context, &job.config, &job.cluster, job.wanted.clone());
-    if job.cluster.spec.number_of_instances == 0 {
-        return (Finding::off("NoInstances", "the cluster has no instances"), Next::Rest);
+    if let Some(finding) = idle(&job.cluster, &seen) {
+        return (finding, Next::Rest);
     }
     let doors = seen.doors();
-    if doors.is_empty() {
-        return (Finding::waiting("NoPods", "no pod has an address yet"), Next::Rest);
-    }
     let answer = match read(job, &doors).await {
         Ok(answer) => answer,
         Err(error) if seen.has_primary() => return failed(error),

@@ -196,7 +196,13 @@ pub fn run(
     let wanted = Wanted::of(cluster, config, is_paused(manifest));
     let seen = Seen::of(context, config, cluster, wanted);
     let resync = config.operation.resync_period;
+    // Told with everything else, where there is nobody to be asked.
+    let idle = idle(cluster, &seen).map(|finding| (Stage::Patroni, finding));
     let (begins, due_in) = context.memory.with(&cluster.id, |known| {
+        if idle.is_some() {
+            known.picture.found(cluster.generation, idle);
+            return (false, None);
+        }
         let now = Instant::now();
         let begins = known.patroni_config.begins(&seen, now, resync);
         (begins, known.patroni_config.due_in(now))
@@ -223,6 +229,14 @@ pub fn run(
         job.ended(finding, next).await;
     });
     None
+}
+
+/// Why nobody can be asked.
+fn idle(cluster: &Cluster, seen: &Seen) -> Option<Finding> {
+    if cluster.spec.number_of_instances == 0 {
+        return Some(Finding::off("NoInstances", "the cluster has no instances"));
+    }
+    seen.doors().is_empty().then(|| Finding::waiting("NoPods", "no pod has an address yet"))
 }
 
 /// One look.
