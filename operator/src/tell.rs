@@ -1,11 +1,14 @@
 //! Writing the status of a cluster, and telling of its turns: only when something is new.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::admin::{ClusterFacts, Objects, RoleSync};
+use crate::admin::{ClusterFacts, Objects, RoleSync, Shown};
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PatroniStatus, PostgresStatus};
 use crate::api::{GROUP, VERSION};
@@ -122,26 +125,21 @@ async fn write(
 fn facts(
     context: &Context,
     id: &ClusterId,
-    manifest: &Postgresql,
+    manifest: &Arc<Postgresql>,
     status: &PostgresStatus,
 ) -> ClusterFacts {
-    let service = |name: &str| {
-        let found = context.caches.services.get(id, name);
-        found.and_then(|own| serde_json::to_value(&*own).ok())
-    };
-    let budget = |name: &str| {
-        let found = context.caches.budgets.get(id, name);
-        found.and_then(|own| serde_json::to_value(&*own).ok())
-    };
+    let service = |name: &str| context.caches.services.get(id, name).map(Shown::of);
+    let budget = |name: &str| context.caches.budgets.get(id, name).map(Shown::of);
     let set = context.caches.stateful_sets.get(id, &id.name);
     let endpoints = context.memory.read(id, |known| known.endpoints.clone());
-    let [master_endpoint, replica_endpoint] = endpoints.unwrap_or_default();
+    let [master_endpoint, replica_endpoint] =
+        endpoints.unwrap_or_default().map(|own| own.map(Arc::new).map(Shown::of));
     let objects = Objects {
         master_endpoint,
         replica_endpoint,
         master_service: service(&names::service(&id.name, Role::Master)),
         replica_service: service(&names::service(&id.name, Role::Replica)),
-        stateful_set: set.and_then(|own| serde_json::to_value(&*own).ok()),
+        stateful_set: set.map(Shown::of),
         primary_pod_disruption_budget: budget(&names::primary_budget(&id.name, &context.config())),
         critical_op_pod_disruption_budget: budget(&names::critical_budget(&id.name)),
     };
@@ -151,11 +149,20 @@ fn facts(
     ClusterFacts {
         team: text(&manifest.spec["teamId"]),
         uid: manifest.metadata.uid.clone().unwrap_or_default(),
-        spec: manifest.spec.clone(),
+        spec: Shown::of(Arc::new(Spec(Arc::clone(manifest)))),
         objects,
         databases: databases.into_iter().flat_map(|all| all.keys().cloned()).collect(),
         phase: word(status),
         error: refused.map(|own| format!("{}: {}", own.type_, own.message)),
+    }
+}
+
+/// That of a manifest.
+struct Spec(Arc<Postgresql>);
+
+impl Serialize for Spec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.spec.serialize(serializer)
     }
 }
 

@@ -153,8 +153,6 @@ impl Board {
 
     /// A cluster exists, and this is how it is. Secrets are taken out of it here.
     pub fn cluster_seen(&self, cluster: &ClusterId, mut facts: ClusterFacts) {
-        redact(&mut facts.spec);
-        facts.objects.each().for_each(redact);
         facts.error = facts.error.map(|error| scrub(&error).into_owned());
         self.state().clusters.entry(cluster.clone()).or_default().facts = Some(facts);
     }

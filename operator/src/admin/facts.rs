@@ -1,16 +1,19 @@
 //! What the rest of the operator tells the board: clusters, roles, the queue, the configuration.
 //!
-//! Data only. What may be a secret is taken out when it is put on the board.
+//! Data only. What may be a secret is taken out when it is put on the board; of an object, whenever
+//! it is shown.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::redact::REDACTED;
+use super::redact::{REDACTED, redact};
 use crate::cluster::ClusterId;
+use crate::controller::packed;
 
 /// How many workers there are, and how much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +33,8 @@ pub struct ClusterFacts {
     pub team: String,
     /// Of the manifest.
     pub uid: String,
-    /// Of the manifest, in JSON.
-    pub spec: Value,
+    /// Of the manifest.
+    pub spec: Shown,
     /// What was made for it.
     pub objects: Objects,
     /// Names of its databases.
@@ -53,38 +56,65 @@ impl fmt::Debug for ClusterFacts {
     }
 }
 
-/// Objects of a cluster in JSON; `None` is one that does not exist.
+/// Something of a cluster as the caches have it, which costs nothing until somebody asks: it is JSON
+/// then, without what may be a secret.
+#[derive(Clone)]
+pub struct Shown(Arc<dyn Json>);
+
+trait Json: Send + Sync {
+    fn json(&self) -> Value;
+}
+
+impl<T: Serialize + Send + Sync> Json for T {
+    fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl Shown {
+    pub fn of(object: Arc<impl Serialize + Send + Sync + 'static>) -> Self {
+        Self(object)
+    }
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self(Arc::new(Value::Null))
+    }
+}
+
+/// Nothing that may hold a secret.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = self.0.json();
+        packed::unpack(&mut value);
+        redact(&mut value);
+        value.serialize(serializer)
+    }
+}
+
+/// Objects of a cluster; `None` is one that does not exist.
 #[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Objects {
-    pub master_service: Option<Value>,
-    pub replica_service: Option<Value>,
-    pub master_endpoint: Option<Value>,
-    pub replica_endpoint: Option<Value>,
-    pub stateful_set: Option<Value>,
-    pub primary_pod_disruption_budget: Option<Value>,
-    pub critical_op_pod_disruption_budget: Option<Value>,
+    pub master_service: Option<Shown>,
+    pub replica_service: Option<Shown>,
+    pub master_endpoint: Option<Shown>,
+    pub replica_endpoint: Option<Shown>,
+    pub stateful_set: Option<Shown>,
+    pub primary_pod_disruption_budget: Option<Shown>,
+    pub critical_op_pod_disruption_budget: Option<Shown>,
 }
 
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Objects").finish_non_exhaustive()
-    }
-}
-
-impl Objects {
-    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Value> {
-        [
-            &mut self.master_service,
-            &mut self.replica_service,
-            &mut self.master_endpoint,
-            &mut self.replica_endpoint,
-            &mut self.stateful_set,
-            &mut self.primary_pod_disruption_budget,
-            &mut self.critical_op_pod_disruption_budget,
-        ]
-        .into_iter()
-        .flatten()
     }
 }
 

@@ -24,7 +24,7 @@ pub use board::Board;
 pub use counts::PassResult;
 pub use facts::{
     ClusterFacts, ControllerFacts, InfrastructureRole, Limits, Objects, Orphan, QueueEntry,
-    RoleSync,
+    RoleSync, Shown,
 };
 pub use listen::{ListenError, everywhere, listen};
 pub use log::{LogControl, LogError, LogFormat};

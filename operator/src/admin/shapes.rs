@@ -11,7 +11,7 @@ use serde_json::Value;
 use tracing::Level;
 
 use super::board::{Process, State, Worker};
-use super::facts::{ClusterFacts, ControllerFacts, Objects, RoleShape};
+use super::facts::{ClusterFacts, ControllerFacts, Objects, RoleShape, Shown};
 use super::rings::{Change, LogLine};
 use crate::cluster::ClusterId;
 
@@ -120,7 +120,7 @@ pub(super) struct Cluster<'a> {
     current_process: ProcessShape<'a>,
     worker: usize,
     status: ClusterStatus<'a>,
-    spec: &'a Value,
+    spec: &'a Shown,
     error: ClusterError<'a>,
 }
 

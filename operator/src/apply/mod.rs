@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::cache::Cache;
+use crate::controller::packed;
 use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
 use adopt::{Extent, MERGE};
@@ -179,8 +180,10 @@ pub async fn patch<K: Kind>(
 }
 
 fn to_json<K: Kind>(object: &K) -> Result<Value, ApplyError> {
-    serde_json::to_value(object)
-        .map_err(|error| ApplyError::new(&K::kind(&()), &object.name_any(), error.to_string()))
+    let mut json = serde_json::to_value(object)
+        .map_err(|error| ApplyError::new(&K::kind(&()), &object.name_any(), error.to_string()))?;
+    packed::unpack(&mut json);
+    Ok(json)
 }
 
 /// The same, for an object that no cache has.

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod caches;
 pub mod lasting;
 mod one;
+pub mod packed;
 pub mod queue;
 pub mod seen;
 mod triggers;

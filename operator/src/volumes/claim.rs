@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::build::resources::Quantity;
 use crate::build::volumes::DATA;
+use crate::controller::packed;
 
 /// A data volume of a cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -126,7 +127,7 @@ fn is_by_hand(claim: &PersistentVolumeClaim) -> bool {
     let mut owners = claim
         .managed_fields()
         .iter()
-        .filter(|own| own.fields_v1.as_ref().is_some_and(|fields| owns(&fields.0)));
+        .filter(|own| packed::fields(own).is_some_and(|fields| owns(&fields)));
     let is_known = |manager: &str| BY_MANIFEST.contains(&manager);
     let first = owners.next();
     first.is_some_and(|first| {

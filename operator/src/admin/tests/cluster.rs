@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{admin, board, facts, get, id, text, value};
+use super::{admin, board, facts, get, id, shown, text, value};
 use crate::admin::rings::LogLine;
 use crate::admin::{ClusterFacts, Objects};
 
@@ -12,7 +12,7 @@ fn a_cluster_is_told_with_its_objects_in_the_shape_of_the_reference() {
         &cluster,
         ClusterFacts {
             objects: Objects {
-                master_service: Some(json!({"kind": "Service"})),
+                master_service: Some(shown(json!({"kind": "Service"}))),
                 ..Objects::default()
             },
             ..facts("acid")
@@ -43,7 +43,7 @@ fn a_cluster_is_told_with_its_objects_in_the_shape_of_the_reference() {
         ClusterFacts {
             error,
             objects: Objects {
-                master_service: Some(json!({"kind": "Service"})),
+                master_service: Some(shown(json!({"kind": "Service"}))),
                 ..Objects::default()
             },
             ..facts("acid")

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use teams_sync::service::listen::Respond;
 use tokio::sync::watch;
 
-use super::{Access, Admin, Board, ClusterFacts, Limits};
+use super::{Access, Admin, Board, ClusterFacts, Limits, Shown};
 use crate::cluster::ClusterId;
 
 const LIMITS: Limits = Limits { workers: 1, log_lines: 3, history_entries: 2 };
@@ -39,11 +39,15 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+fn shown(value: Value) -> Shown {
+    Shown::of(Arc::new(value))
+}
+
 fn facts(team: &str) -> ClusterFacts {
     ClusterFacts {
         team: team.to_owned(),
         uid: "8f6a".to_owned(),
-        spec: json!({"teamId": team, "numberOfInstances": 2}),
+        spec: shown(json!({"teamId": team, "numberOfInstances": 2})),
         databases: vec!["foo".to_owned()],
         phase: "Running".to_owned(),
         ..ClusterFacts::default()

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{admin, board, facts, get, id};
+use super::{admin, board, facts, get, id, shown};
 use crate::admin::redact::scrub;
 use crate::admin::{
     ClusterFacts, ControllerFacts, InfrastructureRole, Objects, QueueEntry, differences, redact,
@@ -59,29 +59,29 @@ fn a_secret_in_a_manifest_never_comes_out_anywhere() {
     let cluster = id("default/a");
     let object = |kind: &str| {
         let applied = json!({"spec": spec()}).to_string();
-        Some(json!({
+        json!({
             "kind": kind,
             "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}},
             "data": {"password": CANARY, "x": CANARY},
             "stringData": {"y": CANARY},
             "spec": {"template": {"spec": {"containers": [{"env": spec()["env"]}]}}},
-        }))
+        })
     };
+    // A StatefulSet has no such fields; what calls itself a Secret loses them.
+    let mut set = object("StatefulSet");
+    for field in ["data", "stringData"] {
+        set.as_object_mut().unwrap().remove(field);
+    }
     let facts = ClusterFacts {
-        spec: spec(),
+        spec: shown(spec()),
         objects: Objects {
-            stateful_set: object("StatefulSet"),
-            master_service: object("Secret"),
+            stateful_set: Some(shown(set)),
+            master_service: Some(shown(object("Secret"))),
             ..Objects::default()
         },
         error: Some(format!("no connection with password={CANARY}")),
         ..facts("acid")
     };
-    // A StatefulSet has no such fields; what calls itself a Secret loses them.
-    let mut facts = facts;
-    for field in ["data", "stringData"] {
-        facts.objects.stateful_set.as_mut().unwrap().as_object_mut().unwrap().remove(field);
-    }
     assert!(!format!("{facts:?}").contains(CANARY));
     board.worker_begins(0, &cluster, "resources");
     board.cluster_seen(&cluster, facts);

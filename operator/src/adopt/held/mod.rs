@@ -19,6 +19,7 @@ use crate::apply::{self, adopt, has_applied, immutable};
 use crate::build::pooler::VERSION;
 use crate::cluster::ClusterId;
 use crate::config::Config;
+use crate::controller::packed;
 use crate::leader::NAME;
 use crate::report::Finding;
 use crate::restart::{self, Difference, Kind, Live};
@@ -117,7 +118,8 @@ fn is_foreign<K: apply::Kind>(live: &K, config: &Config) -> bool {
     if !is_taken_over(live) {
         return true;
     }
-    let live = serde_json::to_value(live).unwrap_or_default();
+    let mut live = serde_json::to_value(live).unwrap_or_default();
+    packed::unpack(&mut live);
     let makers = adopt::makers(&live, &config.labels.cluster_name_label, NAME);
     adopt::has_template(&live, &makers)
 }

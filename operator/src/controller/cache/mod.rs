@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::packed::pack;
 use crate::cluster::ClusterId;
 
 /// What happened to one object.
@@ -152,12 +153,12 @@ where
             }
             Event::InitApply(object) => {
                 if let Some(listing) = &mut self.write().listing {
-                    listing.insert(key(&object), Arc::new(object));
+                    listing.insert(key(&object), kept(object));
                 }
                 return Vec::new();
             }
             Event::InitDone => self.complete(),
-            Event::Apply(object) => self.seen(Arc::new(object)).into_iter().collect(),
+            Event::Apply(object) => self.seen(kept(object)).into_iter().collect(),
             Event::Delete(object) => {
                 let object = Arc::new(object);
                 match self.remove(&object, version(&*object)) {
@@ -180,7 +181,7 @@ where
         });
         let uid = object.uid().unwrap_or_default();
         if !is_known && !self.read().gone.contains_key(&uid) {
-            let _known_to_us = self.put(Arc::new(object));
+            let _known_to_us = self.put(kept(object));
         }
     }
 
@@ -255,6 +256,12 @@ where
     fn write(&self) -> RwLockWriteGuard<'_, Objects<K>> {
         self.objects.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As small as it can be: lists that are read have room for more, and copies have none.
+fn kept<K: ResourceExt + Clone>(mut object: K) -> Arc<K> {
+    pack(object.meta_mut());
+    Arc::new(object.clone())
 }
 
 impl<K: ResourceExt> Objects<K> {

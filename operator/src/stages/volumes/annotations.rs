@@ -13,6 +13,7 @@ use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
+use crate::controller::packed;
 use crate::failure::ApplyError;
 use crate::leader::NAME;
 
@@ -66,9 +67,8 @@ fn dropped(live: &PersistentVolumeClaim, wanted: &Annotations) -> Vec<String> {
     let ours = live.managed_fields().iter().filter(|own| {
         own.manager.as_deref() == Some(NAME) && own.operation.as_deref() == Some("Apply")
     });
-    let keys = ours.filter_map(|own| {
-        own.fields_v1.as_ref()?.0["f:metadata"]["f:annotations"].as_object().cloned()
-    });
+    let keys = ours
+        .filter_map(|own| packed::fields(own)?["f:metadata"]["f:annotations"].as_object().cloned());
     keys.flat_map(|keys| keys.into_iter().map(|(key, _)| key))
         .filter_map(|key| key.strip_prefix("f:").map(str::to_owned))
         .filter(|key| !wanted.contains_key(key) && live.annotations().contains_key(key))
