@@ -37,6 +37,7 @@ mod operator_cluster;
 mod operator_configuration;
 mod operator_databases;
 mod operator_deletion;
+mod operator_fair;
 mod operator_faults;
 mod operator_kills;
 mod operator_life;
