@@ -27,6 +27,7 @@ pub mod leader;
 pub mod mark;
 pub mod memory;
 pub mod nodes;
+pub mod packed;
 pub mod patroni;
 pub mod reconcile;
 pub mod report;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::redact::{REDACTED, redact};
 use crate::cluster::ClusterId;
-use crate::controller::packed;
+use crate::packed;
 
 /// How many workers there are, and how much is kept.
 #[derive(Clone, Copy, Debug)]

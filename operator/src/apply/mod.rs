@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::cluster::ClusterId;
 use crate::context::Context;
 use crate::controller::cache::Cache;
-use crate::controller::packed;
 use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
+use crate::packed;
 use adopt::{Extent, MERGE};
 
 pub mod adopt;

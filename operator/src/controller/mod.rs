@@ -8,7 +8,6 @@ pub mod cache;
 pub mod caches;
 pub mod lasting;
 mod one;
-pub mod packed;
 pub mod queue;
 pub mod seen;
 mod triggers;

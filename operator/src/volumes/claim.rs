@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::build::resources::Quantity;
 use crate::build::volumes::DATA;
-use crate::controller::packed;
+use crate::packed;
 
 /// A data volume of a cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]

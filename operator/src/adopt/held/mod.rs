@@ -19,8 +19,8 @@ use crate::apply::{self, adopt, has_applied, immutable};
 use crate::build::pooler::VERSION;
 use crate::cluster::ClusterId;
 use crate::config::Config;
-use crate::controller::packed;
 use crate::leader::NAME;
+use crate::packed;
 use crate::report::Finding;
 use crate::restart::{self, Difference, Kind, Live};
 

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::packed::pack;
 use crate::cluster::ClusterId;
+use crate::packed::pack;
 
 /// What happened to one object.
 #[derive(Clone, Debug)]

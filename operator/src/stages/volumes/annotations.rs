@@ -13,9 +13,9 @@ use crate::build::names;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
-use crate::controller::packed;
 use crate::failure::ApplyError;
 use crate::leader::NAME;
+use crate::packed;
 
 type Annotations = BTreeMap<String, String>;
 
