@@ -17,8 +17,9 @@ demo-kubernetes: ## a cluster from its manifest to a login by token, and to anot
 
 test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of it longer
 	tests/install.sh test
-	# Most of them wait for servers most of the time.
-	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),4) cargo test --locked --workspace
+	cargo test --locked --workspace -- --skip operator_
+	# The others: they wait for servers most of the time.
+	cargo test --locked --workspace -- operator_ --test-threads $(or $(OPERATOR_TEST_THREADS),4)
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
 
 bench:  ## what a login, a sync and an operator cost; RUNS=300, SECONDS=5, SYNCS=5, CLUSTERS=1000, STARTS=3; PEER_PAM_MODULE=/path/to/other.so compares
