@@ -334,7 +334,8 @@ fn damaged_files_refuse_nobody_and_are_healed() {
         } else {
             scene.expect_healed(what);
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?}", start.elapsed());
+        // Nobody waits without an end for what is damaged; a busy machine takes its time.
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}: {:?}", start.elapsed());
     }
 }
 

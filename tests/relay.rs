@@ -51,8 +51,9 @@ fn a_relay_that_is_told_nothing_changes_nothing_and_counts() {
     assert_eq!(relay.messages(), 3);
     assert_eq!(relay.queries(), ["select 1", "select 2", "select 3"]);
     session(&relay, &["create table t (a int)", r"\copy t from /etc/hostname"]).unwrap_err();
-    // The second is COPY, CopyData, and CopyDone.
-    assert_eq!(relay.messages(), 4, "{:?}", relay.queries());
+    // The second is COPY and CopyData; and CopyDone, unless psql has heard before that the data is
+    // refused.
+    assert!([3, 4].contains(&relay.messages()), "{} {:?}", relay.messages(), relay.queries());
     assert_eq!((relay.connections(), relay.cuts()), (2, 0));
 }
 
