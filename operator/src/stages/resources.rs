@@ -31,8 +31,14 @@ pub async fn run(
     };
     note(namespace(context, config, cluster).await);
     note(endpoints(context, config, cluster).await);
+    let mut created = Vec::new();
     for role in Role::ALL {
-        note(service(context, config, manifest, cluster, role).await);
+        let service = service(context, config, cluster, role).await;
+        note(service.map(|new| created.extend(new)));
+    }
+    if !created.is_empty() {
+        let text = format!("The services have been created: {}", created.join(", "));
+        context.tell(manifest, &News::normal("Services", text));
     }
     for budget in
         [build::budget::primary(cluster, config), build::budget::critical(cluster, config)]
@@ -50,23 +56,19 @@ pub async fn run(
     }
 }
 
+/// Its name, if it was created.
 async fn service(
     context: &Context,
     config: &Config,
-    manifest: &Postgresql,
     cluster: &Cluster,
     role: Role,
-) -> Result<(), ApplyError> {
+) -> Result<Option<String>, ApplyError> {
     let wanted = build::service::service(role, cluster, config);
     if let Some(reason) = fits::taken(context, &cluster.id, role) {
         return Err(ApplyError::new("Service", &wanted.name_any(), reason));
     }
     let written = ensure(context, &context.caches.services, &cluster.id, &wanted).await?;
-    if written == Written::Created {
-        let text = format!("The service {} has been created", wanted.name_any());
-        context.tell(manifest, &News::normal("Services", text));
-    }
-    Ok(())
+    Ok((written == Written::Created).then(|| wanted.name_any()))
 }
 
 /// Before the Service of the same name: without it, nobody would own what Patroni writes there.
