@@ -29,6 +29,7 @@ pub mod memory;
 pub mod nodes;
 pub mod packed;
 pub mod patroni;
+pub mod pause;
 pub mod reconcile;
 pub mod report;
 pub mod restart;

@@ -21,13 +21,13 @@ use crate::context::Context;
 use crate::controller::queue::Why;
 use crate::disturbance::{Reserved, What};
 use crate::patroni::{Meant, Patroni};
+use crate::pause::Pause;
 use crate::report::News;
 
 /// How it goes with the switchovers of a cluster.
 #[derive(Debug, Default)]
 pub struct Switchover {
-    failures: u32,
-    not_before: Option<Instant>,
+    pause: Pause,
     problem: Option<String>,
     /// Who led the last time, and who could not take over since.
     leader: String,
@@ -45,8 +45,6 @@ pub struct Request {
     pub scheduled_at: Option<Timestamp>,
 }
 
-/// After the first failure; it doubles from there on.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// A question is about what was so long ago at most. Whoever has led when this began still leads
 /// when the answer is used.
 const LONGEST_QUESTION: Duration = Duration::from_secs(3);
@@ -59,7 +57,7 @@ impl Switchover {
 
     /// Whether Patroni may be asked now.
     fn is_due(&self, now: Instant) -> bool {
-        self.not_before.is_none_or(|at| at <= now)
+        self.pause.left(now).is_none()
     }
 
     /// Who is to take over: the first that was not refused yet. Where all were, they are tried again.
@@ -82,9 +80,7 @@ impl Switchover {
         match result {
             Ok(()) => *self = Self::default(),
             Err(problem) => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(at_most);
-                self.not_before = Some(now + pause);
-                self.failures += 1;
+                self.pause.lengthen(now, at_most);
                 self.refused.insert(candidate.to_owned());
                 self.problem = Some(problem);
             }

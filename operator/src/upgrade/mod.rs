@@ -10,7 +10,6 @@
 pub mod ask;
 pub mod attempt;
 pub mod note;
-mod pause;
 pub mod plan;
 mod probe;
 pub mod question;
@@ -23,8 +22,8 @@ use crate::api::postgresql::Postgresql;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
+use crate::pause::Pause;
 use note::{NOTE, Note};
-use pause::Pause;
 use question::Question;
 
 /// Whether the script runs, as far as anybody knows. Nothing else is done to the cluster then.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::note::Note;
-use super::pause::Pause;
 use super::plan::{Member, Pod, Script};
 use super::{ask, probe};
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::pause::Pause;
 
 /// An answer that waits longer for somebody to use it is about something else.
 const FRESH: Duration = Duration::from_secs(10);

@@ -24,6 +24,7 @@ use crate::controller::queue::Why;
 use crate::disturbance::{Reserved, What};
 use crate::patroni::dynamic::Wanted;
 use crate::patroni::{Meant, Patroni, is_paused};
+use crate::pause;
 use crate::report::{Finding, Stage};
 use crate::stages::upgrade;
 use crate::tell;
@@ -32,8 +33,6 @@ use look::look;
 use read::Door;
 use seen::Seen;
 
-/// After the first failure; it doubles from there on.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// What takes longer may take days, and each question costs a whole look at the cluster.
 const AT_FIRST: Duration = Duration::from_secs(60);
 
@@ -116,7 +115,7 @@ impl PatroniConfig {
         self.looks = false;
         let pause = match next {
             Next::Failed => {
-                let pause = pause_after(self.failures, at_most);
+                let pause = pause::after(self.failures, at_most);
                 self.failures += 1;
                 Some(pause)
             }
@@ -162,7 +161,7 @@ impl PatroniConfig {
     /// A restart was not done, or nobody knows; the next one waits, longer each time.
     fn restart_failed(&mut self, now: Instant, text: String, at_most: Duration) {
         let in_a_row = self.failed.as_ref().map_or(0, |failed| failed.in_a_row);
-        let not_before = now + pause_after(in_a_row, at_most);
+        let not_before = now + pause::after(in_a_row, at_most);
         self.failed = Some(Failed { in_a_row: in_a_row + 1, not_before, text });
     }
 
@@ -177,10 +176,6 @@ impl PatroniConfig {
         let left = self.settles?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
-}
-
-fn pause_after(failures: u32, at_most: Duration) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(at_most)
 }
 
 /// Asks Patroni, beside everything else, if there is a reason to; if not, when there will be one.

@@ -7,28 +7,32 @@ use tokio::time::Instant;
 /// After the first failure.
 const FIRST: Duration = Duration::from_secs(2);
 
+/// How long to wait behind so many failures that went before this one.
+pub fn after(failures: u32, at_most: Duration) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(16)).min(at_most)
+}
+
 /// How it goes with something that may have failed.
 #[derive(Debug, Default)]
-pub(super) struct Pause {
+pub struct Pause {
     failures: u32,
     until: Option<Instant>,
 }
 
 impl Pause {
     /// It failed once more.
-    pub(super) fn lengthen(&mut self, now: Instant, at_most: Duration) {
-        let pause = FIRST.saturating_mul(1 << self.failures.min(16)).min(at_most);
-        self.until = Some(now + pause);
+    pub fn lengthen(&mut self, now: Instant, at_most: Duration) {
+        self.until = Some(now + after(self.failures, at_most));
         self.failures = self.failures.saturating_add(1);
     }
 
     /// It did not fail, and there is no reason to ask again before.
-    pub(super) fn rest(&mut self, now: Instant, pause: Duration) {
+    pub fn rest(&mut self, now: Instant, pause: Duration) {
         *self = Self { failures: 0, until: Some(now + pause) };
     }
 
     /// How long it is not to be tried again.
-    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+    pub fn left(&self, now: Instant) -> Option<Duration> {
         self.until.filter(|until| *until > now).map(|until| until.duration_since(now))
     }
 }
