@@ -114,6 +114,15 @@ pub struct Member {
     pub tags: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Who leads a standby cluster.
+const STANDBY_LEADER: &str = "standby_leader";
+
+impl Member {
+    pub fn leads(&self) -> bool {
+        ["leader", STANDBY_LEADER].contains(&self.role.as_str())
+    }
+}
+
 impl Member {
     /// Whether its tags say that it never leads, as Patroni reads them.
     pub fn never_leads(&self) -> bool {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::rest::tells_streaming;
-use super::{Member, Members, Patroni, PatroniError};
+use super::{Member, Members, Patroni, PatroniError, STANDBY_LEADER};
 
 /// The members of a cluster, as one of them saw them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,13 +60,13 @@ impl View {
     }
 
     pub fn leader(&self) -> Option<&str> {
-        self.members.members.iter().find(|member| leads(member)).map(|own| own.name.as_str())
+        self.members.members.iter().find(|member| member.leads()).map(|own| own.name.as_str())
     }
 
     /// Whether a member that follows the archive has nearly all.
     fn is_close(member: &Member) -> bool {
         let lag = member.lag.as_u64();
-        member.state == FROM_ARCHIVE && !leads(member) && lag.is_some_and(|lag| lag <= CLOSE)
+        member.state == FROM_ARCHIVE && !member.leads() && lag.is_some_and(|lag| lag <= CLOSE)
     }
 
     /// Whoever fetches WAL from the archive says that right after its start, for hours where it is
@@ -79,20 +79,14 @@ impl View {
             "running" => !self.tells_streaming,
             _ => false,
         };
-        is_well && !leads(member)
+        is_well && !member.leads()
     }
 }
 
 /// Its server restores WAL, and receives none.
 const FROM_ARCHIVE: &str = "in archive recovery";
-/// Who leads a standby cluster.
-const STANDBY_LEADER: &str = "standby_leader";
 /// Bytes: by default Patroni lets nobody take over who is further behind.
 const CLOSE: u64 = 1024 * 1024;
-
-fn leads(member: &Member) -> bool {
-    ["leader", STANDBY_LEADER].contains(&member.role.as_str())
-}
 
 /// A standby cluster has no synchronous standby, whatever it will be by its settings.
 fn is_synchronous_mode(config: &Value) -> bool {

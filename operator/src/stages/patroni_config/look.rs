@@ -189,8 +189,7 @@ async fn hold(job: &Job, seen: &Seen, ours: &PatroniStatus, plan: Plan, answer: 
 
 /// Whether whoever leads writes.
 async fn is_promoted(job: &Job, seen: &Seen, answer: &Answer) -> bool {
-    let leads = |role: &str| ["leader", "standby_leader"].contains(&role);
-    let leader = answer.members.members.iter().find(|member| leads(&member.role));
+    let leader = answer.members.members.iter().find(|member| member.leads());
     let doors = seen.doors();
     let door = leader.and_then(|leader| doors.iter().find(|(name, _)| *name == leader.name));
     let Some(door) = door else { return false };

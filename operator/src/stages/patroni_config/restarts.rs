@@ -146,7 +146,7 @@ async fn members(job: &Job, seen: &Seen, answer: &Answer) -> Result<Vec<Member>,
         let door = door.ok_or_else(|| format!("{} has no pod", standing.name.escape_debug()))?;
         let instance =
             job.patroni(door, patience).instance().await.map_err(|error| error.to_string())?;
-        let leads = ["leader", "standby_leader"].contains(&standing.role.as_str());
+        let leads = standing.leads();
         all.push(Member { name: door.0.clone(), leads, instance });
     }
     if !all.iter().any(|member| member.leads) {
