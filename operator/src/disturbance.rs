@@ -59,6 +59,11 @@ impl Disturbance {
         }
     }
 
+    /// Whether the script of a major upgrade runs, and this process waits for it.
+    pub fn upgrades(&self) -> bool {
+        matches!(self.now(), Some(What::Upgrade(_)))
+    }
+
     /// Whether a switchover was asked for and has not ended.
     pub fn switches(&self) -> bool {
         self.now() == Some(What::Switchover)

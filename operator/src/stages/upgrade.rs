@@ -51,7 +51,7 @@ pub async fn run(
 ) -> Option<Looked> {
     let id = &cluster.id;
     // Before the manifest: a script that ends meanwhile is noted first, and forgotten then.
-    let runs_here = context.memory.with(id, |known| known.upgrade.runs.is_some());
+    let runs_here = context.memory.with(id, |known| known.disturbance.upgrades());
     // Stages before this one may have written to it, and notes are written by nobody but us.
     let newest = context.caches.manifests.get(id, &id.name);
     let manifest = newest.as_deref().unwrap_or(manifest);
@@ -262,7 +262,7 @@ pub(super) fn for_pods(
 
 /// Whether the script runs, as far as this process or the manifest knows.
 pub fn runs(context: &Context, manifest: &Postgresql, cluster: &Cluster) -> bool {
-    let is_ours = context.memory.with(&cluster.id, |known| known.upgrade.runs.is_some());
+    let is_ours = context.memory.with(&cluster.id, |known| known.disturbance.upgrades());
     is_ours || is_under_way(manifest)
 }
 

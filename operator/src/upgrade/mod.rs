@@ -35,8 +35,6 @@ pub fn is_under_way(manifest: &Postgresql) -> bool {
 /// What is remembered of the upgrades of one cluster.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// The script runs, and it is ours: on which pod.
-    pub runs: Option<String>,
     /// The major version of the primary, as it was seen last.
     pub running: Option<u32>,
     /// How it goes with what is asked in pods.

@@ -54,7 +54,8 @@ pub struct Attempt {
     pub to: u32,
 }
 
-/// Lets it run beside everything else, from the first question to the last note.
+/// Lets it run beside everything else, from the first question to the last note. `reserved`: nobody
+/// else disturbs the cluster meanwhile, and it is known by this that it runs.
 pub fn start(
     context: &Arc<Context>,
     config: &Arc<Config>,
@@ -63,8 +64,6 @@ pub fn start(
     attempt: Attempt,
     reserved: Reserved,
 ) {
-    // Before anything is asked: from here on nobody else disturbs the cluster.
-    context.memory.with(id, |known| known.upgrade.runs = Some(attempt.pod.clone()));
     let (context, config) = (Arc::clone(context), Arc::clone(config));
     let (manifest, id) = (manifest.clone(), id.clone());
     tokio::spawn(async move {
@@ -77,7 +76,6 @@ pub fn start(
         }
         let at_most = config.operation.repair_period;
         context.memory.with(&id, |known| {
-            known.upgrade.runs = None;
             known.upgrade.running = None;
             known.upgrade.tries.ended(Instant::now(), problem, at_most);
         });

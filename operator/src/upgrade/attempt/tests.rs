@@ -49,7 +49,7 @@ async fn whoever_may_run_no_command_writes_nothing_and_waits_longer_each_time() 
         let reserve = |known: &mut Known| known.disturbance.reserve(What::Upgrade(String::new()));
         let reserved = context.memory.with(&id, reserve).unwrap();
         start(&context, &config, &manifest, &id, attempt(), reserved);
-        let runs = || context.memory.with(&id, |known| known.upgrade.runs.is_some());
+        let runs = || context.memory.with(&id, |known| known.disturbance.upgrades());
         while runs() {
             tokio::task::yield_now().await;
         }
