@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants image-roots manifests lint fmt
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -43,6 +43,17 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 	tests/install.sh fuzz
 	cargo install --locked --quiet --version 27.1.0 --root target/tools cargo-mutants
 	PATH="$$PWD/target/tools/bin:$$PATH" cargo mutants --package pam-oauth2 --output target
+
+image-roots: ## what the images of packaging/images hold, in target/image-roots
+	tests/install.sh image-roots
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked --release -p pam-oauth2-check
+	cargo build --locked --release -p operator -p teams-sync
+	packaging/images/roots.sh "$${CARGO_TARGET_DIR:-target}/release" target/image-roots
+
+manifests: ## makes anew what of packaging/ is made from the code and from the chart
+	tests/install.sh manifests
+	REGENERATE=yes cargo test --locked -p e2e --test e2e -- manifests:: --test-threads 1
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 /// Where the versions are listed.
 pub(crate) const INSTALL: &str = include_str!("../install.sh");
 const CONTROL_PLANE: &str = include_str!("../control-plane/go.mod");
+const MANIFEST_TOOLS: &str = include_str!("../manifest-tools/go.mod");
 
 /// The folder that holds all of it.
 pub fn folder() -> PathBuf {
@@ -31,12 +32,25 @@ pub(crate) fn kubernetes(program: &str) -> PathBuf {
         ["kube-apiserver", "kube-controller-manager"].iter().all(|own| folder.join(own).exists())
     });
     let built = || {
-        let line =
-            CONTROL_PLANE.lines().find_map(|line| line.strip_prefix("\tk8s.io/kubernetes v"));
-        let version = line.and_then(|line| line.split(' ').next()).expect("a version in go.mod");
+        let version = version_of(CONTROL_PLANE, "k8s.io/kubernetes");
         folder().join(format!("control-plane-{version}"))
     };
     present(given.unwrap_or_else(built).join(program))
+}
+
+/// `helm`, `kustomize` or `kubectl`.
+pub(crate) fn manifest_tool(program: &str) -> PathBuf {
+    let modules =
+        ["helm.sh/helm/v4", "sigs.k8s.io/kustomize/kustomize/v5", "k8s.io/kubectl"];
+    let versions = modules.map(|module| version_of(MANIFEST_TOOLS, module)).join("-");
+    present(folder().join(format!("manifest-tools-{versions}")).join(program))
+}
+
+/// The version of a module in a go.mod, without its "v".
+fn version_of(go_mod: &'static str, module: &str) -> &'static str {
+    let start = format!("{module} v");
+    let version = go_mod.lines().find_map(|line| line.trim().strip_prefix(&start));
+    version.and_then(|version| version.split(' ').next()).expect("a version in go.mod")
 }
 
 fn present(path: PathBuf) -> PathBuf {
