@@ -53,7 +53,7 @@ image-roots: ## what the images of packaging/images hold, in target/image-roots
 
 manifests: ## makes anew what of packaging/ is made from the code and from the chart
 	tests/install.sh manifests
-	REGENERATE=yes cargo test --locked -p e2e --test e2e -- manifests:: --test-threads 1
+	REGENERATE=yes cargo test --locked -p e2e --test e2e -- --exact manifests::what_is_made_from_something_is_up_to_date
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

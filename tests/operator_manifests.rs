@@ -2,7 +2,6 @@
 //! what they give it, and they give it nothing that it does not need.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use harness::cloud::{CLUSTER, minimal};
 use harness::control_plane::ApiRequest;

@@ -431,8 +431,8 @@ fn bind(kube: &Kube, namespace: &str) {
         } else {
             object["metadata"]["namespace"] = json!(namespace);
         }
-        for subject in object["subjects"].as_array_mut().into_iter().flatten() {
-            subject["namespace"] = json!(namespace);
+        if object["kind"] != "ServiceAccount" && object["kind"] != "Role" {
+            object["subjects"][0]["namespace"] = json!(namespace);
         }
         kube.try_apply(&object).expect("a permission");
     }
