@@ -182,7 +182,7 @@ fn the_programs_run_in_their_trees_alone() {
             said(command.arg(format!("/usr/bin/{image}")).arg(argument))
         };
         assert!(run("--version").unwrap().starts_with(image));
-        assert!(run("--help").unwrap().contains("Examples:") || image == "teams-sync");
+        assert!(run("--help").unwrap().contains("Usage:"));
         // There is nothing else to start.
         let mut shell = inside(Command::new("unshare"), &root, &[]);
         let error = said(shell.args(["/bin/sh", "-c", "id"])).unwrap_err();

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use harness::artifacts;
 use harness::chart_values::{MARK, WORDS, schema, yaml};
 use harness::manifest_tools::{
     chart, helm, helm_template, kustomization, kustomize_build, objects, said,
 };
 use harness::workdir::Workdir;
-use harness::artifacts;
 use operator::config::keys::{Key, all, groups};
 use operator::config::{
     Environment, Loaded, changes, from_config_map, from_operator_configuration,
@@ -50,8 +50,7 @@ fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
 
 /// What the operator makes of a rendered configuration.
 fn loaded(objects: &[Value]) -> Loaded {
-    let environment =
-        Environment { operator_namespace: BASE.to_owned(), ..Environment::default() };
+    let environment = Environment { operator_namespace: BASE.to_owned(), ..Environment::default() };
     let config_map = objects.iter().find(|object| object["kind"] == "ConfigMap");
     let loaded = match config_map {
         Some(map) => {
@@ -172,8 +171,8 @@ fn every_key_of_the_chart_reaches_the_operator_in_both_forms() {
         let values = json!({ "configurationForm": form, "configuration": configuration });
         let values = workdir.file("values.json", values.to_string());
         let rendered = rendered(&["--values", &values.display().to_string()]);
-        let environment = &the(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]
-            ["env"][1];
+        let environment =
+            &the(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"][1];
         assert_eq!(environment["value"], BASE, "{environment}");
         let loaded = loaded(&rendered);
         assert_eq!(loaded.warnings.len(), 0, "{:?}", loaded.warnings);
@@ -287,7 +286,8 @@ fn kustomize_builds_the_same_objects_for_any_namespace() {
     let workdir = Workdir::new();
     let copy = workdir.path().join("base");
     said(Command::new("cp").arg("-r").arg(kustomization()).arg(&copy)).unwrap();
-    let own = "namespace: elephants\nresources: [../base]\ncomponents: [../base/network-policies]\n";
+    let own =
+        "namespace: elephants\nresources: [../base]\ncomponents: [../base/network-policies]\n";
     workdir.folder("own");
     workdir.file("own/kustomization.yaml", own);
     let moved = objects(&kustomize_build(&workdir.path().join("own")).unwrap());

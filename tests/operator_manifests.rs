@@ -87,7 +87,8 @@ fn what_the_chart_and_the_base_render_is_taken_by_the_api_server() {
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let text = helm_template(namespace, namespace, &arguments).unwrap();
-        let told = apply(&text, &["--dry-run=server"]).unwrap_or_else(|why| panic!("{arguments:?}: {why}"));
+        let told = apply(&text, &["--dry-run=server"])
+            .unwrap_or_else(|why| panic!("{arguments:?}: {why}"));
         let taken = told.lines().filter(|line| line.ends_with("(server dry run)")).count();
         assert_eq!((taken, objects(&text).len()), (wanted, wanted), "{arguments:?}: {told}");
     }
@@ -196,9 +197,11 @@ fn an_applied_chart_is_enough_for_an_operator_of_one_namespace_and_no_more() {
         kube.try_apply(&manifest).expect("a manifest");
     }
     let pods = format!("pods-{}", platform.namespace);
-    for (kind, name) in
-        [("StatefulSet", CLUSTER), ("ServiceAccount", pods.as_str()), ("RoleBinding", pods.as_str())]
-    {
+    for (kind, name) in [
+        ("StatefulSet", CLUSTER),
+        ("ServiceAccount", pods.as_str()),
+        ("RoleBinding", pods.as_str()),
+    ] {
         eventually(&format!("{kind} {name}"), || kube.get(kind, &databases, name).ok_or(()));
     }
     eventually("it is ready", || match operator.ask("/readyz") {
@@ -238,7 +241,8 @@ fn an_applied_chart_is_enough_for_an_operator_of_all_namespaces() {
         let mut values = values(namespace, port, "*");
         // Others use this API server, too.
         values["controllerId"] = json!(namespace);
-        values["configuration"]["timeouts"] = json!({ "ready_wait_interval": "100ms" });
+        values["configuration"]["kubernetes_use_configmaps"] = json!(true);
+        values["configuration"]["kubernetes"]["enable_owner_references"] = json!(true);
         values
     });
     let platform = &release.platform;
@@ -249,7 +253,26 @@ fn an_applied_chart_is_enough_for_an_operator_of_all_namespaces() {
     manifest["metadata"]["annotations"] = json!({ "acid.zalan.do/controller": platform.namespace });
     kube.try_apply(&manifest).expect("a manifest");
     eventually("the cluster is made", || kube.get("StatefulSet", &databases, CLUSTER).ok_or(()));
+    // As Patroni makes it, which does not run here.
+    let kept = format!("{CLUSTER}-config");
+    kube.create(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": kept, "namespace": databases, "labels": {
+            "application": "spilo", "cluster-name": CLUSTER,
+        } },
+    }));
+    let touch = json!({ "spec": { "users": { "app": [] } } });
+    kube.patch_merge("postgresql", &databases, CLUSTER, &touch);
+    eventually("what Patroni keeps is the cluster's", || {
+        let found = kube.get("ConfigMap", &databases, &kept).unwrap_or_default();
+        let owner = found["metadata"]["ownerReferences"][0]["name"].clone();
+        if owner == CLUSTER { Ok(()) } else { Err(found) }
+    });
     kube.delete("postgresql", &databases, CLUSTER);
+    eventually("what Patroni keeps goes", || match kube.get("ConfigMap", &databases, &kept) {
+        None => Ok(()),
+        Some(left) => Err(left),
+    });
     eventually("and goes", || match kube.get("StatefulSet", &databases, CLUSTER) {
         None => Ok(()),
         Some(left) => Err(left),
@@ -294,7 +317,54 @@ fn needed(request: &ApiRequest) -> Vec<Permission> {
 }
 
 /// What is not seen in the life of one cluster: the test that does it, or why it has to be there.
-const ELSEWHERE: [(&str, &str, &str); 0] = [];
+const ELSEWHERE: [(&str, &str, &str); 18] = [
+    ("clusterroles", "bind", ONE),
+    ("configmaps", "delete", ALL),
+    ("configmaps", "patch", ALL),
+    ("customresourcedefinitions", "create", KINDS),
+    ("customresourcedefinitions", "get", KINDS),
+    ("customresourcedefinitions", "patch", KINDS),
+    ("operatorconfigurations", "get", ONE),
+    ("operatorconfigurations", "list", ONE),
+    ("operatorconfigurations", "watch", ONE),
+    ("persistentvolumeclaims", "patch", VOLUMES),
+    (
+        "persistentvolumes",
+        "get",
+        "operator_nodes::a_single_pod_is_made_anew_once_and_waits_where_no_node_takes_it",
+    ),
+    (
+        "poddisruptionbudgets",
+        "get",
+        "a budget of another operator that somebody changes while it is taken over is read again",
+    ),
+    ("pods", "get", UPGRADE),
+    ("pods/exec", "create", "API servers from 1.35 on ask for it beside `get`"),
+    ("pods/exec", "get", UPGRADE),
+    ("postgresqls", "get", UPGRADE),
+    ("serviceaccounts", "patch", "irsa_role_arn, which may change"),
+    ("storageclasses", "get", VOLUMES),
+];
+const ALL: &str =
+    "operator_manifests::an_applied_chart_is_enough_for_an_operator_of_all_namespaces";
+const KINDS: &str =
+    "operator_life::with_its_defaults_the_operator_makes_its_kinds_by_its_own_rights";
+const ONE: &str =
+    "operator_manifests::an_applied_chart_is_enough_for_an_operator_of_one_namespace_and_no_more";
+const UPGRADE: &str =
+    "operator_clone::a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody";
+const VOLUMES: &str =
+    "operator_storage::the_volumes_of_a_cluster_that_runs_grow_in_seconds_and_no_pod_is_restarted";
+
+#[test]
+fn every_test_that_a_permission_names_is_there() {
+    let named = ELSEWHERE.iter().filter_map(|(_, _, why)| why.split_once("::"));
+    for (file, test) in named {
+        let path = artifacts::source().join(format!("tests/{file}.rs"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(&format!("fn {test}()")), "{file}::{test}");
+    }
+}
 
 #[test]
 fn each_permission_is_used_in_the_life_of_a_cluster_or_by_another_test() {

@@ -40,8 +40,7 @@ pub(crate) fn kubernetes(program: &str) -> PathBuf {
 
 /// `helm`, `kustomize` or `kubectl`.
 pub(crate) fn manifest_tool(program: &str) -> PathBuf {
-    let modules =
-        ["helm.sh/helm/v4", "sigs.k8s.io/kustomize/kustomize/v5", "k8s.io/kubectl"];
+    let modules = ["helm.sh/helm/v4", "sigs.k8s.io/kustomize/kustomize/v5", "k8s.io/kubectl"];
     let versions = modules.map(|module| version_of(MANIFEST_TOOLS, module)).join("-");
     present(folder().join(format!("manifest-tools-{versions}")).join(program))
 }

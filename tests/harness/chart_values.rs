@@ -64,7 +64,8 @@ pub fn yaml() -> String {
 
 /// `duration, 30m: how often ...`
 fn comment(key: &Key) -> String {
-    let shown = |default: &str| if default.is_empty() { "-".to_owned() } else { default.to_owned() };
+    let shown =
+        |default: &str| if default.is_empty() { "-".to_owned() } else { default.to_owned() };
     let default = match key.crd_default {
         CrdDefault::Same => shown(key.default),
         CrdDefault::Nothing if ["", "false"].contains(&key.default) => shown(key.default),
