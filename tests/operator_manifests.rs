@@ -331,7 +331,7 @@ const ELSEWHERE: [(&str, &str, &str); 18] = [
     (
         "persistentvolumes",
         "get",
-        "operator_nodes::a_single_pod_is_made_anew_once_and_waits_where_no_node_takes_it",
+        "on which nodes a volume can be mounted; those of tests are claims alone",
     ),
     (
         "poddisruptionbudgets",
