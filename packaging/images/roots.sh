@@ -2,6 +2,7 @@
 # Makes what the images hold: one folder for each Dockerfile beside this file, which only copies it.
 # Usage: packaging/images/roots.sh PROGRAMS TARGET, where PROGRAMS has operator, teams-sync,
 # libpam_oauth2.so and pam-oauth2-check. Twice from the same programs gives the same trees.
+# SPILO_GLIBC is the version of glibc in the Spilo image, 2.35 unless given (Ubuntu 22.04).
 set -eu
 umask 022
 [ $# -eq 2 ] || {
@@ -10,6 +11,7 @@ umask 022
 }
 programs=$1 target=$2
 source=$(dirname "$0")/../..
+spilo_glibc=${SPILO_GLIBC:-2.35}
 bundle=/etc/ssl/certs/ca-certificates.crt
 
 fail() {
@@ -59,8 +61,22 @@ program() {
     licences ca-certificates libc6 libgcc-s1
 }
 
+# No version of glibc's functions is newer than the one of Spilo. GLIBC_ABI_DT_RELR is a newer one, and
+# GLIBC_PRIVATE that of one build of glibc.
+suits_spilo() {
+    readelf --version-info --wide "$1" | grep -o 'Name: GLIBC_[^ ]*' | cut -d _ -f 2- | sort -Vu >"$target/versions"
+    ! grep -q '[^0-9.]' "$target/versions" || fail "$1 asks for GLIBC_$(grep '[^0-9.]' "$target/versions" | head -n 1)"
+    newest=$(tail -n 1 "$target/versions")
+    rm "$target/versions"
+    [ -n "$newest" ] || fail "readelf says nothing of $1"
+    [ "$(printf '%s\n' "$newest" "$spilo_glibc" | sort -V | tail -n 1)" = "$spilo_glibc" ] ||
+        fail "$1 asks for glibc $newest, and Spilo has $spilo_glibc: build it on an older Debian"
+}
+
 # Where Debian and Ubuntu keep PAM modules.
 overlay() {
+    suits_spilo "$programs/libpam_oauth2.so"
+    suits_spilo "$programs/pam-oauth2-check"
     triplet=$(gcc -dumpmachine) || fail "gcc is missing"
     put "$programs/libpam_oauth2.so" "/usr/lib/$triplet/security/pam_oauth2.so" 644
     put "$programs/pam-oauth2-check" /usr/bin/pam-oauth2-check 755
