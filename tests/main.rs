@@ -49,6 +49,7 @@ mod operator_objects;
 mod operator_outages;
 mod operator_patroni;
 mod operator_people;
+mod operator_permissions;
 mod operator_pooler;
 mod operator_pooler_databases;
 mod operator_promises;

@@ -159,6 +159,7 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     let (mut world, reference) = taken(
         |world| {
             reference::robots(world);
+            world.platform.may_work_everywhere();
             Reference { elsewhere: Some(elsewhere.clone()), ..Reference::new(world, false) }
         },
         &settings,

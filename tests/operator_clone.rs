@@ -321,15 +321,16 @@ fn a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody()
     what_fails_is_told(&platform);
     operator.wait_until_idle();
     operator.stop();
-    let commands = ControlPlane::shared().kubelet().asked(&platform.namespace);
+    let plane = ControlPlane::shared();
+    let commands = plane.kubelet().asked(&platform.namespace);
     let operator = platform.start();
     platform.wait_for_condition(UPGRADED, "VersionUpToDate", ("False", "UpgradeFailed"));
     operator.wait_until_idle();
-    let kubelet = ControlPlane::shared().kubelet();
-    assert_eq!(kubelet.asked(&platform.namespace), commands, "nothing is tried again");
+    assert_eq!(plane.kubelet().asked(&platform.namespace), commands, "nothing is tried again");
     it_succeeds_when_somebody_says_so(&platform, &puppet);
     no_server_becomes_older(&platform);
     a_script_that_was_cut_off_is_waited_for(&platform, operator);
+    platform.has_used(plane, &[("pods", "get"), ("pods/exec", "get"), ("postgresqls", "get")]);
 }
 
 fn nothing_is_done_outside_of_a_window(platform: &Platform) {
@@ -422,8 +423,7 @@ fn no_server_becomes_older(platform: &Platform) {
 }
 
 fn a_script_that_was_cut_off_is_waited_for(platform: &Platform, operator: harness::Operator) {
-    let flag = || Arc::new(AtomicBool::new(false));
-    let (begun, killed, ended) = (flag(), flag(), flag());
+    let [begun, killed, ended] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
     let (tells, hears, ends) = (Arc::clone(&begun), Arc::clone(&killed), Arc::clone(&ended));
     ControlPlane::shared().kubelet().conduct(&platform.namespace, move |asked| {
         let line = asked.command.last().map(String::as_str).unwrap_or_default();

@@ -11,8 +11,7 @@ const OBJECT: &str = "settings";
 fn with_an_object() -> Platform {
     let plane = ControlPlane::shared();
     let mut platform = Platform::on(plane, &Kube::admin(plane).namespace());
-    platform.set("CONFIG_MAP_NAME", "");
-    platform.set("POSTGRES_OPERATOR_CONFIGURATION_OBJECT", OBJECT);
+    platform.is_configured_by(OBJECT);
     platform
 }
 

@@ -132,6 +132,7 @@ fn another_controller_has_no_part_in_a_deletion() {
     let mut others = Platform::new();
     others.set("CONTROLLER_ID", "second");
     others.set("WATCHED_NAMESPACE", &platform.namespace);
+    others.may_work_everywhere();
     let other = others.start();
     let mark = ControlPlane::shared().mark();
     annotated(&platform, CLUSTER, &json!({}), &json!({ "acid.zalan.do/controller": "first" }));

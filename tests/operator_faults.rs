@@ -356,6 +356,7 @@ fn an_environment_that_is_missing_delays_the_pods_alone_and_is_noticed_when_it_i
 #[test]
 fn a_namespace_that_is_missing_delays_one_secret_alone_and_is_noticed_when_it_is_there() {
     let platform = Platform::new();
+    platform.may_work_everywhere();
     platform.configure(&[("enable_cross_namespace_secret", "true"), ("repair_period", "2s")]);
     let _operator = platform.start();
     let other = format!("{}-apps", platform.namespace);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use harness::manifest_tools::{self, said};
+use harness::workdir::Workdir;
 use harness::{ControlPlane, Platform, artifacts, eventually};
 use serde_json::{Value, json};
 
@@ -272,11 +274,41 @@ fn with_its_defaults_the_operator_makes_its_kinds_by_its_own_rights() {
         });
     }
     make(&platform);
+    platform.has_used(
+        &plane,
+        &[
+            ("customresourcedefinitions", "create"),
+            ("customresourcedefinitions", "get"),
+            ("customresourcedefinitions", "patch"),
+        ],
+    );
+    a_next_version_is_applied_over_what_the_operator_has_written(&plane);
+}
+
+/// As packaging/README.md says.
+fn a_next_version_is_applied_over_what_the_operator_has_written(plane: &ControlPlane) {
+    let file = manifest_tools::kustomization().join("crds.yaml");
+    let text = std::fs::read_to_string(file).expect("the CRDs");
+    let next = text.replace("description: A PostgreSQL cluster.", "description: A cluster.");
+    assert_ne!(next, text);
+    let workdir = Workdir::new();
+    let next = workdir.file("crds.yaml", next).display().to_string();
+    let apply = ["apply", "--server-side", "--filename", &next];
+    let apply = |more: &[&str]| {
+        let arguments = [&apply, more].concat();
+        let kubeconfig = plane.kubeconfig_file();
+        said(&mut manifest_tools::kubectl(plane.network(), &kubeconfig, &arguments))
+    };
+    let error = apply(&[]).unwrap_err();
+    assert!(error.contains("conflict") && error.contains("operator"), "{error}");
+    let told = apply(&["--force-conflicts"]).unwrap();
+    assert_eq!(told.matches("serverside-applied").count(), 3, "{told}");
 }
 
 #[test]
 fn a_deletion_takes_its_secrets_in_other_namespaces_and_nothing_of_a_namesake() {
     let platform = Platform::new();
+    platform.may_work_everywhere();
     platform.configure(&[("enable_cross_namespace_secret", "true")]);
     let other = platform.kube.namespace();
     let namesake = |name: &str| {

@@ -1,15 +1,15 @@
-//! The chart and the base for kustomize, on a real API server: they are taken, the operator runs with
-//! what they give it, and they give it nothing that it does not need.
+//! The chart and the base for kustomize, on a real API server: they are taken, and the operator runs with
+//! what they give it, beside other releases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use harness::cloud::{CLUSTER, minimal};
-use harness::control_plane::ApiRequest;
+use harness::cloud::CLUSTER;
 use harness::manifest_tools::{
     helm_template, kubectl, kustomization, kustomize_build, objects, said,
 };
+use harness::permissions;
 use harness::workdir::Workdir;
-use harness::{Cloud, ControlPlane, Kube, Platform, artifacts, eventually};
+use harness::{ControlPlane, Kube, Platform, artifacts, eventually};
 use serde_json::{Value, json};
 
 /// `kubectl apply` of this, by somebody who may do everything.
@@ -45,10 +45,11 @@ fn everything() -> Value {
         "extraEnv": [{ "name": "SCALYR_API_KEY", "valueFrom": { "secretKeyRef": { "name": "a", "key": "b" } } }],
         "service": { "annotations": { "prometheus.io/scrape": "true" } },
         "networkPolicies": {
-            "create": true, "metricsFrom": [{ "namespaceSelector": { "matchLabels": { "a": "b" } } }],
+            "create": true, "dns": { "ports": [53, 5353] }, "metricsFrom": [{ "namespaceSelector": { "matchLabels": { "a": "b" } } }],
             "apiServer": { "ports": [443], "cidrs": ["10.0.0.1/32", "fd00::/8"] },
             "teamsApi": { "ports": [80, 443], "to": [{ "ipBlock": { "cidr": "10.0.0.0/8" } }] },
-            "databases": { "namespaces": ["default"], "clients": [{ "podSelector": {} }] },
+            "databases": { "namespaces": ["default"], "clients": [{ "podSelector": {} }],
+                           "extraIngress": [{ "ports": [{ "port": 9187 }] }] },
         },
         "configuration": {
             "kubernetes": { "cluster_labels": { "application": "spilo", "herd": "blue" },
@@ -114,11 +115,12 @@ fn samples_are_taken_by_the_api_server() {
     assert!(seen > 4, "{seen}");
 }
 
+const RELEASE: &str = "postgres-operator";
+
 /// A release of the chart, applied for real, and the operator with the account that it made.
 struct Release {
     platform: Platform,
     objects: Vec<Value>,
-    mark: usize,
 }
 
 impl Release {
@@ -135,10 +137,11 @@ impl Release {
         let workdir = Workdir::new();
         let values = values(&namespace, platform.port()).to_string();
         let values = workdir.file("values.json", values).display().to_string();
-        let text = helm_template(&namespace, &namespace, &["--values", &values]).unwrap();
+        // All have the same name, and do not meet.
+        let text = helm_template(RELEASE, &namespace, &["--values", &values]).unwrap();
         apply(&text, &[]).unwrap();
         let objects = objects(&text);
-        platform.acts_as(plane, &namespace);
+        platform.acts_as(plane, RELEASE);
         let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["args"], json!(["run"]));
@@ -148,22 +151,60 @@ impl Release {
                 platform.set(variable["name"].as_str().unwrap(), value);
             }
         }
-        Self { platform, objects, mark: plane.mark() }
+        Self { platform, objects }
     }
 
     /// Nothing that the operator asked for was forbidden.
     fn nothing_was_forbidden(&self) {
-        let requests = self.requests();
+        let requests = self.platform.requests(ControlPlane::shared());
         assert!(requests.len() > 20, "{}", requests.len());
         let forbidden: Vec<_> = requests.iter().filter(|one| one.status == Some(403)).collect();
         assert!(forbidden.is_empty(), "{forbidden:#?}");
     }
 
-    fn requests(&self) -> Vec<ApiRequest> {
-        let mut all = ControlPlane::shared().requests_since(self.mark);
-        all.retain(|request| request.user == self.platform.user());
-        all
+    /// One of its objects.
+    fn object(&self, kind: &str, name: &str) -> &Value {
+        let found =
+            self.objects.iter().find(|own| own["kind"] == kind && own["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name}"))
     }
+}
+
+/// Verbs by group, resource and name, as the API server has them for somebody in a namespace: those
+/// that not everybody has.
+fn may(somebody: &Kube, namespace: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let review = somebody.create(&json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+        "metadata": { "name": "" }, "spec": { "namespace": namespace },
+    }));
+    assert_eq!(review["status"]["incomplete"], false, "{review}");
+    let mut all = by_resource(review["status"]["resourceRules"].as_array().unwrap());
+    all.retain(|resource, _| !resource.contains("selfsubject"));
+    all
+}
+
+/// The same as roles have it.
+fn rules(roles: &[&Value]) -> BTreeMap<String, BTreeSet<String>> {
+    let all = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
+    by_resource(&all.cloned().collect::<Vec<_>>())
+}
+
+fn by_resource(rules: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
+    let texts = |value: &Value| -> Vec<String> {
+        serde_json::from_value(value.clone()).unwrap_or_else(|_| vec![String::new()])
+    };
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for rule in rules {
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                for name in texts(&rule["resourceNames"]) {
+                    let verbs = all.entry(format!("{group}/{resource}/{name}")).or_default();
+                    verbs.extend(texts(&rule["verbs"]));
+                }
+            }
+        }
+    }
+    all
 }
 
 fn values(namespace: &str, port: u16, watched: &str) -> Value {
@@ -180,7 +221,9 @@ fn an_applied_chart_is_enough_for_an_operator_of_one_namespace_and_no_more() {
     let (databases, other) = (kube.namespace(), kube.namespace());
     let release = Release::new(|namespace, port| {
         let mut values = values(namespace, port, &databases);
-        values["configurationForm"] = json!("OperatorConfiguration");
+        let kubernetes = &mut values["configuration"]["kubernetes"];
+        kubernetes["infrastructure_roles_secret_name"] = json!("robots");
+        kubernetes["oauth_token_secret_name"] = json!("token");
         values
     });
     let platform = &release.platform;
@@ -210,15 +253,31 @@ fn an_applied_chart_is_enough_for_an_operator_of_one_namespace_and_no_more() {
     });
     assert_eq!(operator.ask("/healthz").unwrap().0, 200);
     operator.wait_until_idle();
+    // A configuration that is no good is told of beside it.
+    let broken = json!({ "data": { "workers": "none" } });
+    kube.patch_merge("ConfigMap", &platform.namespace, RELEASE, &broken);
+    eventually("it is told", || match kube.events("ConfigMap", &platform.namespace, RELEASE) {
+        events if events.is_empty() => Err(operator.log()),
+        _ => Ok(()),
+    });
     assert_eq!(operator.stop().code, Some(0));
     release.nothing_was_forbidden();
     assert_eq!(kube.names("StatefulSet", &other, ""), [""; 0]);
+    // Where it runs it used all that it may do there, and may do nothing else.
     let own = Kube::with_token(ControlPlane::shared(), platform.token());
+    let (role, everywhere) = (
+        release.object("Role", RELEASE),
+        release.object("ClusterRole", &format!("{}:{RELEASE}:cluster", platform.namespace)),
+    );
+    let mut requests = platform.requests(ControlPlane::shared());
+    requests.retain(|one| one.namespace == platform.namespace);
+    let mut used = permissions::needed(&requests);
+    // The token for the Teams API is read where there are people, as in operator_permissions.
+    used.insert(("secrets".to_owned(), "get".to_owned()));
+    assert_eq!(used, permissions::granted(role));
+    assert_eq!(may(&own, &platform.namespace), rules(&[role, everywhere]));
     for namespace in [&other, "kube-system"] {
-        for kind in ["Secret", "ConfigMap", "Pod", "StatefulSet"] {
-            let refusal = own.try_list(kind, namespace, &Default::default()).unwrap_err();
-            assert_eq!(refusal.code, 403, "{kind}: {refusal}");
-        }
+        assert_eq!(may(&own, namespace), rules(&[everywhere]), "{namespace}");
     }
     // It may hand out the one role that its pods have.
     let binding = |role: &str| {
@@ -241,12 +300,19 @@ fn an_applied_chart_is_enough_for_an_operator_of_all_namespaces() {
         let mut values = values(namespace, port, "*");
         // Others use this API server, too.
         values["controllerId"] = json!(namespace);
+        values["configurationForm"] = json!("OperatorConfiguration");
         values["configuration"]["kubernetes_use_configmaps"] = json!(true);
         values["configuration"]["kubernetes"]["enable_owner_references"] = json!(true);
+        values["configuration"]["kubernetes"]["pod_environment_configmap"] =
+            json!(format!("{databases}/environment"));
         values
     });
     let platform = &release.platform;
-    assert!(release.objects.iter().any(|object| object["kind"] == "ConfigMap"));
+    release.object("OperatorConfiguration", RELEASE);
+    kube.create(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": { "AWS_REGION": "eu-central-1" },
+        "metadata": { "name": "environment", "namespace": databases },
+    }));
     let operator = platform.start();
     let mut manifest = platform.manifest(CLUSTER, &json!({}));
     manifest["metadata"]["namespace"] = json!(databases);
@@ -280,155 +346,14 @@ fn an_applied_chart_is_enough_for_an_operator_of_all_namespaces() {
     operator.wait_until_idle();
     assert_eq!(operator.stop().code, Some(0));
     release.nothing_was_forbidden();
-}
-
-/// A verb on a resource, with its subresource.
-type Permission = (String, String);
-
-/// What the base for kustomize, and so the chart, lets the operator do.
-fn granted() -> BTreeSet<Permission> {
-    let text = std::fs::read_to_string(kustomization().join("rbac.yaml")).unwrap();
-    let is_operators = |object: &&Value| {
-        object["kind"].as_str().is_some_and(|kind| kind.ends_with("Role"))
-            && object["metadata"]["name"] != "postgres-pod"
-    };
-    let mut all = BTreeSet::new();
-    for role in objects(&text).iter().filter(is_operators) {
-        for rule in role["rules"].as_array().unwrap() {
-            for resource in rule["resources"].as_array().unwrap() {
-                for verb in rule["verbs"].as_array().unwrap() {
-                    let text = |value: &Value| value.as_str().unwrap().to_owned();
-                    assert!(text(verb) != "*" && text(resource) != "*", "{rule}");
-                    all.insert((text(resource), text(verb)));
-                }
-            }
-        }
-    }
-    all
-}
-
-/// What a request needed. Server-side apply that makes an object needs two.
-fn needed(request: &ApiRequest) -> Vec<Permission> {
-    let of = |verb: &str| (request.resource.clone(), verb.to_owned());
-    match request.verb.as_str() {
-        "patch" if request.status == Some(201) => vec![of("patch"), of("create")],
-        verb => vec![of(verb)],
-    }
-}
-
-/// What is not seen in the life of one cluster: the test that does it, or why it has to be there.
-const ELSEWHERE: [(&str, &str, &str); 18] = [
-    ("clusterroles", "bind", ONE),
-    ("configmaps", "delete", ALL),
-    ("configmaps", "patch", ALL),
-    ("customresourcedefinitions", "create", KINDS),
-    ("customresourcedefinitions", "get", KINDS),
-    ("customresourcedefinitions", "patch", KINDS),
-    ("operatorconfigurations", "get", ONE),
-    ("operatorconfigurations", "list", ONE),
-    ("operatorconfigurations", "watch", ONE),
-    ("persistentvolumeclaims", "patch", VOLUMES),
-    (
-        "persistentvolumes",
-        "get",
-        "on which nodes a volume can be mounted; those of tests are claims alone",
-    ),
-    (
-        "poddisruptionbudgets",
-        "get",
-        "a budget of another operator that somebody changes while it is taken over is read again",
-    ),
-    ("pods", "get", UPGRADE),
-    ("pods/exec", "create", "API servers from 1.35 on ask for it beside `get`"),
-    ("pods/exec", "get", UPGRADE),
-    ("postgresqls", "get", UPGRADE),
-    ("serviceaccounts", "patch", "irsa_role_arn, which may change"),
-    ("storageclasses", "get", VOLUMES),
-];
-const ALL: &str =
-    "operator_manifests::an_applied_chart_is_enough_for_an_operator_of_all_namespaces";
-const KINDS: &str =
-    "operator_life::with_its_defaults_the_operator_makes_its_kinds_by_its_own_rights";
-const ONE: &str =
-    "operator_manifests::an_applied_chart_is_enough_for_an_operator_of_one_namespace_and_no_more";
-const UPGRADE: &str =
-    "operator_clone::a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody";
-const VOLUMES: &str =
-    "operator_storage::the_volumes_of_a_cluster_that_runs_grow_in_seconds_and_no_pod_is_restarted";
-
-#[test]
-fn every_test_that_a_permission_names_is_there() {
-    let named = ELSEWHERE.iter().filter_map(|(_, _, why)| why.split_once("::"));
-    for (file, test) in named {
-        let path = artifacts::source().join(format!("tests/{file}.rs"));
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(&format!("fn {test}()")), "{file}::{test}");
-    }
-}
-
-#[test]
-fn each_permission_is_used_in_the_life_of_a_cluster_or_by_another_test() {
-    let plane = ControlPlane::shared();
-    let mark = plane.mark();
-    let mut world = Cloud::new(&[
-        ("kubernetes_use_configmaps", "false"),
-        ("enable_postgres_team_crd", "true"),
-        ("enable_finalizers", "true"),
-    ]);
-    live(&world);
-    let user = world.platform.user();
-    assert_eq!(world.operator.take().expect("it runs").stop().code, Some(0));
-    let requests = plane.requests_since(mark).into_iter().filter(|one| one.user == user);
-    let requests: Vec<_> = requests.filter(|one| !one.resource.is_empty()).collect();
-    let forbidden: Vec<_> = requests.iter().filter(|one| one.status == Some(403)).collect();
-    assert!(forbidden.is_empty(), "{forbidden:#?}");
-    let used: BTreeSet<Permission> = requests.iter().flat_map(needed).collect();
-    let elsewhere = ELSEWHERE.map(|(resource, verb, _)| (resource.to_owned(), verb.to_owned()));
-    let elsewhere = BTreeSet::from(elsewhere);
-    let granted = granted();
-    let unused: Vec<_> = granted.difference(&used).filter(|one| !elsewhere.contains(one)).collect();
-    assert!(unused.is_empty(), "nobody uses: {unused:?}");
-    let gone: Vec<_> = elsewhere.difference(&granted).collect();
-    assert!(gone.is_empty(), "explained, and not granted: {gone:?}");
-}
-
-/// From its manifest to its end, with all that one cluster can have.
-fn live(world: &Cloud) {
-    let platform = &world.platform;
-    let (kube, namespace) = (&platform.kube, &platform.namespace);
-    let change = |more: &Value| {
-        let mut manifest = minimal(namespace);
-        let spec = manifest["spec"].as_object_mut().unwrap();
-        spec.extend(more.as_object().unwrap().clone());
-        kube.try_apply(&manifest).expect("it is accepted");
-    };
-    let gone = |kind: &str, name: &str| {
-        eventually(&format!("{kind} {name} is gone"), || match platform.get(kind, name) {
-            None => Ok(()),
-            Some(left) => Err(left),
-        });
-    };
-    let (pooler, backup) = (format!("{CLUSTER}-pooler"), format!("logical-backup-{CLUSTER}"));
-    change(&json!({ "enableConnectionPooler": true, "enableLogicalBackup": true }));
-    platform.wait_for_phase(CLUSTER, "Running");
-    platform.wait_for("Deployment", &pooler);
-    platform.wait_for("CronJob", &backup);
-    // Off and larger, by pods with another image.
-    change(&json!({
-        "enableConnectionPooler": false, "enableLogicalBackup": false, "volume": { "size": "2Gi" },
-        "dockerImage": "registry.example.com/spilo-15:3.2",
-    }));
-    gone("Deployment", &pooler);
-    gone("CronJob", &backup);
-    eventually("pods have the image", || {
-        let pods = kube.list("Pod", namespace, "application=spilo");
-        let image = |pod: &Value| pod["spec"]["containers"][0]["image"].clone();
-        let images: Vec<_> = pods.iter().map(image).collect();
-        let is_new = |image: &Value| *image == "registry.example.com/spilo-15:3.2";
-        if images.len() == 2 && images.iter().all(is_new) { Ok(()) } else { Err(images) }
-    });
-    platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
-    kube.delete("postgresql", namespace, CLUSTER);
-    gone("postgresql", CLUSTER);
-    gone("StatefulSet", CLUSTER);
+    platform.has_used(
+        ControlPlane::shared(),
+        &[
+            ("configmaps", "get"),
+            ("configmaps", "patch"),
+            ("operatorconfigurations", "get"),
+            ("operatorconfigurations", "list"),
+            ("operatorconfigurations", "watch"),
+        ],
+    );
 }

@@ -52,8 +52,7 @@ fn the_label_of_ready_nodes_joins_the_affinity_of_a_manifest_in_both_ways() {
 fn an_operator_configuration_that_says_nothing_of_the_merge_keeps_the_label() {
     let plane = ControlPlane::shared();
     let mut platform = Platform::on(plane, &Kube::admin(plane).namespace());
-    platform.set("CONFIG_MAP_NAME", "");
-    platform.set("POSTGRES_OPERATOR_CONFIGURATION_OBJECT", "settings");
+    platform.is_configured_by("settings");
     let configuration = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration",
         "metadata": { "name": "settings", "namespace": platform.namespace },
@@ -81,14 +80,14 @@ fn an_operator_configuration_that_says_nothing_of_the_merge_keeps_the_label() {
 /// The operator's rights in this namespace, without those that nodes are about.
 fn take_away_nodes(platform: &Platform) {
     let kube = &platform.kube;
-    let mut role = kube.get("ClusterRole", "", "postgres-operator-cluster").expect("the chart's");
+    let shipped = "postgres-operator:postgres-operator:cluster";
+    let mut role = kube.get("ClusterRole", "", shipped).expect("the base's");
     let rules = role["rules"].as_array_mut().expect("rules");
     rules.retain(|rule| rule["resources"] != json!(["nodes"]));
     let name = format!("without-nodes-{}", platform.namespace);
     role["metadata"] = json!({ "name": name });
     kube.create(&role);
-    let binding = format!("postgres-operator-cluster-{}", platform.namespace);
-    kube.delete("ClusterRoleBinding", "", &binding);
+    kube.delete("ClusterRoleBinding", "", &format!("{shipped}:{}", platform.namespace));
     kube.create(&json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": { "name": name },

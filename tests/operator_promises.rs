@@ -121,6 +121,7 @@ fn a_cluster_in_any_watched_namespace_has_all_that_it_needs_there() {
     let plane = ControlPlane::start();
     let mut platform = Platform::on(&plane, &Kube::admin(&plane).namespace());
     platform.set("WATCHED_NAMESPACE", "*");
+    platform.may_work_everywhere();
     let operator = platform.start();
     let other = platform.kube.namespace();
     let mut manifest = platform.manifest(CLUSTER, &json!({ "users": { "app": [] } }));

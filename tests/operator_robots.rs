@@ -141,6 +141,7 @@ fn infrastructure_roles_are_on_every_cluster_and_follow_their_secrets() {
     synced(&world);
     another_operator_writes_nothing(&mut world);
     nobody_tells_a_secret(&world);
+    world.platform.has_used(ControlPlane::shared(), &[("configmaps", "watch")]);
 }
 
 /// Neither to the API server nor to the database.
@@ -220,6 +221,7 @@ fn nobody_tells_a_secret(world: &Cloud) {
 #[test]
 fn roles_of_a_manifest_follow_it_and_their_secrets() {
     let mut world = Cloud::new(&[("enable_cross_namespace_secret", "true")]);
+    world.platform.may_work_everywhere();
     let other = world.platform.kube.namespace();
     let guest = format!("{other}.db_user");
     let more = json!({

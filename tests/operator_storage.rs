@@ -167,6 +167,8 @@ fn the_volumes_of_a_cluster_that_runs_grow_in_seconds_and_no_pod_is_restarted() 
     let now = scene.all("Pod");
     assert!(same(&pods, &now[..2]), "nobody restarts them");
     assert!(scene.told("asks for 1500Mi instead of 1Gi") > 0);
+    let used = [("persistentvolumeclaims", "patch"), ("storageclasses", "get")];
+    scene.platform.has_used(ControlPlane::shared(), &used);
 }
 
 #[test]

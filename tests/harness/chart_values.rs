@@ -9,12 +9,20 @@ use serde_json::{Value, json};
 /// Behind this line of values.yaml everything is made from the code.
 pub const MARK: &str = "configuration:";
 /// What the chart says unless somebody says something else: nobody is asked at an address of an
-/// example, no load balancer is made that nobody asked for, and manifests may be anywhere.
-const SAID: [(&str, &str); 4] = [
+/// example, and no load balancer is made that nobody asked for.
+const SAID: [(&str, &str); 3] = [
     ("enable_master_load_balancer", "false"),
     ("enable_teams_api", "false"),
     ("pam_configuration", "\"\""),
-    ("watched_namespace", "\"*\""),
+];
+/// Where what must stay a secret has its place; the configuration is open to many.
+const BACKUP: &str = "rather in the Secret of `logical_backup_cronjob_environment_secret`";
+const SECRETLY: [(&str, &str); 5] = [
+    ("logical_backup_azure_storage_account_key", BACKUP),
+    ("logical_backup_google_application_credentials", BACKUP),
+    ("logical_backup_s3_access_key_id", BACKUP),
+    ("logical_backup_s3_secret_access_key", BACKUP),
+    ("scalyr_api_key", "rather by `extraEnv`, as SCALYR_API_KEY"),
 ];
 /// Keys that take one of some words.
 pub const WORDS: [(&str, &[&str]); 8] = [
@@ -74,7 +82,13 @@ fn comment(key: &Key) -> String {
         CrdDefault::Other(other) => format!("{} / {other}", shown(key.default)),
     };
     let later = if key.is_not_yet() { " Without an effect so far." } else { "" };
-    format!("[{}: {default}] {}{later}", key.slot.kind(), key.doc)
+    let way = SECRETLY.iter().find(|(name, _)| *name == key.name).map(|(_, way)| way);
+    let open = match way {
+        Some(way) => format!(" It lies open here: {way}."),
+        None if key.is_secret() => panic!("{}: nothing says where it is kept", key.name),
+        None => String::new(),
+    };
+    format!("[{}: {default}] {}{open}{later}", key.slot.kind(), key.doc)
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {

@@ -18,9 +18,22 @@ pub fn kustomization() -> PathBuf {
     artifacts::source().join("packaging/kustomize")
 }
 
-/// What `helm template NAME --namespace NAMESPACE` prints with these further arguments, or what is
-/// wrong.
+/// Nobody's, and nobody can register it.
+pub const IMAGE: &str = "image.repository=registry.invalid/blue-elephant/operator";
+
+/// What `helm template NAME --namespace NAMESPACE` prints with [`IMAGE`] and these further arguments,
+/// or what is wrong.
 pub fn helm_template(name: &str, namespace: &str, arguments: &[&str]) -> Result<String, String> {
+    let all = [&["--set", IMAGE], arguments].concat();
+    helm_template_of_nothing(name, namespace, &all)
+}
+
+/// The same without an image.
+pub fn helm_template_of_nothing(
+    name: &str,
+    namespace: &str,
+    arguments: &[&str],
+) -> Result<String, String> {
     let mut command = helm(&["template", name]);
     command.arg(chart()).args(["--namespace", namespace]).args(arguments);
     said(&mut command)

@@ -37,6 +37,7 @@ pub mod nodes;
 pub mod operator;
 pub mod pam;
 pub mod patroni;
+pub mod permissions;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod postmaster;

@@ -6,20 +6,20 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::api_proxy::ApiProxy;
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ApiRequest, ControlPlane};
 use crate::eventually::pause;
 use crate::kube::Kube;
 use crate::network::Network;
 use crate::teams_sync::{Output, Running};
 use crate::workdir::Workdir;
-use crate::{artifacts, eventually, manifest_tools};
+use crate::{artifacts, eventually, permissions};
 
 /// Far beyond what an end takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -43,6 +43,8 @@ pub struct Platform {
     program: PathBuf,
     port: u16,
     workdir: Workdir,
+    /// Where its part of the audit log begins.
+    mark: usize,
 }
 
 impl Platform {
@@ -58,7 +60,7 @@ impl Platform {
     /// teams.
     pub fn on(plane: &ControlPlane, namespace: &str) -> Self {
         let mut this = Self::bare(plane, namespace);
-        bind(&this.kube, namespace);
+        permissions::bind(&this.kube, namespace);
         this.acts_as(plane, ACCOUNT);
         this.configure(&[]);
         this
@@ -67,7 +69,7 @@ impl Platform {
     /// The same where nobody may do anything yet, and nothing is configured.
     pub fn bare(plane: &ControlPlane, namespace: &str) -> Self {
         let kube = Kube::admin(plane);
-        register(plane, &kube);
+        permissions::register(plane, &kube);
         Self {
             kube,
             namespace: namespace.to_owned(),
@@ -80,7 +82,20 @@ impl Platform {
             program: artifacts::operator(),
             port: free_port(),
             workdir: Workdir::new(),
+            mark: plane.mark(),
         }
+    }
+
+    /// Operators may work in all namespaces, and not in their own alone.
+    pub fn may_work_everywhere(&self) {
+        permissions::bind_everywhere(&self.kube, &self.namespace);
+    }
+
+    /// From now on operators read this `OperatorConfiguration` and no ConfigMap.
+    pub fn is_configured_by(&mut self, object: &str) {
+        permissions::bind_object(&self.kube, &self.namespace, &self.account, object);
+        self.set("CONFIG_MAP_NAME", "");
+        self.set("POSTGRES_OPERATOR_CONFIGURATION_OBJECT", object);
     }
 
     /// From now on operators have this ServiceAccount.
@@ -94,6 +109,27 @@ impl Platform {
     /// Who the API server takes our operator for.
     pub fn user(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.account)
+    }
+
+    /// What our operators asked this API server for so far.
+    pub fn requests(&self, plane: &ControlPlane) -> Vec<ApiRequest> {
+        let mut all = plane.requests_since(self.mark);
+        let user = self.user();
+        all.retain(|request| request.user == user && !request.resource.is_empty());
+        all
+    }
+
+    /// They have used each of these permissions, a resource and a verb, on something else than their
+    /// own ConfigMap.
+    #[track_caller]
+    pub fn has_used(&self, plane: &ControlPlane, all: &[(&str, &str)]) {
+        let mut requests = self.requests(plane);
+        requests.retain(|request| request.resource != "configmaps" || request.name != CONFIG);
+        let used = permissions::needed(&requests);
+        for (resource, verb) in all {
+            let is_used = used.contains(&((*resource).to_owned(), (*verb).to_owned()));
+            assert!(is_used, "{verb} of {resource}: nobody asked for it; {used:?}");
+        }
     }
 
     pub fn network(&self) -> &Arc<Network> {
@@ -396,44 +432,4 @@ impl Operator {
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(20_000);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// The permissions that the base for kustomize gives, which are those of the chart.
-fn permissions() -> Vec<Value> {
-    let path = manifest_tools::kustomization().join("rbac.yaml");
-    let text = std::fs::read_to_string(&path);
-    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    manifest_tools::objects(&text)
-}
-
-/// The kinds, and what pods and operators may do: once for each control plane.
-fn register(plane: &ControlPlane, kube: &Kube) {
-    static SHARED: Once = Once::new();
-    let apply = || {
-        let crds = Command::new(artifacts::operator()).arg("crds").output().expect("it runs");
-        kube.apply_yaml(&String::from_utf8(crds.stdout).expect("YAML"));
-        for role in permissions().iter().filter(|one| one["kind"] == "ClusterRole") {
-            kube.try_apply(role).expect("a role");
-        }
-        eventually("the kinds are served", || {
-            kube.try_list("postgresql", "default", &Default::default())
-        });
-    };
-    if std::ptr::eq(plane, ControlPlane::shared()) { SHARED.call_once(apply) } else { apply() }
-}
-
-/// The base is for one namespace; here is another. What belongs to no namespace is called after it.
-fn bind(kube: &Kube, namespace: &str) {
-    for mut object in permissions().into_iter().filter(|one| one["kind"] != "ClusterRole") {
-        if object["kind"] == "ClusterRoleBinding" {
-            let name = object["metadata"]["name"].as_str().expect("a name");
-            object["metadata"]["name"] = json!(format!("{name}-{namespace}"));
-        } else {
-            object["metadata"]["namespace"] = json!(namespace);
-        }
-        if object["kind"] != "ServiceAccount" && object["kind"] != "Role" {
-            object["subjects"][0]["namespace"] = json!(namespace);
-        }
-        kube.try_apply(&object).expect("a permission");
-    }
 }
