@@ -1,4 +1,7 @@
-//! Who owns which field of a cached object, in little memory.
+//! What is kept of many objects and looked at seldom, in little memory: as its text.
+//!
+//! JSON as a tree takes up five times its text, since a map of few entries has room for more. So
+//! manifests keep what users wrote and the status as [`Packed`].
 //!
 //! `metadata.managedFields` is a tree of many maps with one entry each, and takes up most of an
 //! object in memory, a hundred kilobytes of a StatefulSet. It is looked at where something differs
@@ -6,9 +9,47 @@
 //! from a cache. Out: the same with texts, and back.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+/// JSON as its text. Looking at it makes a tree of it again.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Packed(
+    /// `None`: null.
+    Option<Arc<str>>,
+);
+
+impl Packed {
+    pub fn is_null(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub fn value(&self) -> Value {
+        let text = self.0.as_deref();
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+impl From<&Value> for Packed {
+    fn from(value: &Value) -> Self {
+        Self((!value.is_null()).then(|| value.to_string().into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Packed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Self::from(&value))
+    }
+}
+
+impl Serialize for Packed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
 
 /// Makes texts of the trees.
 pub fn pack(metadata: &mut ObjectMeta) {
@@ -48,7 +89,7 @@ mod tests {
     use k8s_openapi::api::core::v1::Secret;
     use serde_json::{Value, json};
 
-    use super::{fields, pack, unpack};
+    use super::{Packed, fields, pack, unpack};
 
     #[test]
     fn whoever_owns_which_field_is_the_same_behind_a_cache() {
@@ -82,5 +123,14 @@ mod tests {
         let mut none = Value::Null;
         unpack(&mut none);
         assert_eq!(none, Value::Null);
+    }
+    #[test]
+    fn json_is_the_same_behind_its_text() {
+        for value in [json!(null), json!("Creating"), json!({ "b": [1, 2.5], "a": { "x": null } })] {
+            let packed: Packed = serde_json::from_value(value.clone()).expect("any JSON");
+            assert_eq!((packed.value(), packed.is_null()), (value.clone(), value.is_null()));
+            assert_eq!(serde_json::to_value(&packed).expect("JSON"), value);
+            assert_eq!(packed, Packed::from(&value));
+        }
     }
 }
