@@ -126,7 +126,8 @@ mod tests {
     }
     #[test]
     fn json_is_the_same_behind_its_text() {
-        for value in [json!(null), json!("Creating"), json!({ "b": [1, 2.5], "a": { "x": null } })] {
+        for value in [json!(null), json!("Creating"), json!({ "b": [1, 2.5], "a": { "x": null } })]
+        {
             let packed: Packed = serde_json::from_value(value.clone()).expect("any JSON");
             assert_eq!((packed.value(), packed.is_null()), (value.clone(), value.is_null()));
             assert_eq!(serde_json::to_value(&packed).expect("JSON"), value);

@@ -1,12 +1,12 @@
 //! `postgresql`: one PostgreSQL cluster, as its team wrote it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize};
 pub use super::field::FieldError;
 use super::field::decode;
 use super::resource::resource;
 use super::spec::PostgresSpec;
 use crate::packed::Packed;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
 
 mod dropped;
 #[cfg(test)]
