@@ -5,8 +5,11 @@
 //!
 //! `metadata.managedFields` is a tree of many maps with one entry each, and takes up most of an
 //! object in memory, a hundred kilobytes of a StatefulSet. It is looked at where something differs
-//! alone, so caches keep each tree as its text. In: an object as the API server tells of it, or one
-//! from a cache. Out: the same with texts, and back.
+//! alone, and most objects have it in common with others. So caches keep each tree as a number, which
+//! stands for its text. In: an object as the API server tells of it, or one from a cache. Out: the
+//! same with numbers, and back.
+
+mod shared;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -51,16 +54,17 @@ impl Serialize for Packed {
     }
 }
 
-/// Makes texts of the trees.
+/// Makes a number of each tree, or a text where there are too many.
 pub fn pack(metadata: &mut ObjectMeta) {
     for entry in metadata.managed_fields.iter_mut().flatten() {
-        if let Some(fields) = entry.fields_v1.as_mut().filter(|fields| !fields.0.is_string()) {
-            fields.0 = Value::String(fields.0.to_string());
+        if let Some(fields) = entry.fields_v1.as_mut().filter(|fields| fields.0.is_object()) {
+            let text = fields.0.to_string();
+            fields.0 = shared::number(&text).map_or(Value::String(text), Value::from);
         }
     }
 }
 
-/// Makes trees of the texts in an object that is JSON.
+/// Makes trees of these again, in an object that is JSON.
 pub fn unpack(object: &mut Value) {
     let Some(entries) = object.pointer_mut("/metadata/managedFields") else { return };
     for entry in entries.as_array_mut().into_iter().flatten() {
@@ -80,6 +84,11 @@ pub fn fields(entry: &ManagedFieldsEntry) -> Option<Cow<'_, Value>> {
 fn tree(fields: &Value) -> Cow<'_, Value> {
     match fields {
         Value::String(text) => Cow::Owned(serde_json::from_str(text).unwrap_or_default()),
+        Value::Number(number) => {
+            let text = number.as_u64().and_then(shared::text);
+            let tree = text.and_then(|text| serde_json::from_str(&text).ok());
+            Cow::Owned(tree.unwrap_or_default())
+        }
         tree => Cow::Borrowed(tree),
     }
 }
@@ -106,7 +115,7 @@ mod tests {
             pack(&mut secret.metadata);
         }
         let entries = secret.metadata.managed_fields.clone().unwrap_or_default();
-        assert!(entries[0].fields_v1.as_ref().is_some_and(|own| own.0.is_string()));
+        assert!(entries[0].fields_v1.as_ref().is_some_and(|own| own.0.is_number()));
         assert_eq!(
             fields(&entries[0]).as_deref(),
             Some(&object["metadata"]["managedFields"][0]["fieldsV1"])
