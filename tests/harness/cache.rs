@@ -24,6 +24,13 @@ pub fn patroni() -> PathBuf {
     present(folder().join(format!("patroni-{version}")))
 }
 
+/// The program that builds the book.
+pub(crate) fn mdbook() -> PathBuf {
+    let version = INSTALL.lines().find_map(|line| line.strip_prefix("mdbook="));
+    let version = version.expect("tests/install.sh has a version of mdbook");
+    present(folder().join(format!("mdbook-{version}/bin/mdbook")))
+}
+
 /// A program of the control plane of Kubernetes: of KUBEBUILDER_ASSETS where that has all of them,
 /// else the one that was built.
 pub(crate) fn kubernetes(program: &str) -> PathBuf {

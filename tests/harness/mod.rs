@@ -16,6 +16,7 @@
 pub mod annex;
 pub mod api_proxy;
 pub mod artifacts;
+pub mod book;
 pub mod cache;
 pub mod canary;
 pub mod certificates;
@@ -27,6 +28,7 @@ pub mod dns;
 pub mod eventually;
 pub mod http_server;
 pub mod identity_provider;
+pub mod job;
 pub mod kube;
 pub mod kubelet;
 pub mod network;
