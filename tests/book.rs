@@ -161,8 +161,7 @@ fn every_link_of_the_repository_leads_somewhere() {
             if !anchor.is_empty() {
                 let text = with_included(&target);
                 let mut headings = text.lines().filter(|line| line.starts_with('#'));
-                let found =
-                    headings.any(|heading| slug(heading.trim_start_matches('#')) == anchor);
+                let found = headings.any(|heading| slug(heading.trim_start_matches('#')) == anchor);
                 assert!(found, "{shown}: {link}: there is no such heading");
             }
         }
@@ -174,7 +173,9 @@ fn every_link_of_the_repository_leads_somewhere() {
 fn with_included(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let included = text.lines().find_map(|line| {
-        line.strip_prefix("{{#include ")?.strip_suffix("}}").map(|file| path.parent().unwrap().join(file))
+        line.strip_prefix("{{#include ")?
+            .strip_suffix("}}")
+            .map(|file| path.parent().unwrap().join(file))
     });
     match included {
         Some(file) => fs::read_to_string(file).unwrap(),

@@ -28,7 +28,8 @@ fn every_block_is_in_a_language_that_is_checked() {
             let known = LANGUAGES.contains(&fence.language.as_str());
             assert!(known, "{}: {:?}", fence.place(), fence.language);
             if fence.language == "toml" && page != "configuration.md" {
-                let known = ["pam-oauth2", "teams-sync", "ztoken"].contains(&fence.subject.as_str());
+                let known =
+                    ["pam-oauth2", "teams-sync", "ztoken"].contains(&fence.subject.as_str());
                 assert!(known, "{}: for which program is it?", fence.place());
             }
         }
@@ -90,7 +91,8 @@ fn teams_sync_understands_every_configuration_file() {
     let mut seen = 0;
     for fence in book::fences("toml").iter().filter(|fence| fence.subject == "teams-sync") {
         let place = fence.place();
-        let parsed = Config::parse(&fence.text, &place, &PathBuf::from("/etc/teams-sync"), &|_| None);
+        let parsed =
+            Config::parse(&fence.text, &place, &PathBuf::from("/etc/teams-sync"), &|_| None);
         parsed.unwrap_or_else(|error| panic!("{error}"));
         seen += 1;
     }
@@ -223,7 +225,9 @@ fn files_of_the_repository_that_a_command_names_are_there() {
     let mut seen = 0;
     for fence in book::fences("sh") {
         for word in fence.text.split_whitespace() {
-            if ["docs/", "operator/", "packaging/", "tests/"].iter().any(|own| word.starts_with(own))
+            if ["docs/", "operator/", "packaging/", "tests/"]
+                .iter()
+                .any(|own| word.starts_with(own))
             {
                 assert!(source().join(word).exists(), "{}: {word}", fence.place());
                 seen += 1;

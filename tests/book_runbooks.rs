@@ -119,6 +119,29 @@ fn what_the_log_says_while_the_provider_is_down_is_what_its_runbook_shows() {
     let shown = shown("runbooks/provider-down.md", "pam_oauth2: ");
     let service = format!("localhost:{}", world.service.port());
     let said = outcome.reason().replace(&service, "info.example.com");
+    let said = said.replace("from 127.0.0.1", "from 10.2.1.111");
+    assert_eq!(said, shown);
+}
+
+#[test]
+fn somebody_who_is_out_is_told_of_as_her_runbook_shows() {
+    let server = Server::start(Version::V15);
+    let company = Company::of(&server);
+    company.teams(&[("acid", &["alice", "mallory"]), ("dba", &[])]);
+    company.applies();
+    server.sql("create table hers (); alter table hers owner to mallory");
+    let session = server.session("mallory");
+    company.teams(&[("acid", &["alice"]), ("dba", &[])]);
+    company.applies();
+    assert!(session.ended().contains("terminating connection"));
+    let said = company.ends(&["leavers"], 0);
+    let shown = shown("runbooks/leaver-still-in.md", "orders:");
+    let [said, shown] = [said, shown].map(|text| {
+        let (before, rest) = text.split_once("left ").unwrap_or_else(|| panic!("{text}"));
+        let (time, after) = rest.split_once(',').unwrap();
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{text}");
+        format!("{before}{after}").trim_end().to_owned()
+    });
     assert_eq!(said, shown);
 }
 
@@ -133,5 +156,8 @@ fn a_server_without_a_superuser_gets_one_back_in_single_user_mode() {
     server.sql("alter role postgres nologin");
     server.try_sql("postgres", "select 1").expect_err("it may not log in");
     server.single_user(statement);
-    assert_eq!(server.attributes("postgres"), "LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS");
+    assert_eq!(
+        server.attributes("postgres"),
+        "LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS"
+    );
 }

@@ -70,10 +70,7 @@ impl Scene {
         let mut manifest = example("application1.yaml").remove(0);
         let spec = manifest["spec"].as_object_mut().unwrap();
         spec.insert("numberOfInstances".to_owned(), json!(1));
-        spec.insert(
-            "patroni".to_owned(),
-            json!({ "ttl": 20, "loop_wait": 1, "retry_timeout": 3 }),
-        );
+        spec.insert("patroni".to_owned(), json!({ "ttl": 20, "loop_wait": 1, "retry_timeout": 3 }));
         spec.extend(more.as_object().unwrap().clone());
         self.apply(&manifest);
     }
@@ -98,7 +95,8 @@ fn a_deployment_migrates_as_the_owner_and_the_application_reads_and_writes() {
     assert_eq!(first.code, Some(0), "{first:?}");
     assert_eq!(first.stdout, "applying V1__roles.sql\napplying V2__orders.sql\n");
     let database = "application1";
-    let owner = "select string_agg(distinct tableowner, ',') from pg_tables where schemaname = 'public'";
+    let owner =
+        "select string_agg(distinct tableowner, ',') from pg_tables where schemaname = 'public'";
     assert_eq!(scene.ask(database, "app_owner", owner).unwrap(), "app_owner");
 
     // DML, and nothing else.
@@ -126,14 +124,20 @@ fn a_deployment_migrates_as_the_owner_and_the_application_reads_and_writes() {
         files["data"]["V3__price.sql"] = json!(third);
         files
     };
-    scene.apply(&files("alter table orders add column price numeric; alter table nobody add x int;"));
+    scene.apply(&files(
+        "alter table orders add column price numeric; alter table nobody add x int;",
+    ));
     let failed = scene.migrate();
     assert_ne!(failed.code, Some(0), "{failed:?}");
     let columns = "select count(*) from information_schema.columns where table_name = 'orders'";
     assert_eq!(scene.ask(database, "app_owner", columns).unwrap(), "2", "all of a file or nothing");
     scene.apply(&files("alter table orders add column price numeric;"));
     let third = scene.migrate();
-    assert_eq!((third.code, third.stdout.as_str()), (Some(0), "applying V3__price.sql\n"), "{third:?}");
+    assert_eq!(
+        (third.code, third.stdout.as_str()),
+        (Some(0), "applying V3__price.sql\n"),
+        "{third:?}"
+    );
     two_at_once(&scene, &files("alter table orders add column price numeric;"));
     a_password_that_was_changed_is_the_one_of_the_next_migration(&scene);
     a_prepared_database_has_its_roles_in_threes(&scene);
@@ -173,7 +177,9 @@ fn a_prepared_database_has_its_roles_in_threes(scene: &Scene) {
     scene.cluster(&json!({ "preparedDatabases": prepared }));
     let database = "application2";
     let make = "create table data.t (id int)";
-    eventually("the deployment makes a table", || scene.ask(database, "application2_owner_user", make));
+    eventually("the deployment makes a table", || {
+        scene.ask(database, "application2_owner_user", make)
+    });
     let write = "insert into data.t values (1) returning id";
     assert_eq!(scene.ask(database, "application2_writer_user", write).unwrap(), "1");
     let read = "select id from data.t";

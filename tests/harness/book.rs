@@ -41,7 +41,8 @@ pub fn mdbook() -> PathBuf {
 /// The text of each page, by its path from docs/, with what it includes of docs/examples.
 pub fn pages() -> BTreeMap<String, String> {
     let files = files_with("md");
-    let pages = files.iter().filter(|path| path.file_name().is_some_and(|name| name != "SUMMARY.md"));
+    let pages =
+        files.iter().filter(|path| path.file_name().is_some_and(|name| name != "SUMMARY.md"));
     pages.map(|path| (name_of(path), expanded(path))).collect()
 }
 
@@ -146,7 +147,8 @@ fn name_of(path: &Path) -> String {
 /// With the files of docs/examples that it includes. Pages that are a README of another folder stay
 /// as they are: the tests of that folder read it.
 fn expanded(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let include = |line: &str| {
         let file = line.strip_prefix("{{#include ")?.strip_suffix("}}")?;
         let file = path.parent()?.join(file);

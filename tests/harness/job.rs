@@ -34,7 +34,7 @@ for entry in bin dev etc lib lib32 lib64 libx32 opt proc sbin usr; do
 done
 mkdir -m 1777 "$folder/root/tmp"
 cp -R "$folder/volumes/." "$folder/root/"
-exec chroot "$folder/root" setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+exec /usr/sbin/chroot "$folder/root" /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 "#;
 
 /// To its end, in the network of a cluster.
@@ -67,8 +67,7 @@ pub fn run(agent: &NodeAgent, kube: &Kube, namespace: &str, name: &str) -> Outpu
     command.args(["-c", ENTER, "enter"]).arg(workdir.path());
     command.args(list(&container["command"]).iter().filter_map(Value::as_str));
     command.args(list(&container["args"]).iter().filter_map(Value::as_str));
-    // unshare(1) and mount(8) are found by the first, the container's own command by the second.
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(environment);
+    command.env_clear().envs(environment);
     let start = std::time::Instant::now();
     let output = command.output().expect("it can be started");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
