@@ -28,6 +28,9 @@ pub(crate) enum Error {
     Store(#[from] store::Fault),
     #[error("the service account token {path} {what}")]
     ServiceAccount { path: String, what: String },
+    /// Of another process, a moment ago.
+    #[error("{0}")]
+    Shared(String),
     #[error("signals cannot be passed on: {0}")]
     Signals(io::Error),
     #[error("flow = \"{0}\" needs no login: `ztoken` gets a token by itself")]
@@ -55,6 +58,7 @@ impl Error {
             Self::Provider(fault) | Self::Revocation(fault) => of_provider(fault),
             Self::Login(login::Fault::Provider(fault)) => of_provider(fault),
             Self::Login(login::Fault::Late(_)) => Exit::LogIn,
+            Self::Shared(_) | Self::Store(store::Fault::Busy { .. }) => Exit::Provider,
             Self::LoginNeeded { .. } | Self::NotLoggedIn { .. } => Exit::LogIn,
             Self::Start { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::NotThere,
             Self::Start { .. } => Exit::CannotRun,

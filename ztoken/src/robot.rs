@@ -1,6 +1,7 @@
 //! Tokens for programs: what a service account of Kubernetes has, and what it becomes (RFC 7523).
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::clock::{Moment, spoken};
 use crate::config::{Exchange, Flow};
@@ -25,8 +26,8 @@ pub(crate) fn service_account(file: &Path, now: Moment) -> Result<Token, Error> 
              renew the file?",
             spoken(expires.until(now))
         ))),
-        Some(expires) => Ok(Token { access, left: now.until(expires) }),
-        None => Ok(Token { access, left: std::time::Duration::ZERO }),
+        Some(expires) => Ok(Token { access, left: now.until(expires), warning: None }),
+        None => Ok(Token { access, left: Duration::ZERO, warning: None }),
     }
 }
 

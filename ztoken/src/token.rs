@@ -36,6 +36,8 @@ pub(crate) struct Session<'a> {
 pub(crate) struct Token {
     pub(crate) access: Secret,
     pub(crate) left: Duration,
+    /// Why it is not a fresh one.
+    pub(crate) warning: Option<String>,
 }
 
 /// One that lasts as long as the profile wants, if there is any way to get one.
@@ -46,20 +48,33 @@ pub(crate) fn token(session: &Session<'_>) -> Result<Token, Error> {
     if let Some(kept) = session.good()? {
         return Ok(kept.into());
     }
-    let turn = session.turn()?;
-    let kept = session.store.read()?;
-    // Somebody else may have been quicker.
-    if let Some(kept) = kept.clone().filter(|kept| session.is_good(kept)) {
-        return Ok(kept.into());
-    }
-    match renew(session, kept.as_ref(), &turn) {
+    match alone(session) {
         Ok(kept) => Ok(kept.into()),
-        Err(error) if error.is_temporary() => match kept {
+        Err(error) if error.is_temporary() => match session.store.read()? {
             Some(kept) => last_resort(error, kept),
             None => Err(error),
         },
         Err(error) => Err(error),
     }
+}
+
+fn alone(session: &Session<'_>) -> Result<Kept, Error> {
+    let turn = session.turn()?;
+    let kept = session.store.read()?;
+    // Somebody else may have been quicker, or has found out that there is nothing to be had.
+    if let Some(kept) = kept.clone().filter(|kept| session.is_good(kept)) {
+        return Ok(kept);
+    }
+    if let Some(failure) = turn.failure() {
+        return Err(Error::Shared(failure));
+    }
+    let fresh = renew(session, kept.as_ref(), &turn);
+    if let Err(error) = &fresh
+        && error.is_temporary()
+    {
+        turn.failed(&error.to_string());
+    }
+    fresh
 }
 
 /// A person logs in, whatever is kept.
@@ -116,8 +131,8 @@ fn last_resort(error: Error, kept: Kept) -> Result<Token, Error> {
     if left < LAST_RESORT {
         return Err(error);
     }
-    say(&format!("{error} (the present token still lasts {})", spoken(left)));
-    Ok(kept.into())
+    let warning = format!("{error} (the present token still lasts {})", spoken(left));
+    Ok(Token { access: kept.access_token, left, warning: Some(warning) })
 }
 
 impl Session<'_> {
@@ -162,6 +177,6 @@ impl Session<'_> {
 
 impl From<Kept> for Token {
     fn from(kept: Kept) -> Self {
-        Self { left: kept.left(Moment::now()), access: kept.access_token }
+        Self { left: kept.left(Moment::now()), access: kept.access_token, warning: None }
     }
 }

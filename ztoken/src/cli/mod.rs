@@ -49,6 +49,9 @@ fn perform(arguments: &Arguments) -> Result<ExitCode, Error> {
     match &arguments.command {
         None => {
             let token = token(&open(&profile, is_attended)?)?;
+            if let Some(warning) = &token.warning {
+                say(warning);
+            }
             print(&format!("{}\n", token.access.expose())).map_err(Error::Output)?;
         }
         Some(Command::Login(login)) => login_now(&profile, login)?,

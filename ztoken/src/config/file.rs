@@ -39,6 +39,7 @@ pub(super) struct Table {
     pub(super) min_left: Option<String>,
     pub(super) lifetime: Option<String>,
     pub(super) login_timeout: Option<String>,
+    pub(super) timeout: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -13,6 +13,7 @@ use crate::foreign::shown;
 
 const MIN_LEFT: Duration = Duration::from_secs(300);
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Parameters that are ours (RFC 6749, 7636, 8628, 7523, 8707), so nobody else may set them.
 const OWN_PARAMETERS: [&str; 15] = [
     "assertion",
@@ -51,6 +52,8 @@ pub(crate) struct Profile {
     pub(crate) lifetime: Option<Duration>,
     /// How long a person is waited for.
     pub(crate) login_timeout: Duration,
+    /// How long one answer of the provider is waited for.
+    pub(crate) timeout: Duration,
 }
 
 /// The name of a profile, and of its files.
@@ -139,7 +142,7 @@ impl Profile {
         let is_alone = matches!(flow, Flow::Kubernetes(_, None));
         let is_person = matches!(flow, Flow::Person(..));
         let client_id = table.client_id.clone().unwrap_or_default();
-        let may_lack_id = matches!(flow, Flow::Kubernetes(..));
+        let may_lack_id = matches!(flow, Flow::Kubernetes(_, None | Some(Exchange::JwtBearer)));
         if client_id.is_empty() && !may_lack_id {
             return Err("`client_id` is missing: the name under which ztoken is registered".into());
         }
@@ -163,6 +166,9 @@ impl Profile {
             lifetime: duration("lifetime", &table.lifetime)?,
             login_timeout: duration("login_timeout", &table.login_timeout)?
                 .unwrap_or(LOGIN_TIMEOUT),
+            timeout: duration("timeout", &table.timeout)?
+                .filter(|timeout| !timeout.is_zero())
+                .unwrap_or(TIMEOUT),
             flow,
         };
         if matches!(profile.flow, Flow::ClientCredentials) && profile.client_secret.is_none() {

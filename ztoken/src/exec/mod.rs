@@ -38,18 +38,33 @@ pub(crate) fn run(
     passfile: bool,
 ) -> Result<Ended, Error> {
     let first = token(&open(profile, is_attended)?)?;
+    if let Some(warning) = &first.warning {
+        say(warning);
+    }
     let passfile = match passfile {
-        true => Some(Passfile::write(&first.access)?),
+        true => Some(Arc::new(Passfile::write(&first.access)?)),
         false => None,
     };
+    let ended = attended(profile, open, first, command, passfile.clone());
+    if let Some(passfile) = passfile {
+        passfile.remove();
+    }
+    ended
+}
+
+fn attended(
+    profile: &Profile,
+    open: impl for<'a> Fn(&'a Profile, bool) -> Result<Session<'a>, Error> + Send + 'static,
+    first: Token,
+    command: &[OsString],
+    passfile: Option<Arc<Passfile>>,
+) -> Result<Ended, Error> {
     // Before the command can end.
     let signals = Signals::expect().map_err(Error::Signals)?;
-    let (program, arguments) = command
-        .split_first()
-        .map_or((None, command), |(program, arguments)| (Some(program), arguments));
-    let program = program.cloned().unwrap_or_default();
+    let mut words = command.iter();
+    let program = words.next().cloned().unwrap_or_default();
     let mut started = Command::new(&program);
-    started.args(arguments);
+    started.args(words);
     match &passfile {
         Some(passfile) => started.env_remove("PGPASSWORD").env("PGPASSFILE", passfile.path()),
         None => started.env("PGPASSWORD", first.access.expose()),
@@ -60,19 +75,15 @@ pub(crate) fn run(
 
     let (stop, stopped) = channel::<()>();
     let (end, ended) = channel::<()>();
-    let (profile, passfile) = (profile.clone(), passfile.map(Arc::new));
-    let renewed = passfile.clone();
+    let profile = profile.clone();
     thread::spawn(move || {
-        let renewing = Renewing { profile: &profile, open: &open, passfile: renewed.as_deref() };
+        let renewing = Renewing { profile: &profile, open: &open, passfile: passfile.as_deref() };
         renewing.run(&first, &stopped);
         drop(end);
     });
     let how = signals.pass_on(child).map_err(Error::Signals);
     drop(stop);
     let _at_most = ended.recv_timeout(GRACE);
-    if let Some(passfile) = passfile {
-        passfile.remove();
-    }
     how
 }
 
@@ -88,29 +99,37 @@ impl<F: for<'a> Fn(&'a Profile, bool) -> Result<Session<'a>, Error>> Renewing<'_
         let mut is_told = false;
         while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             match self.renew() {
-                Ok(left) => {
+                Ok(Token { left, warning: None, .. }) => {
                     pause = self::pause(left, self.profile.min_left);
                     is_told = false;
                 }
+                Ok(Token { warning: Some(warning), .. }) => {
+                    pause = RETRY;
+                    tell_once(&mut is_told, &warning);
+                }
                 Err(error) => {
                     pause = RETRY;
-                    if !is_told {
-                        say(&format!("the token is not renewed any more: {error}"));
-                    }
-                    is_told = true;
+                    tell_once(&mut is_told, &error.to_string());
                 }
             }
         }
     }
 
     /// The terminal belongs to the command, so nobody is asked to log in.
-    fn renew(&self) -> Result<Duration, Error> {
+    fn renew(&self) -> Result<Token, Error> {
         let fresh = token(&(self.open)(self.profile, false)?)?;
         if let Some(passfile) = self.passfile {
             passfile.replace(&fresh.access)?;
         }
-        Ok(fresh.left)
+        Ok(fresh)
     }
+}
+
+fn tell_once(is_told: &mut bool, why: &str) {
+    if !*is_told {
+        say(&format!("the token is not renewed any more: {why}"));
+    }
+    *is_told = true;
 }
 
 /// Until the token is worth renewing; but a token that lasts shorter than the profile wants is no

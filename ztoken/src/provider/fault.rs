@@ -115,6 +115,7 @@ impl Refusal {
             | "expired_token"
             | "interaction_required"
             | "invalid_grant"
+            | "invalid_token"
             | "login_required" => Remedy::LogIn,
             "server_error" | "temporarily_unavailable" => Remedy::Wait,
             _ => Remedy::SetUp,
@@ -140,7 +141,7 @@ impl Refusal {
                 "this client may not use this `flow`: allow it at the provider, or choose another"
             }
             "server_error" | "temporarily_unavailable" => "try again later",
-            "401 Unauthorized" => "it does not take this token: run `ztoken login`",
+            "invalid_token" => "it does not take this token: run `ztoken login`",
             _ => "is the client registered as the profile says (client_id, redirect_uri, flow)?",
         }
     }

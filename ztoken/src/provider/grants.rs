@@ -24,6 +24,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// A device is polled every five seconds by default. Whoever wants to be asked less often than this
 /// wants nobody to log in.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
 type TokenClient =
@@ -154,7 +155,7 @@ impl Provider<'_> {
         let limit = devices.expires_in().min(self.profile.login_timeout);
         let answer = request.request(
             &|request| self.http.call(request),
-            |interval| clock::pause(interval.min(LONGEST_INTERVAL)),
+            |interval| clock::pause(interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)),
             Some(limit),
         );
         self.granted(answer)

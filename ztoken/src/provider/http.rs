@@ -24,9 +24,6 @@ use crate::clock::Moment;
 use crate::foreign::{causes, shown_without};
 use crate::secret::Secret;
 
-/// For one request, from the lookup of the name to the last byte.
-const LIMIT: Duration = Duration::from_secs(30);
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Discovery documents have some 10 KiB.
 const LONGEST_BODY: usize = 1024 * 1024;
 /// Parameters of requests that are secret.
@@ -44,19 +41,20 @@ const USER_AGENT: &str = concat!("ztoken/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(super) struct Http {
     client: Client,
+    /// For one request, from the lookup of the name to the last byte.
+    limit: Duration,
     /// All that was ever sent.
     secrets: RefCell<Vec<Secret>>,
     clocks: Cell<Option<(Moment, Moment)>>,
 }
 
 impl Http {
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn new(ca_file: Option<&Path>, limit: Duration) -> Result<Self, String> {
         let client = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
             .http1_max_headers(100)
             .redirect(redirect::Policy::none())
             .referer(false)
-            .timeout(LIMIT)
+            .timeout(limit)
             .tls_backend_preconfigured(tls::client_config(ca_file)?)
             .user_agent(USER_AGENT);
         // A proxy is for what is far away: https through it stays https.
@@ -69,7 +67,7 @@ impl Http {
             Ok(_) | Err(_) => client.no_proxy(),
         };
         let client = client.build().map_err(|error| causes(&error))?;
-        Ok(Self { client, secrets: RefCell::default(), clocks: Cell::new(None) })
+        Ok(Self { client, limit, secrets: RefCell::default(), clocks: Cell::new(None) })
     }
 
     /// From now on no message repeats it.
@@ -120,8 +118,8 @@ impl Http {
             }
         }
         let start = Instant::now();
-        let request = request.try_into().map_err(|error| failed(&url, error))?;
-        let response = self.client.execute(request).map_err(|error| failed(&url, error))?;
+        let request = request.try_into().map_err(|error| self.failed(&url, error))?;
+        let response = self.client.execute(request).map_err(|error| self.failed(&url, error))?;
         self.compare_clocks(response.headers());
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -134,8 +132,52 @@ impl Http {
         if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
             answer = answer.header(header::CONTENT_TYPE, kind);
         }
-        let body = body(response, start, &url)?;
+        let body = self.body(response, start, &url)?;
         answer.body(body).map_err(|error| Fault::nonsense(&url, &causes(&error)))
+    }
+
+    /// Each wait for a part has the limit of the client, and all of them together have it, too.
+    fn body(&self, mut from: impl Read, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
+        let mut body = Vec::new();
+        let mut part = [0; 8192];
+        loop {
+            let is_late = start.elapsed() >= self.limit;
+            match from.read(&mut part) {
+                Ok(0) => return Ok(body),
+                Ok(_) if is_late => return Err(self.slow(url)),
+                Ok(length) => body.extend_from_slice(part.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(self.slow(url)),
+                Err(error) => {
+                    return Err(Fault::Unreachable { place: place(url), cause: causes(&error) });
+                }
+            }
+            if body.len() > LONGEST_BODY {
+                return Err(Fault::nonsense(
+                    url,
+                    &format!("it is larger than {LONGEST_BODY} bytes"),
+                ));
+            }
+        }
+    }
+
+    fn slow(&self, url: &Url) -> Fault {
+        Fault::Slow { place: place(url), seconds: self.limit.as_secs() }
+    }
+
+    fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
+        let error = error.without_url();
+        let cause = causes(&error);
+        match certificate_error(&error) {
+            _ if error.is_timeout() => self.slow(url),
+            Some(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => Fault::Clock { place: place(url), cause },
+            _ => Fault::Unreachable { place: place(url), cause },
+        }
     }
 
     /// RFC 9110 section 6.6.1: when the answer was made, by the clock of whoever made it.
@@ -145,49 +187,6 @@ impl Http {
         if let Some(theirs) = theirs {
             self.clocks.set(Some((Moment(theirs.as_second()), Moment::now())));
         }
-    }
-}
-
-/// Each wait for a part has the limit of the client, and all of them together have it, too.
-fn body(mut from: impl Read, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        let length = match from.read(&mut part) {
-            Ok(0) => return Ok(body),
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) if start.elapsed() >= LIMIT => return Err(slow(url)),
-            Err(error) => {
-                return Err(Fault::Unreachable { place: place(url), cause: causes(&error) });
-            }
-        };
-        body.extend_from_slice(part.get(..length).unwrap_or_default());
-        if body.len() > LONGEST_BODY {
-            return Err(Fault::nonsense(url, &format!("it is larger than {LONGEST_BODY} bytes")));
-        }
-        if start.elapsed() >= LIMIT {
-            return Err(slow(url));
-        }
-    }
-}
-
-fn slow(url: &Url) -> Fault {
-    Fault::Slow { place: place(url), seconds: LIMIT.as_secs() }
-}
-
-fn failed(url: &Url, error: reqwest::Error) -> Fault {
-    let error = error.without_url();
-    let cause = causes(&error);
-    match certificate_error(&error) {
-        _ if error.is_timeout() => slow(url),
-        Some(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        ) => Fault::Clock { place: place(url), cause },
-        _ => Fault::Unreachable { place: place(url), cause },
     }
 }
 

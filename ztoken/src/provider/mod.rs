@@ -51,7 +51,7 @@ pub(crate) struct Endpoints {
 impl<'a> Provider<'a> {
     /// Reads what the profile points at, and asks the provider for its endpoints.
     pub(crate) fn find(profile: &'a Profile) -> Result<Self, Fault> {
-        let http = Http::new(profile.ca_file.as_deref()).map_err(Fault::Tls)?;
+        let http = Http::new(profile.ca_file.as_deref(), profile.timeout).map_err(Fault::Tls)?;
         let client_secret = profile.client_secret.as_ref().map(read_secret).transpose()?;
         if let Some(secret) = &client_secret {
             http.hide(secret);
@@ -103,6 +103,7 @@ impl<'a> Provider<'a> {
         let (status, body) = self.http.get(url, Some(token))?;
         match status {
             StatusCode::OK => self.http.object(url, &body).map(Some),
+            StatusCode::UNAUTHORIZED => Err(self.refused("invalid_token", None)),
             _ => Err(Fault::refused(url, status, &Refusal::default(), &self.http)),
         }
     }

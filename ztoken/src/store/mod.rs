@@ -7,12 +7,13 @@ mod folder;
 mod keyring;
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::folder::Folder;
-use crate::clock::pause;
+use crate::clock::{Moment, pause};
 use crate::config::{Keep, Profile};
 use crate::foreign::shown;
 use crate::kept::Kept;
@@ -20,6 +21,8 @@ use crate::output::say;
 
 /// How often a lock is tried.
 const STEP: Duration = Duration::from_millis(20);
+/// Bytes of a message.
+const LONGEST_FAILURE: u64 = 16 * 1024;
 /// Whoever waits longer is told why.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,12 @@ pub(crate) struct Store<'a> {
 /// The right to ask the provider and to change what is kept, as long as it lives.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Turn(#[allow(dead_code, reason = "the kernel's lock ends with it")] File);
+pub(crate) struct Turn {
+    /// The kernel's lock ends with it. Its content is the last failure: when, and in what words.
+    file: File,
+    /// Since when somebody else was waited for, if that was so.
+    waited: Option<Moment>,
+}
 
 impl<'a> Store<'a> {
     /// In this folder, which is made where it is missing.
@@ -80,15 +88,16 @@ impl<'a> Store<'a> {
     pub(crate) fn turn(&self, limit: Duration) -> Result<Turn, Fault> {
         let name = format!("{}.lock", self.profile.name);
         let file = self.folder.lock_file(&name)?;
-        let start = Instant::now();
+        let (start, asked) = (Instant::now(), Moment::now());
         let mut is_told = false;
+        let mut waited = None;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Turn(file)),
+                Ok(()) => return Ok(Turn { file, waited }),
                 Err(TryLockError::WouldBlock) if start.elapsed() > limit => {
                     return Err(Fault::Busy { seconds: limit.as_secs() });
                 }
-                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::WouldBlock) => waited = Some(asked),
                 Err(TryLockError::Error(error)) => {
                     return Err(Fault::Io { path: self.folder.shown(&name), error });
                 }
@@ -103,6 +112,25 @@ impl<'a> Store<'a> {
 
     fn file(&self) -> String {
         format!("{}.json", self.profile.name)
+    }
+}
+
+impl Turn {
+    /// What whoever had the turn could not do while this one waited: that need not be tried once more.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let mut text = String::new();
+        (&self.file).take(LONGEST_FAILURE).read_to_string(&mut text).ok()?;
+        let (moment, what) = text.split_once(' ')?;
+        let moment = moment.parse().map(Moment).ok()?;
+        (self.waited? <= moment).then(|| what.to_owned())
+    }
+
+    /// For those who wait.
+    pub(crate) fn failed(&self, what: &str) {
+        let note = format!("{} {what}", Moment::now().0);
+        // Without it they find out by themselves.
+        let _best_effort =
+            self.file.set_len(0).and_then(|()| self.file.write_all_at(note.as_bytes(), 0));
     }
 }
 
