@@ -85,3 +85,7 @@ mod teams_sync_runs;
 mod tidy;
 mod user_mapping;
 mod verdicts;
+mod ztoken;
+mod ztoken_exec;
+mod ztoken_faults;
+mod ztoken_store;
