@@ -1,5 +1,7 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs lint fmt deny advisories reference sbom reproducible release-notes
+cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
+mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -46,7 +48,7 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 
 docs:   ## the book, in target/book/index.html; `make test` builds it as well, and tries what it says
 	tests/install.sh docs
-	"$${XDG_CACHE_HOME:-$$HOME/.cache}"/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/bin/mdbook build docs
+	"$(mdbook)" build docs
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check
@@ -55,3 +57,24 @@ lint:   ## what CI checks before it tests
 
 fmt:
 	cargo fmt --all
+
+deny:   ## licences, sources, and what is banned or there twice (deny.toml); CI checks it
+	tests/install.sh deny
+	$(cargo_deny) --locked check --hide-inclusion-graph -D warnings licenses bans sources
+
+advisories: ## known holes in dependencies; fetches https://github.com/rustsec/advisory-db, so CI does not
+	tests/install.sh deny
+	@$(cargo_deny) fetch db || { echo "advisories: nothing was checked, as the advisory database could not be fetched (see above)" >&2; exit 1; }
+	$(cargo_deny) --locked check --hide-inclusion-graph advisories
+
+reference: ## writes what in docs/reference is made from the code; the tests compare it
+	REFERENCE=write cargo test --locked -p operator -p pam-oauth2 -p teams-sync --lib -- reference
+
+sbom:   ## target/sbom/PACKAGE.cdx.json: which crates are in what ships (CycloneDX)
+	cargo run --quiet --locked -p sbom -- target/sbom
+
+reproducible: ## the module, built twice by two people: the same bytes? CI asks, too
+	pam-oauth2/reproducible.sh
+
+release-notes: ## what CHANGELOG.md says about VERSION=1.2.3
+	@packaging/release-notes.sh $(VERSION)

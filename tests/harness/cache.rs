@@ -29,7 +29,7 @@ pub fn patroni() -> PathBuf {
 pub(crate) fn mdbook() -> PathBuf {
     let version = INSTALL.lines().find_map(|line| line.strip_prefix("mdbook="));
     let version = version.expect("tests/install.sh has a version of mdbook");
-    present(folder().join(format!("mdbook-{version}/bin/mdbook")))
+    present(folder().join(format!("mdbook-{version}/mdbook")))
 }
 
 /// A program of the control plane of Kubernetes: of KUBEBUILDER_ASSETS where that has all of them,
