@@ -7,7 +7,7 @@ use std::process::Command;
 
 use harness::artifacts::{self, source};
 use harness::book;
-use harness::{Server, Version, World};
+use harness::{Server, TeamsSync, Version, World, Ztoken};
 use pam_oauth2_arguments::{AccountLine, AuthLine};
 use serde_json::Value;
 use teams_sync::config::Config;
@@ -99,13 +99,27 @@ fn teams_sync_understands_every_configuration_file() {
     assert!(seen >= 2, "{seen}");
 }
 
+/// A profile that is understood has nobody who is logged in; one that is not is a mistake.
+#[test]
+fn ztoken_understands_every_profile() {
+    let mut seen = 0;
+    for fence in book::fences("toml").iter().filter(|fence| fence.subject == "ztoken") {
+        let output = Ztoken::new(&fence.text).run(&["--no-login", "whoami"]);
+        assert_eq!(output.code, Some(2), "{}: {output:?}", fence.place());
+        seen += 1;
+    }
+    let output = Ztoken::new("[profile.it]\nisuer = 'https://a.example'\n").run(&["whoami"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(seen >= 6, "{seen}");
+}
+
 /// `teams.yaml` is what the configuration of the same page names.
 #[test]
 fn teams_sync_finds_the_people_of_the_file_that_a_page_shows() {
     let server = Server::start(Version::V15);
     let [config] = &book::fences_on("getting-started.md", "toml")[..] else { panic!() };
     let [teams] = &book::fences_on("getting-started.md", "yaml")[..] else { panic!() };
-    let sync = harness::TeamsSync::new(&config.text.replace(
+    let sync = TeamsSync::new(&config.text.replace(
         "host=/var/run/postgresql user=teams-sync dbname=postgres",
         &server.dsn("postgres"),
     ));
@@ -195,6 +209,7 @@ fn program(name: &str) -> Option<PathBuf> {
         "operator" => Some(artifacts::operator()),
         "pam-oauth2-check" => Some(artifacts::check()),
         "teams-sync" => Some(artifacts::teams_sync()),
+        "ztoken" => Some(artifacts::ztoken()),
         _ => None,
     }
 }

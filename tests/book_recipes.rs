@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use harness::sandbox::own;
 use harness::secrets::random_token;
-use harness::{Code, TokenService, World, book};
+use harness::{Code, OpenidProvider, TokenService, World, Ztoken, book};
 use serde_json::Value;
+
+use crate::ztoken::token_of;
 
 /// An address of this machine that no other test has. Ports below 1024 are free at it.
 fn address() -> Ipv4Addr {
@@ -115,4 +119,44 @@ fn an_answer_of_the_form_of_google_becomes_the_role_of_the_map() {
     world.strict(line);
     let outcome = world.strict_login("alice@example.com", tokens(&|_| {}));
     outcome.assert_refused(Code::AuthErr, "email_verified");
+}
+
+/// The host of the page is the provider's, which has a port.
+#[test]
+fn the_lines_of_oidc_provider_let_an_employee_in() {
+    let page = "recipes/oidc-provider.md";
+    let world = World::new();
+    let provider = OpenidProvider::encrypted(&world.authority.server());
+    let here = |text: &str| text.replace("https://login.example.com", provider.issuer());
+    world.secrets.add(provider.secret().as_bytes());
+    world.sandbox.workdir.folder("pam_oauth2");
+    let secret = world.sandbox.workdir.file("pam_oauth2/secret", provider.secret());
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    own(&secret);
+
+    let profile = here(&book::fences_on(page, "toml").remove(0).text);
+    let opaque = profile.replace("resource = ", "# resource = ");
+    let token = |user: &str, profile: &str| {
+        provider.conduct(|conduct| conduct.user = user.to_owned());
+        let mut person = Ztoken::new(&format!("{profile}ca_file = \"ca.pem\"\n"));
+        person.file(".config/ztoken/ca.pem", &world.authority.pem());
+        person.set("BROWSER", &provider.browser());
+        assert_eq!(person.run(&["login"]).code, Some(0));
+        token_of(&person.run(&[]))
+    };
+    let files = pam_files(&world, page);
+    let [by_keys, by_question] = &files[..] else { panic!("two lines") };
+    for (file, profile, dots) in [(by_keys, &profile, 2), (by_question, &opaque, 0)] {
+        world.sandbox.pam_file("postgresql", &here(file));
+        let [of_alice, of_bob] = ["alice", "bob"].map(|user| token(user, profile));
+        assert_eq!(of_alice.matches('.').count(), dots, "{file}");
+        let outcome = world.login("alice", &of_alice);
+        assert_eq!(outcome.assert_accepted().output, "alice");
+        world.login("alice", &of_bob).assert_reason("the token is somebody else's");
+        world.login("alice", random_token()).assert_reason("refused");
+    }
+    // What the line demands beside the name is demanded.
+    let of_services = here(by_keys).replace("/employees", "/services");
+    world.sandbox.pam_file("postgresql", &of_services);
+    world.login("alice", token("alice", &profile)).assert_reason("\"realm\" of the token");
 }
