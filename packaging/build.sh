@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 home=${CARGO_HOME:-$HOME/.cargo}
-target=${CARGO_TARGET_DIR:-$PWD/target}
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 cargo fetch --quiet --locked
 
 # Where panics say that they happened, for example, paths are in the code. The last one that fits

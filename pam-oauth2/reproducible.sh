@@ -39,7 +39,10 @@ build() {
 
 build alice src 022 UTC0
 build bob deeper/than/that 077 XYZ-9
-cmp "$work/alice.so" "$work/bob.so" || fail "two builds of the same sources differ: they are in $work"
+cmp "$work/alice.so" "$work/bob.so" || {
+    trap - EXIT
+    fail "two builds of the same sources differ: compare alice.so and bob.so in $work"
+}
 ! grep -aqF -e "$work" -e "$shared" -e "$PWD" "$work/alice.so" ||
     fail "a folder of the builder is in the module"
 sha256sum <"$work/alice.so" | sed 's/ .*/  libpam_oauth2.so/'
