@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants packages lint fmt
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -43,6 +43,15 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 	tests/install.sh fuzz
 	cargo install --locked --quiet --version 27.1.0 --root target/tools cargo-mutants
 	PATH="$$PWD/target/tools/bin:$$PATH" cargo mutants --package pam-oauth2 --output target
+
+packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync
+	tests/install.sh packages
+	rm -rf target/packages target/manuals
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked --release -p pam-oauth2-check
+	cargo build --locked --release -p teams-sync
+	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
+	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

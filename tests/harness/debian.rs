@@ -31,6 +31,7 @@ for node in full null random tty urandom zero; do
     mount --bind "/dev/$node" "$own/root/dev/$node"
 done
 mount -t tmpfs -o mode=1777 tmpfs "$own/root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$own/root/dev/pts"
 trap '' CHLD
 echo "$process"
 exec chroot "$own/root" sleep infinity
@@ -134,7 +135,7 @@ impl Debian {
         assert_eq!(ended.code, Some(0), "{path}: {}", ended.complaint);
     }
 
-    /// Installs packages with apt, which fetches nothing.
+    /// Installs packages with apt, which finds no mirror.
     #[track_caller]
     pub fn install(&self, packages: &[PathBuf]) {
         let files = packages.iter().map(|package| {
@@ -147,7 +148,7 @@ impl Debian {
         let words = files.join(" ");
         self.run(&format!(
             "export DEBIAN_FRONTEND=noninteractive
-             apt-get install --yes --no-download --no-install-recommends {words}
+             apt-get install --yes --no-install-recommends {words}
              rm {words}"
         ));
     }
