@@ -44,12 +44,13 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 	cargo install --locked --quiet --version 27.1.0 --root target/tools cargo-mutants
 	PATH="$$PWD/target/tools/bin:$$PATH" cargo mutants --package pam-oauth2 --output target
 
-packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync
+packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztoken
 	tests/install.sh packages
 	rm -rf target/packages target/manuals
 	cargo build --locked --release -p pam-oauth2
 	cargo build --locked --release -p pam-oauth2-check
 	cargo build --locked --release -p teams-sync
+	cargo build --locked --release -p ztoken
 	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
 	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
 

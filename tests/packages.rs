@@ -21,9 +21,9 @@ struct Server {
 
 impl Server {
     fn new(packages: &[PathBuf]) -> Self {
-        let (debian, key) = (Debian::new(), Key::p256());
+        let (debian, key) = (Debian::new(), Key::p256().with_kid("one"));
         debian.install(packages);
-        let keys = mint::jwks(&[key.with_kid("one").public_jwk()]);
+        let keys = mint::jwks(&[key.public_jwk()]);
         debian.file("/etc/pam_oauth2/keys.json", keys);
         debian.run(
             "cd /etc/postgresql/15/main
@@ -38,7 +38,7 @@ impl Server {
 
     fn token(&self, user: &str) -> String {
         let key = &self.key;
-        Jwt::new(now()).user(user).sign(&key, key.algorithm())
+        Jwt::new(now()).user(user).sign(key, key.algorithm())
     }
 
     /// What psql says when alice logs in with it, over TLS.
@@ -74,7 +74,7 @@ fn a_token_is_a_login_with_the_packages_alone_before_and_after_an_upgrade() {
     assert_eq!(debian.run("stat -c '%U %a' /var/cache/pam-oauth2"), "postgres 700\n");
 
     debian.install(&packages.current());
-    let versions = debian.run("dpkg-query -W -f '${Version}\\n' libpam-oauth2 teams-sync");
+    let versions = debian.run("dpkg-query -W -f '${Version}\\n' libpam-oauth2 teams-sync ztoken");
     assert!(!versions.contains("0.0.9"), "{versions}");
     assert_eq!(debian.run("cat /etc/pam.d/postgresql"), PAM);
     server.assert_logins();
@@ -102,12 +102,15 @@ fn what_is_installed_and_purged_leaves_nothing_behind() {
     debian.file("/etc/teams-sync/token", "secret");
     debian.file("/var/cache/pam-oauth2/verdicts", "");
     assert_ne!(debian.listing(), before);
-    debian.run("apt-get remove --yes libpam-oauth2 teams-sync");
+    debian.run("apt-get remove --yes libpam-oauth2 teams-sync ztoken");
     assert_eq!(debian.run("cat /etc/teams-sync/token"), "secret");
-    debian.run("apt-get purge --yes libpam-oauth2 teams-sync");
+    debian.run("apt-get purge --yes libpam-oauth2 teams-sync ztoken");
     assert_eq!(debian.listing(), before);
     let left = debian.run("dpkg --audit; dpkg-query -W -f '${Package}\\n'");
-    assert!(!left.contains("oauth2") && !left.contains("teams-sync"), "{left}");
+    assert!(
+        !left.contains("oauth2") && !left.contains("teams-sync") && !left.contains("ztoken"),
+        "{left}"
+    );
 }
 
 #[test]

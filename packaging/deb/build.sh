@@ -3,7 +3,7 @@
 #
 # Usage: packaging/deb/build.sh PROGRAMS MANUALS OUTPUT [VERSION]
 #
-# PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check and teams-sync, MANUALS what
+# PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check, teams-sync and ztoken, MANUALS what
 # `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default.
 set -eu
 
@@ -25,7 +25,7 @@ trap 'exit 130' INT TERM HUP
 tree=$work/blue-elephant
 mkdir -p "$tree/programs" "$tree/docs/libpam-oauth2" "$tree/docs/teams-sync"
 cp "$programs/libpam_oauth2.so" "$tree/programs/pam_oauth2.so"
-cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$tree/programs"
+cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$programs/ztoken" "$tree/programs"
 cp -R "$manuals" "$tree/manuals"
 cp -R "$own/debian" "$own/examples" "$own/pam-configs" "$source/packaging/man" "$tree"
 cp "$source/pam-oauth2/README.md" "$source/docs/configuration.md" "$tree/docs/libpam-oauth2"

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::artifacts::{check, manuals, module, source, target, teams_sync};
+use crate::artifacts::{check, manuals, module, source, target, teams_sync, ztoken};
 
 /// A time in the past, so that nothing that differs from run to run is in a package.
 const DATE: [&str; 2] = ["1767225600", "2026-01-01"];
@@ -28,7 +28,7 @@ impl Packages {
             let _none_yet = fs::remove_dir_all(&this.0);
             let programs = this.0.join("programs");
             fs::create_dir_all(&programs).expect("a folder can be made");
-            for program in [module(), check(), teams_sync()] {
+            for program in [module(), check(), teams_sync(), ztoken()] {
                 let name = program.file_name().expect("a program has a name");
                 symlink(&program, programs.join(name)).expect("a link can be made");
             }

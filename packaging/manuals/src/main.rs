@@ -26,6 +26,7 @@ fn commands() -> Vec<Command> {
         operator::cli::Arguments::command(),
         pam_oauth2_check::Arguments::command(),
         teams_sync::arguments::Arguments::command(),
+        ztoken::cli::command(),
     ]
 }
 

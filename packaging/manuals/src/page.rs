@@ -11,7 +11,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 /// What `--help` calls it, and what man-pages(7) does.
-const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
+const SECTIONS: [(&str, &str); 3] =
+    [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS"), ("Files:", "FILES")];
 
 /// The pages of a command and of its subcommands, with their paths below /usr/share.
 pub(crate) fn all(command: Command, date: &str) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
