@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs lint fmt deny advisories reference sbom reproducible release-notes
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs packages lint fmt deny advisories reference sbom reproducible release-notes
 cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
 mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
@@ -49,6 +49,16 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 docs:   ## the book, in target/book/index.html; `make test` builds it as well, and tries what it says
 	tests/install.sh docs
 	"$(mdbook)" build docs
+
+packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztoken
+	tests/install.sh packages
+	rm -rf target/packages target/manuals
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked --release -p pam-oauth2-check
+	cargo build --locked --release -p teams-sync
+	cargo build --locked --release -p ztoken
+	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
+	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

@@ -3,7 +3,7 @@
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
 # OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
 # is used), cargo-deny, and mdbook. Quick and silent when nothing is.
-# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -52,17 +52,26 @@ programs="kube-apiserver kube-controller-manager"
 # harness that of what builds the book.
 cargo_deny=0.20.2
 mdbook=0.5.4
+# Debian packages: what builds them, and what looks at them.
+packages="debhelper git"
+inspection="debootstrap lintian mandoc"
+# A root of Debian 12, and what a server has there that our packages meet. The harness reads it, too.
+debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 crates=
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= logins= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= logins= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins" crates="mdbook $mdbook" ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= logins= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" logins= ;;
-deny) wanted="gcc libc6-dev" postgresql= kubernetes= logins= crates="cargo-deny $cargo_deny" ;;
-docs) wanted="gcc libc6-dev" postgresql= kubernetes= logins= crates="mdbook $mdbook" ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs" >&2; exit 64 ;;
+demo) wanted="$build $servers" postgresql= kubernetes= logins= debian= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= logins= debian= ;;
+test | soak)
+    wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins $packages $inspection"
+    crates="mdbook $mdbook"
+    ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= logins= debian= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" logins= debian= ;;
+deny) wanted="gcc libc6-dev" postgresql= kubernetes= logins= debian= crates="cargo-deny $cargo_deny" ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= logins= debian= crates="mdbook $mdbook" ;;
+packages) wanted="$build $packages" postgresql= kubernetes= logins= debian= ;;
+*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages" >&2; exit 64 ;;
 esac
 
 fail() {
@@ -228,6 +237,38 @@ control_plane_is_given() {
     done
 }
 
+# Where apt of this machine has Debian 12 from. It knows once it has fetched its lists.
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Component: main' | head -n 1
+}
+
+# The folder appears under its name when it is complete.
+install_debian() {
+    echo "installing: a root of Debian 12 in $cache (a few minutes, once)"
+    mirror=$(mirror)
+    if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+        apt-get update >/dev/null 2>&1 || :
+        mirror=$(mirror)
+    fi
+    [ -n "$mirror" ] || fail "apt of this machine has no source of Debian 12: bookworm main is missing"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    mkdir "$new/root"
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    [ -z "${http_proxy-}" ] || export http_proxy
+    # In namespaces of its own: no mount and no daemon stays behind.
+    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
+        --include="$(echo $debian | tr ' ' ,)" bookworm "$new/root" "$mirror" >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "debootstrap could not make a root from $mirror"
+    }
+    rm -f "$new"/root/var/cache/apt/archives/*.deb
+    mv -T "$new/root" "$debian_root" 2>/dev/null ||
+        [ -d "$debian_root" ] || fail "$debian_root cannot be made"
+    rm -rf "$new"
+}
+
 # What is not there yet of the list.
 absent=
 set -- $postgresql
@@ -303,3 +344,7 @@ while [ $# -gt 0 ]; do
     [ -d "$cache/$1-$2" ] || install_crate "$1" "$2"
     shift 2
 done
+if [ -n "$debian" ]; then
+    debian_root=$cache/debian-12-$(printf %s "$debian" | tr ' ' -)
+    [ -d "$debian_root" ] || install_debian
+fi

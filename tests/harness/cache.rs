@@ -32,6 +32,14 @@ pub(crate) fn mdbook() -> PathBuf {
     present(folder().join(format!("mdbook-{version}/mdbook")))
 }
 
+/// A root of Debian 12.
+pub(crate) fn debian() -> PathBuf {
+    let line = INSTALL.lines().find_map(|line| line.strip_prefix("debian=\""));
+    let packages = line.and_then(|line| line.strip_suffix('"'));
+    let packages = packages.expect("tests/install.sh has a list of packages").replace(' ', "-");
+    present(folder().join(format!("debian-12-{packages}")))
+}
+
 /// A program of the control plane of Kubernetes: of KUBEBUILDER_ASSETS where that has all of them,
 /// else the one that was built.
 pub(crate) fn kubernetes(program: &str) -> PathBuf {

@@ -57,10 +57,22 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Log in, whatever is kept.
+    #[command(after_help = "\
+Examples:
+  ztoken login
+  ztoken -n prod login --device")]
     Login(Login),
     /// Delete the tokens of a profile, and have the provider revoke them.
+    #[command(after_help = "\
+Examples:
+  ztoken logout
+  ztoken logout -n prod")]
     Logout,
     /// Who is logged in, for how long, and at which provider.
+    #[command(after_help = "\
+Examples:
+  ztoken whoami
+  ztoken whoami -n prod")]
     Whoami,
     /// Run one command with a token in PGPASSWORD.
     ///
