@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs packages lint fmt deny advisories reference sbom reproducible release-notes
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-notes
 cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
 mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
@@ -59,6 +59,17 @@ packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztok
 	cargo build --locked --release -p ztoken
 	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
 	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
+
+image-roots: ## what the images of packaging/images hold, in target/image-roots
+	tests/install.sh image-roots
+	cargo build --locked --release -p pam-oauth2
+	cargo build --locked --release -p pam-oauth2-check
+	cargo build --locked --release -p operator -p teams-sync
+	packaging/images/roots.sh "$${CARGO_TARGET_DIR:-target}/release" target/image-roots
+
+manifests: ## makes anew what of packaging/ is made from the code and from the chart
+	tests/install.sh manifests
+	REGENERATE=yes cargo test --locked -p e2e --test e2e -- --exact manifests::what_is_made_from_something_is_up_to_date
 
 lint:   ## what CI checks before it tests
 	cargo fmt --all --check

