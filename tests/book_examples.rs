@@ -39,7 +39,9 @@ fn every_block_is_in_a_language_that_is_checked() {
 #[test]
 fn the_module_understands_every_pam_line() {
     let (mut auth, mut account) = (0, 0);
-    for fence in book::fences("pam") {
+    // That page has the grammar of a line.
+    let fences = book::fences("pam").into_iter();
+    for fence in fences.filter(|fence| fence.page != "reference/pam-arguments.md") {
         for line in fence.text.lines() {
             assert!(line.len() < LONGEST_PAM_LINE, "{}: {line}", fence.place());
             let words: Vec<&str> = line.split_whitespace().collect();
