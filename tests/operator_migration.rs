@@ -146,7 +146,8 @@ fn a_deployment_migrates_as_the_owner_and_the_application_reads_and_writes() {
 /// Each file runs once.
 fn two_at_once(scene: &Scene, files: &Value) {
     let mut files = files.clone();
-    files["data"]["V4__slow.sql"] = json!("create table once (); select pg_sleep(1);");
+    files["data"]["V4__slow.sql"] =
+        json!("create table once (); do 'begin perform pg_sleep(1); end';");
     scene.apply(&files);
     let outputs: Vec<Output> = std::thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| scene.migrate()));

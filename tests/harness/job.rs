@@ -15,8 +15,8 @@ use crate::postmaster::bin;
 use crate::teams_sync::Output;
 use crate::workdir::Workdir;
 
-/// Mounts `$1` over a new /mnt, and each of its folders where the container wants it, which need not
-/// be on this machine: the root is a copy of links and mounts.
+/// A new root below `$1`: programs of the machine, and the files of volumes where the container wants
+/// them, which need not be a place that this machine has.
 const ENTER: &str = r#"
 set -e
 folder=$1
@@ -33,6 +33,7 @@ for entry in bin dev etc lib lib32 lib64 libx32 opt proc sbin usr; do
     fi
 done
 mkdir -m 1777 "$folder/root/tmp"
+mount --bind "$folder/hosts" "$folder/root/etc/hosts"
 cp -R "$folder/volumes/." "$folder/root/"
 exec /usr/sbin/chroot "$folder/root" /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 "#;
@@ -63,6 +64,8 @@ pub fn run(agent: &NodeAgent, kube: &Kube, namespace: &str, name: &str) -> Outpu
         let place = mount["mountPath"].as_str().expect("a path").trim_start_matches('/');
         write(&volumes.join(place), &files);
     }
+    let hosts = fs::read_to_string(agent.hosts_file()).expect("the names of the cluster");
+    workdir.file("hosts", with_short_names(&hosts, namespace));
     let mut command = agent.command(Path::new("sh"));
     command.args(["-c", ENTER, "enter"]).arg(workdir.path());
     command.args(list(&container["command"]).iter().filter_map(Value::as_str));
@@ -77,6 +80,17 @@ pub fn run(agent: &NodeAgent, kube: &Kube, namespace: &str, name: &str) -> Outpu
         stderr: text(&output.stderr),
         elapsed: start.elapsed(),
     }
+}
+
+/// What `search NAMESPACE.svc.cluster.local` in the resolv.conf of a pod does.
+fn with_short_names(hosts: &str, namespace: &str) -> String {
+    let domain = format!(".{namespace}.svc.cluster.local");
+    let line = |line: &str| {
+        let short = line.split_whitespace().filter_map(|name| name.strip_suffix(&domain));
+        let short: String = short.map(|name| format!(" {name}")).collect();
+        format!("{line}{short}\n")
+    };
+    hosts.lines().map(line).collect()
 }
 
 fn write(folder: &PathBuf, files: &BTreeMap<String, String>) {
