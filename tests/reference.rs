@@ -60,6 +60,8 @@ fn every_link_between_documents_leads_to_one() {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
+            // Nothing within backticks is a link.
+            let text: String = text.split('`').step_by(2).collect();
             let targets = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
             for target in targets.filter(|target| !target.contains("://")) {
                 let file = target.split('#').next().unwrap();
