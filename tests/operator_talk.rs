@@ -28,6 +28,14 @@ fn configuration(platform: &Platform) -> Value {
     Value::Object(data)
 }
 
+/// The role of the pods has another name, and the operator has to be allowed to bind it.
+fn permit(platform: &Platform) {
+    let text = example("talk-rbac.yaml");
+    let own = &platform.namespace;
+    let text = text.replace("namespace: postgres-operator", &format!("namespace: {own}"));
+    platform.kube.apply_yaml(&text.replace("postgres-operator-talk", &format!("talk-{own}")));
+}
+
 fn apply(platform: &Platform, status: Option<Value>) {
     let text = example("minimal-postgres-manifest.yaml");
     let text = text.replace(
@@ -43,6 +51,7 @@ fn apply(platform: &Platform, status: Option<Value>) {
 #[test]
 fn the_configuration_of_the_talk_takes_effect() {
     let platform = Platform::new();
+    permit(&platform);
     platform.replace_configuration(&configuration(&platform));
     let operator = platform.start();
     apply(&platform, None);

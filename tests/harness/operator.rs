@@ -1,5 +1,5 @@
 //! The operator as administrators run it: in a namespace of the control plane, with a ConfigMap,
-//! and with the permissions that its examples give it and no others.
+//! and with the permissions that its chart gives it and no others.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use crate::kube::Kube;
 use crate::network::Network;
 use crate::teams_sync::{Output, Running};
 use crate::workdir::Workdir;
-use crate::{artifacts, eventually};
+use crate::{artifacts, eventually, manifest_tools};
 
 /// Far beyond what an end takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -33,7 +33,8 @@ pub struct Platform {
     pub kube: Kube,
     pub namespace: String,
     network: Arc<Network>,
-    /// Of the operator.
+    /// Whom the operator acts as.
+    account: String,
     token: String,
     /// Where the API server is, and the token.
     kubeconfig: PathBuf,
@@ -56,31 +57,43 @@ impl Platform {
     /// A namespace that is there, with a ConfigMap that makes everything quick, and nobody's
     /// teams.
     pub fn on(plane: &ControlPlane, namespace: &str) -> Self {
-        let kube = Kube::admin(plane);
-        register(plane, &kube);
-        kube.apply_yaml(&binding(namespace));
-        let token = kube.token(namespace, ACCOUNT);
-        let workdir = Workdir::new();
-        let kubeconfig = workdir.file("kubeconfig", plane.kubeconfig_for_token(&token));
-        let this = Self {
-            kube,
-            namespace: namespace.to_owned(),
-            network: Arc::clone(plane.network()),
-            token,
-            kubeconfig,
-            environment: BTreeMap::new(),
-            arguments: Vec::new(),
-            program: artifacts::operator(),
-            port: free_port(),
-            workdir,
-        };
+        let mut this = Self::bare(plane, namespace);
+        bind(&this.kube, namespace);
+        this.acts_as(plane, ACCOUNT);
         this.configure(&[]);
         this
     }
 
+    /// The same where nobody may do anything yet, and nothing is configured.
+    pub fn bare(plane: &ControlPlane, namespace: &str) -> Self {
+        let kube = Kube::admin(plane);
+        register(plane, &kube);
+        Self {
+            kube,
+            namespace: namespace.to_owned(),
+            network: Arc::clone(plane.network()),
+            account: String::new(),
+            token: String::new(),
+            kubeconfig: PathBuf::new(),
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            program: artifacts::operator(),
+            port: free_port(),
+            workdir: Workdir::new(),
+        }
+    }
+
+    /// From now on operators have this ServiceAccount.
+    pub fn acts_as(&mut self, plane: &ControlPlane, account: &str) {
+        account.clone_into(&mut self.account);
+        self.token = self.kube.token(&self.namespace, account);
+        let kubeconfig = plane.kubeconfig_for_token(&self.token);
+        self.kubeconfig = self.workdir.file("kubeconfig", kubeconfig);
+    }
+
     /// Who the API server takes our operator for.
     pub fn user(&self) -> String {
-        format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace)
+        format!("system:serviceaccount:{}:{}", self.namespace, self.account)
     }
 
     pub fn network(&self) -> &Arc<Network> {
@@ -137,6 +150,11 @@ impl Platform {
     /// From now on its requests go through this.
     pub fn reach_through(&mut self, plane: &ControlPlane, proxy: &ApiProxy) {
         self.reach_by(&plane.kubeconfig_at(&proxy.url(), &self.token));
+    }
+
+    /// The file that says where the API server is.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// Who may ask the API server in the name of the operator.
@@ -380,9 +398,12 @@ fn free_port() -> u16 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn example(name: &str) -> String {
-    let path = artifacts::source().join("operator/examples").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+/// The permissions that the base for kustomize gives, which are those of the chart.
+fn permissions() -> Vec<Value> {
+    let path = manifest_tools::kustomization().join("rbac.yaml");
+    let text = std::fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    manifest_tools::objects(&text)
 }
 
 /// The kinds, and what pods and operators may do: once for each control plane.
@@ -391,8 +412,9 @@ fn register(plane: &ControlPlane, kube: &Kube) {
     let apply = || {
         let crds = Command::new(artifacts::operator()).arg("crds").output().expect("it runs");
         kube.apply_yaml(&String::from_utf8(crds.stdout).expect("YAML"));
-        kube.apply_yaml(&example("pod-rbac.yaml"));
-        kube.apply_yaml(&example("operator-rbac.yaml"));
+        for role in permissions().iter().filter(|one| one["kind"] == "ClusterRole") {
+            kube.try_apply(role).expect("a role");
+        }
         eventually("the kinds are served", || {
             kube.try_list("postgresql", "default", &Default::default())
         });
@@ -400,22 +422,18 @@ fn register(plane: &ControlPlane, kube: &Kube) {
     if std::ptr::eq(plane, ControlPlane::shared()) { SHARED.call_once(apply) } else { apply() }
 }
 
-/// The examples bind one namespace; here is another.
-fn binding(namespace: &str) -> String {
-    let all = example("operator-rbac.yaml");
-    let own = all.split("---").filter(|part| {
-        part.contains("kind: ServiceAccount\nmetadata") || part.contains("kind: ClusterRoleBinding")
-    });
-    let own: Vec<String> = own
-        .map(|part| {
-            let part = part.replace("namespace: default", &format!("namespace: {namespace}"));
-            part.replace(
-                "kind: ClusterRoleBinding\nmetadata:\n  name: postgres-operator",
-                &format!(
-                    "kind: ClusterRoleBinding\nmetadata:\n  name: postgres-operator-{namespace}"
-                ),
-            )
-        })
-        .collect();
-    own.join("---\n")
+/// The base is for one namespace; here is another. What belongs to no namespace is called after it.
+fn bind(kube: &Kube, namespace: &str) {
+    for mut object in permissions().into_iter().filter(|one| one["kind"] != "ClusterRole") {
+        if object["kind"] == "ClusterRoleBinding" {
+            let name = object["metadata"]["name"].as_str().expect("a name");
+            object["metadata"]["name"] = json!(format!("{name}-{namespace}"));
+        } else {
+            object["metadata"]["namespace"] = json!(namespace);
+        }
+        if object["kind"] != "ServiceAccount" && object["kind"] != "Role" {
+            object["subjects"][0]["namespace"] = json!(namespace);
+        }
+        kube.try_apply(&object).expect("a permission");
+    }
 }

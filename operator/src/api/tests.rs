@@ -42,9 +42,8 @@ fn examples_are_objects() {
         include_str!("../../examples/complete-postgres-manifest.yaml"),
         include_str!("../../examples/configmap.yaml"),
         include_str!("../../examples/minimal-postgres-manifest.yaml"),
-        include_str!("../../examples/operator-rbac.yaml"),
-        include_str!("../../examples/pod-rbac.yaml"),
         include_str!("../../examples/postgres-team.yaml"),
+        include_str!("../../examples/talk-rbac.yaml"),
     ] {
         for document in text.split("---\n") {
             let object: DynamicObject = serde_saphyr::from_str(document).unwrap();

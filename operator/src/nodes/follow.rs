@@ -32,7 +32,7 @@ pub async fn follow(context: &Context) {
                 if !std::mem::replace(&mut is_told, true) {
                     tracing::warn!(
                         error = describe_watch(&error),
-                        "nodes cannot be listed: no primary is moved from a node that is drained; operator-rbac.yaml has the rights"
+                        "nodes cannot be listed: no primary is moved from a node that is drained; packaging/kustomize/rbac.yaml has the rights"
                     );
                 }
             }

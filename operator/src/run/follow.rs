@@ -166,7 +166,7 @@ async fn orphans(context: Arc<Context>) {
     while tokio::time::timeout(SLOW, context.caches.filled()).await.is_err() {
         let kinds = context.caches.missing().join(", ");
         tracing::warn!(
-            "nothing is worked on before these kinds could be listed: {kinds}; see the warnings above, and operator-rbac.yaml for the rights"
+            "nothing is worked on before these kinds could be listed: {kinds}; see the warnings above, and packaging/kustomize/rbac.yaml for the rights"
         );
     }
     let mut told = BTreeSet::new();

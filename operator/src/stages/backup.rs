@@ -27,7 +27,8 @@ pub async fn run(
 ) -> Option<Finding> {
     let failed = |error: ApplyError| Finding::failed("ApplyFailed", error.to_string());
     if !context.caches.cron_jobs.is_filled() {
-        let text = "CronJobs could not be listed yet; see operator-rbac.yaml for the rights";
+        let text =
+            "CronJobs could not be listed yet; see packaging/kustomize/rbac.yaml for the rights";
         let is_asked = backup::is_wanted(&cluster.spec);
         return is_asked.then(|| Finding::waiting("NotListed", text));
     }

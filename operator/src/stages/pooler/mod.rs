@@ -118,7 +118,8 @@ fn obstacle(
         return Some(Finding::failed("Refused", reason));
     }
     (!context.caches.deployments.is_filled()).then(|| {
-        let text = "Deployments could not be listed yet; see operator-rbac.yaml for the rights";
+        let text =
+            "Deployments could not be listed yet; see packaging/kustomize/rbac.yaml for the rights";
         Finding::waiting("NotListed", text)
     })
 }
