@@ -34,11 +34,12 @@ fn complain(fault: &str) -> ExitCode {
 }
 
 fn write_all(folder: PathBuf) -> Result<(), Fault> {
-    let metadata = json(&cargo(&["metadata", "--format-version=1", "--no-deps", "--locked"])?)?;
+    let metadata = json(&cargo(&["metadata", "--format-version=1", "--locked"])?)?;
     let checksums = tree::Checksums::read(&text(&metadata["workspace_root"])?)?;
+    let idle = tree::idle(&metadata);
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for package in shipped(&metadata) {
-        let bill = cyclonedx::bill(&tree::Tree::of(package)?, &checksums)?;
+        let bill = cyclonedx::bill(&tree::Tree::of(package, &idle)?, &checksums)?;
         let file = folder.join(format!("{package}.cdx.json"));
         let text = format!("{bill:#}\n");
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::{Fault, cargo};
 
 /// A crate.
@@ -30,8 +32,33 @@ pub(crate) struct Tree {
     pub(crate) linked: BTreeSet<Id>,
 }
 
+/// Who needs whom for a build script that it does not have: cargo lists these, and compiles none.
+pub(crate) fn idle(metadata: &Value) -> BTreeSet<(Id, String)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut idle = BTreeSet::new();
+    for package in list(&metadata["packages"]) {
+        let targets = list(&package["targets"]);
+        if targets
+            .iter()
+            .any(|target| list(&target["kind"]).iter().any(|one| one == "custom-build"))
+        {
+            continue;
+        }
+        let id = Id { name: word(&package["name"]), version: word(&package["version"]) };
+        let needs = list(&package["dependencies"]);
+        let of_kind = |kind: &Value| -> BTreeSet<String> {
+            let own = needs.iter().filter(|need| need["kind"] == *kind);
+            own.map(|need| word(&need["name"])).collect()
+        };
+        let lost = of_kind(&"build".into());
+        idle.extend(lost.difference(&of_kind(&Value::Null)).map(|name| (id.clone(), name.clone())));
+    }
+    idle
+}
+
 impl Tree {
-    pub(crate) fn of(package: &str) -> Result<Self, Fault> {
+    pub(crate) fn of(package: &str, idle: &BTreeSet<(Id, String)>) -> Result<Self, Fault> {
         let mut crates = BTreeMap::new();
         let mut needs: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
         // The way from the root to where we are.
@@ -46,6 +73,17 @@ impl Tree {
             crates.insert(id, about);
         }
         let root = way.into_iter().next().ok_or_else(|| format!("{package} has no tree"))?;
+        for (parent, children) in &mut needs {
+            children.retain(|child| !idle.contains(&(parent.clone(), child.name.clone())));
+        }
+        let mut reached = BTreeSet::new();
+        let mut open = vec![root.clone()];
+        while let Some(next) = open.pop() {
+            if reached.insert(next.clone()) {
+                open.extend(needs.get(&next).into_iter().flatten().cloned());
+            }
+        }
+        crates.retain(|id, _| reached.contains(id));
         let linked = print(package, "normal,no-proc-macro")?;
         let linked = linked.lines().map(|line| parse(line).map(|(_, id, _)| id));
         Ok(Self { root, crates, needs, linked: linked.collect::<Result<_, _>>()? })
