@@ -53,18 +53,18 @@ docs:   ## the book, in target/book/index.html; `make test` builds it as well, a
 packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztoken
 	tests/install.sh packages
 	rm -rf target/packages target/manuals
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked --release -p pam-oauth2-check
-	cargo build --locked --release -p teams-sync
-	cargo build --locked --release -p ztoken
+	packaging/build.sh -p pam-oauth2
+	packaging/build.sh -p pam-oauth2-check
+	packaging/build.sh -p teams-sync
+	packaging/build.sh -p ztoken
 	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
 	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
 
 image-roots: ## what the images of packaging/images hold, in target/image-roots
 	tests/install.sh image-roots
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked --release -p pam-oauth2-check
-	cargo build --locked --release -p operator -p teams-sync
+	packaging/build.sh -p pam-oauth2
+	packaging/build.sh -p pam-oauth2-check
+	packaging/build.sh -p operator -p teams-sync
 	packaging/images/roots.sh "$${CARGO_TARGET_DIR:-target}/release" target/image-roots
 
 manifests: ## makes anew what of packaging/ is made from the code and from the chart

@@ -28,7 +28,7 @@ cp "$programs/libpam_oauth2.so" "$tree/programs/pam_oauth2.so"
 cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$programs/ztoken" "$tree/programs"
 cp -R "$manuals" "$tree/manuals"
 cp -R "$own/debian" "$own/examples" "$own/pam-configs" "$source/packaging/man" "$tree"
-cp "$source/pam-oauth2/README.md" "$source/docs/configuration.md" "$tree/docs/libpam-oauth2"
+cp "$source/pam-oauth2/README.md" "$source/docs/reference/pam-toml.md" "$tree/docs/libpam-oauth2"
 cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
 
 maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
