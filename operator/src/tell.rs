@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::admin::{ClusterFacts, Objects, RoleSync, Shown};
@@ -54,7 +53,8 @@ async fn changed(
     // Somebody may have written since we were given it.
     let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(None) };
     let picture = context.memory.with(&id, |known| known.picture.clone());
-    let before = known(&manifest.status);
+    let status = manifest.status.value();
+    let before = known(&status);
     let mut after = report::status(&before, &picture, Timestamp::now());
     change(&mut after);
     for (stage, finding) in &picture.findings {
@@ -74,7 +74,7 @@ async fn changed(
             }),
         },
     );
-    if !report::is_new(&before, &after) && manifest.status.is_object() {
+    if !report::is_new(&before, &after) && status.is_object() {
         return Ok(Some(()));
     }
     let written = write(context, &id, &manifest, &after).await?;
@@ -102,7 +102,8 @@ async fn write(
         "metadata": { "name": id.name, "uid": manifest.metadata.uid },
         "status": status,
     });
-    let result = if manifest.status.is_null() || manifest.status.is_object() {
+    let known = manifest.status.value();
+    let result = if known.is_null() || known.is_object() {
         let parameters = PatchParams::apply(NAME).force();
         api.patch_status(&id.name, &parameters, &Patch::Apply(&patch)).await
     } else {
@@ -125,7 +126,7 @@ async fn write(
 fn facts(
     context: &Context,
     id: &ClusterId,
-    manifest: &Arc<Postgresql>,
+    manifest: &Postgresql,
     status: &PostgresStatus,
 ) -> ClusterFacts {
     let service = |name: &str| context.caches.services.get(id, name).map(Shown::of);
@@ -144,25 +145,17 @@ fn facts(
         critical_op_pod_disruption_budget: budget(&names::critical_budget(&id.name)),
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let databases = manifest.spec["databases"].as_object();
+    let spec = manifest.spec.value();
+    let databases = spec["databases"].as_object();
     let refused = status.conditions.iter().find(|own| own.status == "False");
     ClusterFacts {
-        team: text(&manifest.spec["teamId"]),
+        team: text(&spec["teamId"]),
         uid: manifest.metadata.uid.clone().unwrap_or_default(),
-        spec: Shown::of(Arc::new(Spec(Arc::clone(manifest)))),
+        spec: Shown::of(Arc::new(manifest.spec.clone())),
         objects,
         databases: databases.into_iter().flat_map(|all| all.keys().cloned()).collect(),
         phase: word(status),
         error: refused.map(|own| format!("{}: {}", own.type_, own.message)),
-    }
-}
-
-/// That of a manifest.
-struct Spec(Arc<Postgresql>);
-
-impl Serialize for Spec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.spec.serialize(serializer)
     }
 }
 

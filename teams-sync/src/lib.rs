@@ -6,6 +6,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod approve;
+pub mod arguments;
 pub mod config;
 pub mod connect;
 pub mod desired;

@@ -5,8 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use teams_sync::arguments::{Arguments, Command};
 
-use cli::arguments::{Arguments, Command};
 use cli::output::{self, Exit};
 
 fn main() -> ExitCode {

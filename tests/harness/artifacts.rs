@@ -47,6 +47,26 @@ pub fn operator() -> PathBuf {
     .clone()
 }
 
+/// The debug build of `ztoken`, freshly built.
+pub fn ztoken() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "ztoken"]);
+        target().join("debug").join("ztoken")
+    })
+    .clone()
+}
+
+/// What writes man pages and completions, freshly built.
+pub fn manuals() -> PathBuf {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        build(&["-p", "manuals"]);
+        target().join("debug").join("manuals")
+    })
+    .clone()
+}
+
 /// The release build, for measurements.
 pub fn teams_sync_release() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// Where the versions are listed.
 pub(crate) const INSTALL: &str = include_str!("../install.sh");
+const OPENID_PROVIDER: &str = include_str!("../openid-provider/package.json");
 const CONTROL_PLANE: &str = include_str!("../control-plane/go.mod");
 const MANIFEST_TOOLS: &str = include_str!("../manifest-tools/go.mod");
 
@@ -25,6 +26,21 @@ pub fn patroni() -> PathBuf {
     present(folder().join(format!("patroni-{version}")))
 }
 
+/// The program that builds the book.
+pub(crate) fn mdbook() -> PathBuf {
+    let version = INSTALL.lines().find_map(|line| line.strip_prefix("mdbook="));
+    let version = version.expect("tests/install.sh has a version of mdbook");
+    present(folder().join(format!("mdbook-{version}/mdbook")))
+}
+
+/// A root of Debian 12.
+pub(crate) fn debian() -> PathBuf {
+    let line = INSTALL.lines().find_map(|line| line.strip_prefix("debian=\""));
+    let packages = line.and_then(|line| line.strip_suffix('"'));
+    let packages = packages.expect("tests/install.sh has a list of packages").replace(' ', "-");
+    present(folder().join(format!("debian-12-{packages}")))
+}
+
 /// A program of the control plane of Kubernetes: of KUBEBUILDER_ASSETS where that has all of them,
 /// else the one that was built.
 pub(crate) fn kubernetes(program: &str) -> PathBuf {
@@ -36,6 +52,13 @@ pub(crate) fn kubernetes(program: &str) -> PathBuf {
         folder().join(format!("control-plane-{version}"))
     };
     present(given.unwrap_or_else(built).join(program))
+}
+
+/// The folder with the modules of the OpenID provider.
+pub(crate) fn openid_provider() -> PathBuf {
+    let package: serde_json::Value = serde_json::from_str(OPENID_PROVIDER).expect("JSON");
+    let version = package["dependencies"]["oidc-provider"].as_str().expect("a version");
+    present(folder().join(format!("openid-provider-{version}")))
 }
 
 /// `helm`, `kustomize` or `kubectl`.

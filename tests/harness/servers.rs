@@ -1,6 +1,8 @@
 //! PostgreSQL of any version without TLS and PAM: what roles are kept in.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -141,6 +143,23 @@ impl Server {
     /// Stops it where it runs, and starts it at the same port with the same files.
     pub fn restart(&self) {
         self.stop();
+        self.launch();
+    }
+
+    /// Stops it, runs a statement in single-user mode, where nobody logs in, and starts it again.
+    #[track_caller]
+    pub fn single_user(&self, statement: &str) {
+        self.stop();
+        let mut command = self.version.command("postgres", &self.workdir);
+        command.args(["--single", "-D"]).arg(self.data()).arg("postgres");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("postgres can be started");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(format!("{statement}\n").as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("ERROR"), "{statement}: {said}");
         self.launch();
     }
 

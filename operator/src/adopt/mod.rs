@@ -27,15 +27,15 @@ pub fn finding(manifest: &Postgresql, held: &[Held]) -> Option<Finding> {
     if !held.is_empty() {
         return Some(held::finding(held, &cluster));
     }
-    condition_of(&manifest.status, Stage::Takeover)?;
+    condition_of(manifest, Stage::Takeover)?;
     Some(Finding::done("TakenOver", ""))
 }
 
 /// What has to be told of it: that something is held, once for each thing.
 pub fn news(manifest: &Postgresql, finding: &Finding) -> Option<News> {
-    let known = condition_of(&manifest.status, Stage::Takeover);
-    let said = known.and_then(|own| own["message"].as_str()).unwrap_or_default();
-    let is_new = known.is_none_or(|own| own["reason"] != finding.reason)
+    let known = condition_of(manifest, Stage::Takeover);
+    let said = known.as_ref().and_then(|own| own["message"].as_str()).unwrap_or_default();
+    let is_new = known.as_ref().is_none_or(|own| own["reason"] != finding.reason)
         || held::id_in(said) != held::id_in(&finding.message);
     let is_held = finding.outcome != Outcome::Done;
     (is_new && is_held).then(|| News::warning("TakenOver", finding.message.clone()))

@@ -125,7 +125,7 @@ pub(super) async fn prepare(
         let text = "the script of a major upgrade runs, and the server with it";
         return Err(Finding::waiting("UpgradeRuns", text));
     }
-    if cluster.spec.standby.is_none() && manifest.status["patroni"]["standby"] == true {
+    if cluster.spec.standby.is_none() && manifest.status.value()["patroni"]["standby"] == true {
         let text = "the cluster does not follow another one any more, and is not promoted yet";
         return Err(Finding::waiting("Promoting", text));
     }

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
 use crate::admin::scrub;
-use crate::api::postgresql::FieldError;
+use crate::api::postgresql::{FieldError, Postgresql};
 use crate::api::status::{PeopleStatus, Phase, PostgresStatus, RolePlanStatus};
 
 /// One part of the work on a cluster.
@@ -203,9 +203,11 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
 }
 
 /// What a status that was written says about a stage, as its condition.
-pub fn condition_of(status: &Value, stage: Stage) -> Option<&Value> {
-    let mut conditions = status["conditions"].as_array().into_iter().flatten();
-    conditions.find(|own| own["type"] == stage.condition())
+pub fn condition_of(manifest: &Postgresql, stage: Stage) -> Option<Value> {
+    let mut status = manifest.status.value();
+    let conditions = status["conditions"].as_array_mut()?;
+    let at = conditions.iter().position(|own| own["type"] == stage.condition())?;
+    Some(conditions.swap_remove(at))
 }
 
 /// Whether a status is worth a write. That a team was seen again is not: it would be written at

@@ -34,7 +34,7 @@ pub async fn run(
     }
     if !backup::is_wanted(&cluster.spec) {
         return match remove(context, config, manifest, cluster, false).await {
-            Ok(()) if condition_of(&manifest.status, Stage::LogicalBackup).is_some() => {
+            Ok(()) if condition_of(manifest, Stage::LogicalBackup).is_some() => {
                 Some(Finding::off("Off", "the manifest asks for no logical backups"))
             }
             Ok(()) => None,

@@ -59,7 +59,8 @@ pub async fn run(
         Err(finding) => return finding.into(),
     };
     // Once for each manifest, or every look at it would be an event.
-    let is_new = manifest.status["observedGeneration"].as_i64() != manifest.metadata.generation;
+    let is_new =
+        manifest.status.value()["observedGeneration"].as_i64() != manifest.metadata.generation;
     for notice in notices.into_iter().filter(|_| is_new) {
         context.tell(manifest, &News::warning(notice.reason, notice.message));
     }
@@ -162,8 +163,8 @@ pub fn held(
     }
     // Whoever replaces one says before that nothing is held any more.
     let manifest = context.caches.manifests.get(&cluster.id, &cluster.id.name)?;
-    let was_held = condition_of(&manifest.status, Stage::Takeover)
-        .is_some_and(|own| own["reason"] == held::REASON);
+    let was_held =
+        condition_of(&manifest, Stage::Takeover).is_some_and(|own| own["reason"] == held::REASON);
     let pods = context.caches.pods.of(&cluster.id);
     was_held.then(|| held::of_orphans(wanted, &pods, config)).flatten()
 }

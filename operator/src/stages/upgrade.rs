@@ -142,7 +142,8 @@ fn until(opens: Timestamp) -> Duration {
 
 /// In mode `full` a cluster may have another version than its manifest says.
 fn up_to_date(manifest: &Postgresql, wanted: u32) -> Finding {
-    let own = manifest.spec["postgresql"]["version"].as_str().unwrap_or_default();
+    let spec = manifest.spec.value();
+    let own = spec["postgresql"]["version"].as_str().unwrap_or_default();
     let text = match version::number(own) {
         Some(own) if own != wanted => {
             format!("{wanted}; the manifest says {own}, which is older than minimal_major_version")

@@ -281,4 +281,6 @@ impl AccountLine {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

@@ -60,8 +60,17 @@ pub(crate) struct LoginArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Is a PAM service file, a TOML file or an argument line in order? Exit code 0 or 3.
+    #[command(after_help = "\
+Examples:
+  pam-oauth2-check config /etc/pam.d/postgresql
+  pam-oauth2-check config /etc/pam.d/db --service postgresql
+  pam-oauth2-check config /etc/pam_oauth2.toml
+  pam-oauth2-check config 'https://info.example.com/tokeninfo?access_token= uid realm=/employees'")]
     Config(ConfigArguments),
     /// The counters that logins leave in a cache directory, as Prometheus text.
+    #[command(after_help = "\
+Examples:
+  pam-oauth2-check metrics --cache-dir /var/cache/pam-oauth2")]
     Metrics {
         /// The value of --cache-dir.
         #[arg(long, value_name = "FOLDER")]

@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use pam::constants::PamResultCode;
+use reference::{Document, same};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -185,4 +188,22 @@ fn a_demand_is_told_as_it_was_written() {
         long.ends_with(&format!("{}\" or \"{} ...\"", "x".repeat(64), "y".repeat(64))),
         "{long}"
     );
+}
+
+/// The table of docs/reference/pam-return-codes.md, and what PAM itself calls these numbers.
+#[test]
+fn every_return_code_is_in_the_table_of_the_reference() {
+    let known = all().into_iter().filter_map(|(refusal, code)| match refusal {
+        // Whatever libpam said.
+        Refusal::Libpam { .. } | Refusal::NoToken { .. } => None,
+        _ => Some(code.number()),
+    });
+    let known: BTreeSet<u8> = known.chain([0]).collect();
+    let rows = Document::read("pam-return-codes.md").table("Return codes of the PAM module");
+    let numbers = rows.iter().map(|row| row[1].parse().unwrap());
+    same("return codes", numbers, known);
+    for row in &rows {
+        let code = PamResultCode::try_from(row[1].parse::<i32>().unwrap()).unwrap();
+        assert_eq!(format!("`{code:?}`"), row[0]);
+    }
 }

@@ -209,7 +209,7 @@ fn a_file_is_read_from_the_disk_and_everything_wrong_with_it_is_a_fault() {
 
 #[test]
 fn the_example_of_the_documentation_is_understood() {
-    let document = include_str!("../../../docs/configuration.md");
+    let document = include_str!("../../../docs/reference/pam-toml.md");
     let example = document.split("```revoked\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(lines(example).count(), 4);
     assert_eq!(cause(example, &token("9f3c2a", "x", 9e9)), Some(Cause::Id));

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use teams_sync::adopt::{Adopted, adopt};
+use teams_sync::arguments::{Adopt, Common, Output};
 use teams_sync::fleet;
 use teams_sync::role::RoleName;
 
-use super::arguments::{Adopt, Common, Output};
 use super::output::{self, Exit};
 use super::setup;
 

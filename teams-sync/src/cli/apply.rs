@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use teams_sync::approve::Releases;
+use teams_sync::arguments::{Apply, Common, Output};
 use teams_sync::fleet;
 use teams_sync::sync::Mode;
 
-use super::arguments::{Apply, Common, Output};
 use super::output::{self, Exit};
 use super::progress::Progress;
 use super::{reports, setup};

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use teams_sync::arguments::{Common, Output};
 use teams_sync::doctor::{Findings, examine};
 use teams_sync::fleet;
 
-use super::arguments::{Common, Output};
 use super::output::{self, Exit};
 use super::setup;
 

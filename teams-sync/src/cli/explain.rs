@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use teams_sync::arguments::{Common, Explain, Output};
 use teams_sync::desired::{Desired, DesiredRole};
 use teams_sync::fleet::{self, Facts, Setup};
 use teams_sync::role::RoleName;
 use teams_sync::sync::{Mode, Report, Server};
 
-use super::arguments::{Common, Explain, Output};
 use super::output::{self, Exit};
 use super::progress::Progress;
 use super::setup;

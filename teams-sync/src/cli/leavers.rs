@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use teams_sync::arguments::{Common, Output};
 use teams_sync::leavers::{Leaver, leavers};
 
-use super::arguments::{Common, Output};
 use super::output::{self, Exit};
 use super::setup;
 

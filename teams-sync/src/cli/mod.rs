@@ -2,7 +2,6 @@
 
 pub(crate) mod adopt;
 pub(crate) mod apply;
-pub(crate) mod arguments;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fake_api;

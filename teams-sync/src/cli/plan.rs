@@ -1,10 +1,10 @@
 //! `teams-sync plan`: what would change.
 
 use jiff::Timestamp;
+use teams_sync::arguments::{Common, Plan};
 use teams_sync::fleet;
 use teams_sync::sync::Mode;
 
-use super::arguments::{Common, Plan};
 use super::output::Exit;
 use super::progress::Progress;
 use super::{reports, setup};

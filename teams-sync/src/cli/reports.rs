@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
+use teams_sync::arguments::Output;
 use teams_sync::plan::Planned;
 use teams_sync::sql;
 use teams_sync::sync::Report;
 
-use super::arguments::Output;
 use super::output::{self, Exit};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

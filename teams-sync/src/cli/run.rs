@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use teams_sync::arguments::{Common, LogLevel, Output, Run};
 use teams_sync::service::{Live, Notifier, Service, Watchdog, clean, log_panics, signals};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::arguments::{Common, LogLevel, Output, Run};
 use super::output::Exit;
 use super::setup;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use teams_sync::arguments::Common;
 use teams_sync::config::Config;
 use teams_sync::fleet::{self, Facts, Setup};
 use teams_sync::teams::fetch::Limits;
 
-use super::arguments::Common;
 use super::output::{self, Exit};
 
 /// Reads the configuration, and says what is wrong with it.

@@ -28,34 +28,6 @@ fn the_example_of_the_readme_is_a_configuration() {
 }
 
 #[test]
-fn what_is_left_out_is_as_the_readme_says() {
-    let config = parse("[[server]]\nname = \"a\"\nteam = \"acid\"\ndsn = \"host=a\"\n").unwrap();
-    let Config { guard, apply, service, humans, .. } = &config;
-    let told = |key: &str, value: &str| {
-        let line = README
-            .lines()
-            .find(|line| line.starts_with("|") && line.contains(&format!("`{key}`")))
-            .unwrap();
-        assert!(line.contains(value), "{key}: {line}");
-    };
-    assert_eq!((guard.removals, guard.removals_share, guard.additions), (3, 0.3, 100));
-    told("max_removals", "`3` `0.3` `100`");
-    assert_eq!(config.confirm_for, Some(Duration::from_secs(30 * 60)));
-    told("confirm_for", "`30m`");
-    assert_eq!(apply.parallel, 32);
-    told("parallel", "`32`");
-    let times = [apply.connect_timeout, apply.lock_timeout, apply.timeout];
-    assert_eq!(times.map(|time| time.as_secs()), [10, 30, 300]);
-    told("connect_timeout", "`10s` `30s` `5m`");
-    assert_eq!(apply.database, "postgres");
-    assert_eq!(service.period, Duration::from_secs(30));
-    told("period", "`30s`");
-    assert_eq!((humans.pam_role.as_str(), humans.level.as_str()), ("users", "admin"));
-    told("pattern", crate::names::DEFAULT_PATTERN);
-    assert!(config.sources.is_empty() && config.names.protected.len() > 6);
-}
-
-#[test]
 fn a_level_is_what_the_server_and_the_levels_table_say() {
     let text = r#"
 [humans]

@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use reference::Document;
+
 use super::{admin, ask, board, facts, id, text};
-use crate::admin::{ClusterFacts, Orphan, PassResult, RoleSync};
+use crate::admin::{Board, ClusterFacts, Orphan, PassResult, RoleSync};
 
 /// Samples, by their whole name; fails on what Prometheus would not read.
 fn samples(page: &str) -> BTreeSet<&str> {
@@ -25,8 +28,8 @@ fn samples(page: &str) -> BTreeSet<&str> {
     samples
 }
 
-#[test]
-fn what_happened_can_be_read_by_prometheus() {
+/// Something of everything has happened.
+fn busy() -> Arc<Board> {
     let board = board();
     board.passed(PassResult::Done, Duration::from_millis(300));
     board.passed(PassResult::Failed, Duration::from_secs(100));
@@ -52,7 +55,18 @@ fn what_happened_can_be_read_by_prometheus() {
         name: name.to_owned(),
     };
     board.orphans(vec![orphan("x"), orphan("y")]);
-    let admin = admin(&board);
+    board
+}
+
+#[test]
+fn the_table_of_the_reference_has_every_metric() {
+    let page = text(&admin(&busy()), "/metrics");
+    Document::read("metrics.md").generated("operator", &reference::metrics(&page));
+}
+
+#[test]
+fn what_happened_can_be_read_by_prometheus() {
+    let admin = admin(&busy());
     let page = text(&admin, "/metrics");
     let samples = samples(&page);
     for wanted in [

@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 pub(super) const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// `spec` with the names in `applied` that say nothing more than that they exist.
-pub(super) fn restored(spec: &Value, applied: &str) -> Value {
-    let mut spec = spec.clone();
+pub(super) fn restored(mut spec: Value, applied: &str) -> Value {
     let applied: Value = serde_json::from_str(applied).unwrap_or_default();
     let Some(fields) = spec.as_object_mut() else { return spec };
     let applied = &applied["spec"];

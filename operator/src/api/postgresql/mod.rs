@@ -1,13 +1,12 @@
 //! `postgresql`: one PostgreSQL cluster, as its team wrote it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 pub use super::field::FieldError;
 use super::field::decode;
 use super::resource::resource;
 use super::spec::PostgresSpec;
+use crate::packed::Packed;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
 
 mod dropped;
 #[cfg(test)]
@@ -19,9 +18,9 @@ pub struct Postgresql {
     #[serde(default)]
     pub metadata: ObjectMeta,
     #[serde(default)]
-    pub spec: Value,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub status: Value,
+    pub spec: Packed,
+    #[serde(default, skip_serializing_if = "Packed::is_null")]
+    pub status: Packed,
 }
 
 resource!(Postgresql, "postgresql", "postgresqls");
@@ -34,8 +33,8 @@ impl Postgresql {
     pub fn parsed(&self) -> Result<PostgresSpec, FieldError> {
         let applied = self.metadata.annotations.as_ref().and_then(|all| all.get(dropped::APPLIED));
         match applied {
-            Some(applied) => decode("spec", &dropped::restored(&self.spec, applied)),
-            None => decode("spec", &self.spec),
+            Some(applied) => decode("spec", &dropped::restored(self.spec.value(), applied)),
+            None => decode("spec", &self.spec.value()),
         }
     }
 }

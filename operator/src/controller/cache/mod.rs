@@ -173,15 +173,16 @@ where
 
     /// Puts in what we wrote ourselves, before the watch tells of it.
     pub fn wrote(&self, object: K) {
-        let known = (self.belongs)(&object)
-            .and_then(|cluster| self.read().by_cluster.get(&cluster)?.get(&key(&object)).cloned());
-        let is_known = known.is_some_and(|known| {
-            version(&*known) > version(&object)
-                || (self.is_of_users && is_told_of_by_a_watch(&*known, &object))
+        let object = kept(object);
+        // One lock for the question and for what follows from it: an event may come in between.
+        let mut objects = self.write();
+        let is_known = objects.get(&key(&*object)).is_some_and(|known| {
+            version(&**known) > version(&*object)
+                || (self.is_of_users && is_told_of_by_a_watch(&**known, &*object))
         });
         let uid = object.uid().unwrap_or_default();
-        if !is_known && !self.read().gone.contains_key(&uid) {
-            let _known_to_us = self.put(kept(object));
+        if !is_known && !objects.gone.contains_key(&uid) {
+            let _known_to_us = self.put(&mut objects, object);
         }
     }
 
@@ -193,19 +194,16 @@ where
     /// An event may be older than what we know by a write of ours, or than the end.
     fn seen(&self, now: Arc<K>) -> Option<Change<K>> {
         let uid = now.uid().unwrap_or_default();
-        let is_old = {
-            let objects = self.read();
-            let is_newer = |known: &Arc<K>| {
-                known.meta().uid == now.meta().uid && version(&**known) > version(&*now)
-            };
-            objects.get(&key(&*now)).is_some_and(is_newer)
-                || objects.gone.get(&uid).is_some_and(|(_, gone)| *gone >= version(&*now))
+        let mut objects = self.write();
+        let is_newer = |known: &Arc<K>| {
+            known.meta().uid == now.meta().uid && version(&**known) > version(&*now)
         };
-        if is_old { None } else { self.put(now) }
+        let is_old = objects.get(&key(&*now)).is_some_and(is_newer)
+            || objects.gone.get(&uid).is_some_and(|(_, gone)| *gone >= version(&*now));
+        if is_old { None } else { self.put(&mut objects, now) }
     }
 
-    fn put(&self, now: Arc<K>) -> Option<Change<K>> {
-        let mut objects = self.write();
+    fn put(&self, objects: &mut Objects<K>, now: Arc<K>) -> Option<Change<K>> {
         objects.gone.remove(&now.uid().unwrap_or_default());
         // A label may have changed, and with it the cluster.
         let before = objects.remove(&key(&*now));
@@ -245,7 +243,8 @@ where
             self.remove(&gone, 0);
             changes.push(Change::Missing(gone));
         }
-        changes.extend(listed.into_values().filter_map(|object| self.put(object)));
+        let mut objects = self.write();
+        changes.extend(listed.into_values().filter_map(|object| self.put(&mut objects, object)));
         changes
     }
 

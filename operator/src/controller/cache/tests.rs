@@ -226,3 +226,23 @@ fn a_users_change_that_an_answer_of_ours_has_is_told_of_by_the_watch() {
     let known = cache.get(&cluster("a"), "a").expect("it is there");
     assert_eq!(known.resource_version().as_deref(), Some("5"));
 }
+
+#[test]
+fn an_answer_and_an_event_at_once_leave_the_newer_one() {
+    let cache = cache();
+    let many = || (0..200).map(|number| (number.to_string(), "some text".to_owned())).collect();
+    let at = |version: u64| {
+        let mut object = service("a", "a", version);
+        object.metadata.annotations = Some(many());
+        object
+    };
+    for round in 1..500 {
+        let (older, newer) = (at(2 * round), at(2 * round + 1));
+        std::thread::scope(|scope| {
+            scope.spawn(|| cache.wrote(older));
+            scope.spawn(|| cache.take(Event::Apply(newer)));
+        });
+        let known = cache.get(&cluster("a"), "a").and_then(|own| own.resource_version());
+        assert_eq!(known, Some((2 * round + 1).to_string()));
+    }
+}

@@ -42,7 +42,7 @@ fn manifest(context: &Context, change: Change<Postgresql>) {
                 return;
             }
             if let Some(before) = &before {
-                context.board.history(&id, differences(&before.spec, &now.spec));
+                context.board.history(&id, differences(&before.spec.value(), &now.spec.value()));
             }
             context.objects.add(&id, Why::Manifest);
             context.databases.add(&id, Why::Manifest);

@@ -17,11 +17,12 @@ use crate::validate::Accepted;
 pub(super) fn for_people(manifest: &Postgresql) -> Option<Accepted> {
     let mut spec = manifest.parsed().unwrap_or_default();
     // Nobody's team is no team: its members would be out.
-    let team = manifest.spec.get("teamId")?.as_str().filter(|team| !team.is_empty())?;
+    let raw = manifest.spec.value();
+    let team = raw.get("teamId")?.as_str().filter(|team| !team.is_empty())?;
     team.clone_into(&mut spec.team_id);
-    let instances = manifest.spec.get("numberOfInstances").and_then(serde_json::Value::as_i64);
+    let instances = raw.get("numberOfInstances").and_then(serde_json::Value::as_i64);
     spec.number_of_instances = instances.and_then(|own| own.try_into().ok()).unwrap_or(1);
-    if manifest.spec.get("standby").is_some_and(|standby| !standby.is_null()) {
+    if raw.get("standby").is_some_and(|standby| !standby.is_null()) {
         spec.standby.get_or_insert_default();
     }
     let cluster = Cluster::new(ClusterId::of(manifest)?, &manifest.metadata, spec);
@@ -36,7 +37,8 @@ pub(super) fn robots() -> Infrastructure {
 
 /// Names in the manifest that are no person's.
 pub(super) fn names(manifest: &Postgresql) -> impl Iterator<Item = RoleName> {
-    let of = |field: &str| manifest.spec.get(field).and_then(serde_json::Value::as_object);
+    let spec = manifest.spec.value();
+    let of = |field: &str| spec.get(field).and_then(serde_json::Value::as_object);
     let users = of("users").into_iter().flat_map(|all| all.keys().cloned());
     let owners = of("databases").into_iter().flat_map(|all| all.values());
     let owners = owners.filter_map(|owner| owner.as_str().map(str::to_owned));

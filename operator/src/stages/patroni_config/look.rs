@@ -71,7 +71,7 @@ async fn certain(
 fn ours(job: &Job) -> PatroniStatus {
     let id = job.id();
     let manifest = job.context.caches.manifests.get(id, &id.name);
-    let status = manifest.map(|manifest| manifest.status.clone()).unwrap_or_default();
+    let status = manifest.map(|manifest| manifest.status.value()).unwrap_or_default();
     serde_json::from_value::<PostgresStatus>(status).unwrap_or_default().patroni
 }
 

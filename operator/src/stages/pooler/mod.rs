@@ -87,7 +87,7 @@ fn switched_off(manifest: &Postgresql, errors: &[ApplyError]) -> Option<Finding>
     if !errors.is_empty() {
         return Some(Finding::failed("DeleteFailed", lines(errors)));
     }
-    condition_of(&manifest.status, Stage::Pooler)?;
+    condition_of(manifest, Stage::Pooler)?;
     let text = "nobody asks for a pooler; what it asked in the databases stays there";
     Some(Finding::off("NotWanted", text))
 }

@@ -418,7 +418,9 @@ fn accepted(annotation: Option<&str>) -> (Postgresql, Accepted) {
     let text = include_str!("../../../examples/minimal-postgres-manifest.yaml");
     let mut manifest: Postgresql = serde_saphyr::from_str(text).expect("a manifest");
     manifest.metadata.namespace = Some("default".to_owned());
-    manifest.spec["enableConnectionPooler"] = json!(true);
+    let mut spec = manifest.spec.value();
+    spec["enableConnectionPooler"] = json!(true);
+    manifest.spec = (&spec).into();
     manifest.metadata.annotations =
         annotation.map(|value| [("acid.zalan.do/role-sync".to_owned(), value.to_owned())].into());
     let accepted = validate(&manifest, &access()).expect("it is accepted");

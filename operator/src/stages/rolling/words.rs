@@ -82,12 +82,12 @@ pub(super) fn marked(now: &Situation) -> String {
 
 /// Whether the last thing that was said is that pods are being made anew, whoever said it.
 pub(super) fn was_rolling(manifest: &Postgresql) -> bool {
-    condition_of(&manifest.status, Stage::Template)
+    condition_of(manifest, Stage::Template)
         .is_some_and(|own| own["reason"] == ROLLS || own["reason"] == STUCK)
 }
 
 /// The same of a primary that leaves its node.
 pub(super) fn was_draining(manifest: &Postgresql) -> bool {
-    condition_of(&manifest.status, Stage::Template)
+    condition_of(manifest, Stage::Template)
         .is_some_and(|own| own["reason"] == DRAINS || own["reason"] == NOT_MOVED)
 }

@@ -119,8 +119,8 @@ pub(super) fn size_of_new(
 /// What somebody has to do something about is an event, once: its words are in the status, where
 /// another process finds them, too. One claim more that it is about is nothing new.
 fn tell(context: &Context, manifest: &Postgresql, troubles: &[Trouble]) {
-    let said = condition_of(&manifest.status, Stage::Volumes);
-    let said = said.and_then(|own| own["message"].as_str()).unwrap_or_default();
+    let said = condition_of(manifest, Stage::Volumes);
+    let said = said.as_ref().and_then(|own| own["message"].as_str()).unwrap_or_default();
     for trouble in troubles.iter().filter(|trouble| !said.contains(&trouble.text)) {
         context.tell(manifest, &News::warning("Volumes", trouble.to_string()));
     }

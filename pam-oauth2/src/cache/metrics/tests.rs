@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
+use reference::{Document, markdown};
 use regex_lite::Regex;
 
 use super::super::Breaker;
@@ -38,6 +39,27 @@ fn logins(directory: &Directory) -> u64 {
 
 fn shard(scratch: &Scratch) -> std::path::PathBuf {
     scratch.file(&name_of(std::process::id()))
+}
+
+#[test]
+fn the_tables_of_the_reference_have_every_metric_and_label() {
+    let scratch = Scratch::new();
+    let directory = scratch.directory();
+    Breaker::new(&directory, "https://idp.example.com").failed(Timestamp::from_seconds(1e9));
+    let document = Document::read("metrics.md");
+    document.generated("pam-oauth2", &reference::metrics(&render(&directory)));
+    let mut labels: Vec<(&str, Vec<String>)> = Vec::new();
+    for (label, value) in Counter::all().flat_map(Counter::labels) {
+        let value = format!("`{value}`");
+        match labels.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, values)) if values.contains(&value) => {}
+            Some((_, values)) => values.push(value),
+            None => labels.push((label, vec![value])),
+        }
+    }
+    let rows =
+        labels.into_iter().map(|(label, values)| vec![format!("`{label}`"), values.join(" ")]);
+    document.generated("pam-oauth2 labels", &markdown(&["label", "values"], rows));
 }
 
 #[test]

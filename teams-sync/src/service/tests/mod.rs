@@ -3,6 +3,7 @@
 mod confirm;
 mod http;
 mod log;
+mod metrics;
 mod notify;
 mod pace;
 mod reload;

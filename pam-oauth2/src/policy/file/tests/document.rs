@@ -1,11 +1,14 @@
 //! The documentation, and texts that are damaged or nothing at all.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use reference::{Document, expected, same, words};
 use toml::Spanned;
 
 use super::*;
 
-const DOCUMENT: &str = include_str!("../../../../../docs/configuration.md");
+const DOCUMENT: &str = include_str!("../../../../../docs/reference/pam-toml.md");
 
 /// The blocks of the documentation that are written in this language, in their order.
 fn blocks(language: &str) -> Vec<&'static str> {
@@ -29,25 +32,74 @@ fn the_example_of_the_documentation_is_a_configuration() {
     assert!(known.iter().all(|table| example.contains(table)));
 }
 
+/// The tables of a file.
+const TABLES: [&str; 7] = [
+    "[pg]",
+    "[[pg.issuer]]",
+    "[pg.introspection]",
+    "[pg.tokeninfo]",
+    "[[pg.require]]",
+    "[[pg.role]]",
+    "[pg.user]",
+];
+
+/// The keys that a table of the file can have, as the reader lists them.
+fn known(table: &str) -> BTreeSet<String> {
+    expected(&read(&format!("{table}\nno-such-key = 1\n")).unwrap_err())
+}
+
 #[test]
-fn the_documentation_names_every_key_and_every_reserved_role() {
+fn every_key_is_in_the_table_of_its_section_and_in_the_example() {
+    let document = Document::read("pam-toml.md");
+    let documented = |heading: &str, place: usize| -> BTreeSet<String> {
+        let table = &document.tables(heading)[place];
+        table.iter().flat_map(|row| words(&row[0])).map(str::to_owned).collect()
+    };
+    let [section, issuer, introspection, tokeninfo, require, role, user] = TABLES.map(known);
     let [example] = blocks("toml")[..] else { panic!("one example") };
-    let keys = include_str!("../tables.rs").lines().filter_map(|line| {
-        let (name, _) = line.trim().strip_prefix("pub(super) ")?.split_once(": ")?;
-        Some(name.replace('_', "-"))
-    });
-    let mut number = 0;
-    for key in keys {
-        let told = [format!("`{key}`"), format!("`[[SECTION.{key}]]`")];
-        assert!(told.iter().any(|form| DOCUMENT.contains(form)), "{key} is not told");
+    for key in [&section, &issuer, &introspection, &tokeninfo, &require, &role, &user]
+        .into_iter()
+        .flatten()
+    {
         let shown = [format!("{key} ="), format!(".{key}]")];
         assert!(shown.iter().any(|form| example.contains(form)), "{key} is not in the example");
-        number += 1;
     }
-    assert!(number > 35, "{number}");
-    for role in user::RESERVED {
-        assert!(DOCUMENT.contains(&format!("`{role}`")), "{role}");
+    let tables =
+        ["introspection", "issuer", "require", "role", "tokeninfo", "user"].map(str::to_owned);
+    let mut options = documented("Options of a section", 0);
+    options.extend(tables);
+    same("a section", options, section);
+    same("issuer", documented("Who is believed", 0), issuer);
+    let asked = introspection.union(&tokeninfo).cloned();
+    same("who is asked", documented("Who is believed", 1), asked);
+    let mut tests = documented("What else has to hold", 0);
+    assert!(tests.insert("claim".to_owned()));
+    same("require", tests, require);
+    same("role", documented("What else has to hold", 1), role);
+    same("user", documented("From the login field to the role", 0), user);
+}
+
+#[test]
+fn the_documentation_names_every_reserved_role() {
+    let (_, list) = DOCUMENT.split_once("these roles are reserved unless").unwrap();
+    let list = list.split_once(": ").unwrap().1.split(". ").next().unwrap();
+    same("reserved roles", words(list), user::RESERVED);
+}
+
+#[test]
+fn a_default_of_an_option_is_what_counts_where_nothing_is_said() {
+    let mut seen = 0;
+    for row in Document::read("pam-toml.md").table("Options of a section") {
+        let [key, default] = [&row[0], &row[2]].map(|cell| words(cell)[..].first().copied());
+        let (Some(key), Some(default), true) = (key, default, row[2].starts_with('`')) else {
+            continue;
+        };
+        let quote = if default == "false" { "" } else { "\"" };
+        let said = policy(&with(&format!("{key} = {quote}{default}{quote}"), ""));
+        assert_eq!(said.limits, policy(&with("", "")).limits, "{key}");
+        seen += 1;
     }
+    assert_eq!(seen, 6);
 }
 
 proptest! {

@@ -1,0 +1,19 @@
+#!/bin/sh
+# A release build that holds nothing of the machine that made it: the same sources and the same
+# toolchain give the same bytes in any folder, for any user (pam-oauth2/reproducible.sh proves it for
+# the module). Usage: packaging/build.sh -p PACKAGE [ARGUMENT OF cargo build ...]
+set -eu
+cd "$(dirname "$0")/.."
+
+home=${CARGO_HOME:-$HOME/.cargo}
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+cargo fetch --quiet --locked
+
+# Where panics say that they happened, for example, paths are in the code. The last one that fits
+# counts. Cargo does not let these flags into the names of symbols.
+separator=$(printf '\037')
+flags="--remap-path-prefix=$PWD=/source$separator--remap-path-prefix=$target=/target"
+for folder in "$home"/registry/src/*; do
+    flags="$flags$separator--remap-path-prefix=$folder=/crates"
+done
+CARGO_ENCODED_RUSTFLAGS=$flags exec cargo build --locked --release "$@"

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Debian packages of what is built already. The same input gives the same bytes.
+#
+# Usage: packaging/deb/build.sh PROGRAMS MANUALS OUTPUT [VERSION]
+#
+# PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check, teams-sync and ztoken, MANUALS what
+# `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default.
+set -eu
+
+usage="usage: $0 PROGRAMS MANUALS OUTPUT [VERSION]"
+programs=$(realpath "${1:?$usage}")
+manuals=$(realpath "${2:?$usage}")
+output=$(mkdir -p "${3:?$usage}" && realpath "$3")
+own=$(dirname "$(realpath "$0")")
+source=$(dirname "$(dirname "$own")")
+version=${4:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source/Cargo.toml" | head -n 1)}
+: "${SOURCE_DATE_EPOCH:=$(git -C "$source" log -1 --format=%ct)}"
+export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
+umask 022
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+tree=$work/blue-elephant
+mkdir -p "$tree/programs" "$tree/docs/libpam-oauth2" "$tree/docs/teams-sync"
+cp "$programs/libpam_oauth2.so" "$tree/programs/pam_oauth2.so"
+cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$programs/ztoken" "$tree/programs"
+cp -R "$manuals" "$tree/manuals"
+cp -R "$own/debian" "$own/examples" "$own/pam-configs" "$source/packaging/man" "$tree"
+cp "$source/pam-oauth2/README.md" "$source/docs/reference/pam-toml.md" "$tree/docs/libpam-oauth2"
+cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
+
+maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
+# Revision 0 is nobody's in Debian: a package of theirs would be newer.
+awk -v version="$version-0" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
+    -v maintainer="$maintainer" -f "$own/changelog.awk" "$source/CHANGELOG.md" \
+    >"$tree/debian/changelog"
+
+if ! (cd "$tree" && debian/rules binary) >"$work/log" 2>&1; then
+    tail -n 20 "$work/log" >&2
+    echo "$0: the packages could not be built" >&2
+    exit 1
+fi
+mv "$work"/*.deb "$output"

@@ -1,0 +1,90 @@
+//! The keyring of the desktop, through `secret-tool` of libsecret: tokens travel over pipes, never in
+//! arguments. A library that speaks to D-Bus itself would be larger than all of ztoken.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::Fault;
+use crate::clock::pause;
+use crate::config::Name;
+use crate::foreign::shown;
+
+/// A keyring that is locked asks the person for its password.
+const LIMIT: Duration = Duration::from_secs(120);
+const STEP: Duration = Duration::from_millis(5);
+
+struct Said {
+    succeeded: bool,
+    output: Zeroizing<Vec<u8>>,
+    complaint: String,
+}
+
+pub(super) fn read(name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let said = run("lookup", &[], name, b"")?;
+    match said.succeeded {
+        true => Ok(Some(said.output)),
+        // It says nothing where there is nothing.
+        false if said.complaint.is_empty() => Ok(None),
+        false => Err(Fault::Keyring(said.complaint)),
+    }
+}
+
+pub(super) fn write(name: &Name, secret: &[u8]) -> Result<(), Fault> {
+    let label = format!("--label=ztoken: {name}");
+    let said = run("store", &[&label], name, secret)?;
+    if said.succeeded { Ok(()) } else { Err(Fault::Keyring(said.complaint)) }
+}
+
+pub(super) fn erase(name: &Name) -> Result<(), Fault> {
+    let said = run("clear", &[], name, b"")?;
+    let is_gone = said.succeeded || said.complaint.is_empty();
+    if is_gone { Ok(()) } else { Err(Fault::Keyring(said.complaint)) }
+}
+
+fn run(verb: &str, options: &[&str], name: &Name, input: &[u8]) -> Result<Said, Fault> {
+    let failed = |what: std::io::Error| {
+        Fault::Keyring(format!("secret-tool (Debian: libsecret-tools) does not run: {what}"))
+    };
+    let mut child = Command::new("secret-tool")
+        .arg(verb)
+        .args(options)
+        .args(["application", "ztoken", "profile", &name.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let output = collect(child.stdout.take());
+    let complaint = collect(child.stderr.take());
+    // Dropped behind it: that is its end. What it does not read, it does not want.
+    let _unread = child.stdin.take().map(|mut pipe| pipe.write_all(input));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            break status;
+        }
+        if start.elapsed() > LIMIT {
+            let _gone = child.kill().and_then(|()| child.wait());
+            return Err(Fault::Keyring(format!("it gave no answer within {} s", LIMIT.as_secs())));
+        }
+        pause(STEP);
+    };
+    let complaint = complaint.join().unwrap_or_default();
+    Ok(Said {
+        succeeded: status.success(),
+        output: output.join().unwrap_or_default(),
+        complaint: shown(String::from_utf8_lossy(&complaint).trim()),
+    })
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Zeroizing<Vec<u8>>> {
+    thread::spawn(move || {
+        let mut content = Zeroizing::new(Vec::with_capacity(40 * 1024));
+        let _what_came = pipe.map(|mut pipe| pipe.read_to_end(&mut content));
+        content
+    })
+}

@@ -1,0 +1,36 @@
+//! What the standard library lacks of the kernel's calls. A leaf.
+#![allow(unsafe_code, reason = "libc is C; this file is the fence")]
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+/// geteuid(2).
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: the call takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// kill(2), for a child that has not been waited for: its number is nobody else's.
+pub(crate) fn send_signal(child: u32, signal: i32) {
+    let Ok(child) = libc::pid_t::try_from(child) else { return };
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    unsafe { libc::kill(child, signal) };
+}
+
+/// Whether whoever started us wants this signal to be ignored, as nohup(1) does.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all bytes zero is a value of this type, which consists of integers.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new action the call writes the present one to the place that it is given.
+    let code = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    code == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Whether keys such as Ctrl-C reach us, and so our children, from the terminal itself.
+pub(crate) fn is_in_foreground() -> bool {
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    // SAFETY: the descriptor is open as long as `terminal` is.
+    let foreground = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
+    // SAFETY: the call takes nothing and cannot fail.
+    foreground == unsafe { libc::getpgrp() }
+}
