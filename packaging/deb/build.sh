@@ -32,8 +32,7 @@ cp "$source/pam-oauth2/README.md" "$source/docs/configuration.md" "$tree/docs/li
 cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
 
 maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
-# Revision 0 is nobody's in Debian: a package of theirs would be newer.
-awk -v version="$version-0" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
+awk -v version="$version" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
     -v maintainer="$maintainer" -f "$own/changelog.awk" "$source/CHANGELOG.md" \
     >"$tree/debian/changelog"
 
