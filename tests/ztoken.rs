@@ -178,7 +178,7 @@ fn a_service_account_is_a_token_or_becomes_one() {
     pod.file(".config/ztoken/token", &projected);
     assert_eq!(token_of(&pod.run(&[])), projected);
     let who = pod.run(&["whoami"]).stdout;
-    assert!(who.contains(SERVICE_ACCOUNT) && who.contains("by the kubelet"), "{who}");
+    assert!(who.contains("user     alice") && who.contains("by the kubelet"), "{who}");
 
     pod.configure(&format!(
         "[profile.pod]\nflow = \"kubernetes\"\ntoken_file = \"token\"\nexchange = \"client_assertion\"\n\

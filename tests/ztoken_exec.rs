@@ -83,9 +83,9 @@ fn a_login_is_kept_alive_by_a_command_that_runs_and_a_failure_is_said_once() {
     provider.conduct(|conduct| conduct.lifetime = Duration::from_secs(2));
     let alice = logged_in(&provider);
     alice.configure(&profile(&provider, "min_left = \"1s\""));
-    let mut run = alice.spawn(&["exec", "--", "sh", "-c", "echo ready; read -r line < wait"]);
     let pipe = alice.shell("mkfifo wait");
     assert_eq!(pipe.code, Some(0), "{pipe:?}");
+    let mut run = alice.spawn(&["exec", "--", "sh", "-c", "echo ready; read -r line < wait"]);
     run.wait_for("ready");
     eventually("two renewals", || match provider.asked("POST /token") {
         0..3 => Err("not yet"),

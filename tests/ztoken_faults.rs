@@ -396,6 +396,25 @@ fn a_server_that_trickles_is_given_up_on() {
 }
 
 #[test]
+fn a_proxy_carries_what_is_encrypted_and_nothing_else() {
+    let provider = Scripted::answering(&[("200 OK", good("granted"))]);
+    let mut pod = provider.pod();
+    let proxy = HttpServer::start(None, |connection, _| {
+        connection.write_all(&wire::http_answer("403 Forbidden", b""))
+    });
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"] {
+        pod.set(name, &proxy.origin("127.0.0.1"));
+    }
+    assert_eq!(token_of(&pod.run(&[])), "granted");
+    assert_eq!(proxy.connections(), 0);
+    pod.configure("[profile.far]\nissuer = \"https://idp.example.com\"\nclient_id = \"x\"\n");
+    assert_told(&pod.run(&["login"]), 3, &["idp.example.com", "cannot be reached"]);
+    let requests = proxy.requests();
+    assert_eq!(requests[0].method(), "CONNECT", "{requests:?}");
+    assert_eq!(requests[0].target(), "idp.example.com:443");
+}
+
+#[test]
 fn a_revocation_that_fails_deletes_what_is_kept_and_says_so() {
     let provider = OpenidProvider::start();
     let alice = logged_in(&provider);

@@ -31,6 +31,24 @@ fn ten_shells_that_ask_at_once_are_one_call() {
 }
 
 #[test]
+fn ten_shells_that_meet_a_silent_provider_wait_once_and_not_in_a_row() {
+    let provider = OpenidProvider::start();
+    let alice = logged_in(&provider);
+    alice.configure(&profile(&provider, &format!("{ALWAYS}\ntimeout = \"3s\"")));
+    provider.conduct(|conduct| conduct.delay = Duration::from_secs(60));
+    let shells: Vec<_> = (0..10).map(|_| alice.spawn(&[])).collect();
+    for shell in shells {
+        let output = shell.wait();
+        // The present one does for each of them.
+        token_of(&output);
+        assert!(output.stderr.contains("no whole answer within 3 s"), "{output:?}");
+    }
+    // The one of the login before, and one; a busy machine may have started somebody late.
+    let asked = provider.asked("POST /token");
+    assert!((2..=4).contains(&asked), "{asked}");
+}
+
+#[test]
 fn what_is_kept_is_for_its_owner_alone() {
     let provider = OpenidProvider::start();
     let alice = logged_in(&provider);

@@ -201,7 +201,7 @@ fn certificate_error(error: &reqwest::Error) -> Option<&CertificateError> {
             return Some(certificate);
         }
         next = match inner {
-            Some(inner) => inner.source(),
+            Some(inner) => Some(inner),
             None => cause.source(),
         };
     }
