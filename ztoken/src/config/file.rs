@@ -89,7 +89,15 @@ impl File {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| before.matches('\n').count() + 1);
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            format!("{place}{}", error.message())
+            let message = error.message();
+            let told = match message.split_once(", expected ") {
+                // The name of a key is no secret; what stands behind it may be.
+                Some((what, expected)) if !what.starts_with("unknown field") => {
+                    format!("what stands here is not {expected}")
+                }
+                Some(_) | None => message.to_owned(),
+            };
+            format!("{place}{told}")
         })
     }
 }

@@ -58,6 +58,10 @@ fn an_unknown_key_is_an_error_that_shows_no_value() {
     let what = parsed(&format!("{PLAIN}client_secret = \"hunter2\"\n")).map(|_| ()).unwrap_err();
     assert!(what.starts_with("line 4: unknown field `client_secret`"), "{what}");
     assert!(!what.contains("hunter2"), "{what}");
+    for key in ["flow", "parameters", "scopes", "endpoints"] {
+        let what = parsed(&format!("{PLAIN}{key} = \"hunter2\"\n")).map(|_| ()).unwrap_err();
+        assert!(what.starts_with("line 4: ") && !what.contains("hunter2"), "{what}");
+    }
 }
 
 #[test]
@@ -112,7 +116,8 @@ fn each_flow_says_what_it_lacks() {
     assert_wrong("flow = \"kubernetes\"", "needs `token_file`");
     assert_wrong(&format!("{PLAIN}token_file = \"t\""), "need flow = \"kubernetes\"");
     assert_wrong(&format!("{PLAIN}endpoints = {{ token = \"https://a\" }}"), "exclude each other");
-    assert_wrong(&format!("{PLAIN}flow = \"password\""), "unknown variant");
+    let flows = "line 4: what stands here is not one of `auto`, `browser`";
+    assert_wrong(&format!("{PLAIN}flow = \"password\""), flows);
     assert_wrong(&format!("{PLAIN}parameters = {{ state = \"1\" }}"), "set by ztoken itself");
     assert_wrong(&format!("{PLAIN}min_left = \"5\""), "`min_left` is no duration");
     assert_wrong(&format!("{PLAIN}scopes = [\"a b\"]"), "is not one scope");
