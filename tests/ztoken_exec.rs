@@ -88,10 +88,11 @@ fn the_file_of_who_was_killed_goes_with_the_next_and_that_of_who_runs_stays() {
         let names = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name());
         names.filter(|name| name.to_string_lossy().starts_with("pgpass-")).count()
     };
-    let script = "echo ready; read -r line < wait";
-    assert_eq!(alice.shell("mkfifo wait").code, Some(0));
-    let exec = ["exec", "--passfile", "--", "sh", "-c", script];
-    let mut runs = [alice.spawn(&exec), alice.spawn(&exec)];
+    assert_eq!(alice.shell("mkfifo first second").code, Some(0));
+    let mut runs = ["first", "second"].map(|pipe| {
+        let script = format!("echo ready; read -r line < {pipe}");
+        alice.spawn(&["exec", "--passfile", "--", "sh", "-c", &script])
+    });
     for run in &mut runs {
         run.wait_for("ready");
     }
@@ -101,7 +102,7 @@ fn the_file_of_who_was_killed_goes_with_the_next_and_that_of_who_runs_stays() {
     eventually("it is gone", || if killed.is_alive() { Err("not yet") } else { Ok(()) });
     let output = alice.run(&["exec", "--passfile", "--", "true"]);
     assert_eq!((output.code, files()), (Some(0), 2), "{output:?}");
-    alice.shell("echo > wait & echo > wait; wait");
+    alice.shell("echo > first; echo > second");
     assert_eq!(alive.wait().code, Some(0));
     assert_eq!(files(), 0);
 }
