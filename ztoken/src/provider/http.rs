@@ -6,13 +6,16 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::io::{self, Read};
+use std::mem::ManuallyDrop;
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use oauth2::http::{Request, Response, StatusCode, header};
+use oauth2::http::{Request, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse};
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, Response};
 use reqwest::redirect;
 use rustls::CertificateError;
 use serde_json::{Map, Value};
@@ -23,12 +26,10 @@ use super::tls;
 use crate::clock::Moment;
 use crate::foreign::{causes, shown_without};
 use crate::secret::Secret;
+use crate::system::HeldSignals;
 
-/// For one request, from the lookup of the name to the last byte.
-const LIMIT: Duration = Duration::from_secs(30);
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Discovery documents have some 10 KiB.
-const LONGEST_BODY: usize = 1024 * 1024;
+const LONGEST_BODY: u64 = 1024 * 1024;
 /// Parameters of requests that are secret.
 const SECRET_PARAMETERS: [&str; 7] = [
     "assertion",
@@ -39,37 +40,46 @@ const SECRET_PARAMETERS: [&str; 7] = [
     "refresh_token",
     "token",
 ];
+const NO_PROXY: &str =
+    "HTTPS_PROXY is not the address of a proxy: http://[user:password@]host:port, percent-encoded";
 const USER_AGENT: &str = concat!("ztoken/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug)]
 pub(super) struct Http {
-    client: Client,
+    /// Its end would wait for lookups of names, which nothing can interrupt: so it has none. One idle
+    /// thread stays behind for each provider.
+    client: ManuallyDrop<Client>,
+    /// For one request, from the lookup of the name to the last byte.
+    limit: Duration,
     /// All that was ever sent.
     secrets: RefCell<Vec<Secret>>,
     clocks: Cell<Option<(Moment, Moment)>>,
 }
 
 impl Http {
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn new(ca_file: Option<&Path>, limit: Duration) -> Result<Self, Fault> {
         let client = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
             .http1_max_headers(100)
             .redirect(redirect::Policy::none())
             .referer(false)
-            .timeout(LIMIT)
-            .tls_backend_preconfigured(tls::client_config(ca_file)?)
+            .timeout(limit)
+            .tls_backend_preconfigured(tls::client_config(ca_file).map_err(Fault::Tls)?)
             .user_agent(USER_AGENT);
         // A proxy is for what is far away: https through it stays https.
         let client = match std::env::var("HTTPS_PROXY").or_else(|_| std::env::var("https_proxy")) {
             Ok(proxy) if !proxy.is_empty() => {
                 let proxy = reqwest::Proxy::https(&proxy)
-                    .map_err(|error| format!("HTTPS_PROXY: {}", causes(&error)))?;
+                    // What is wrong with it would be told with the password in it.
+                    .map_err(|_| Fault::Profile(NO_PROXY.to_owned()))?;
                 client.no_proxy().proxy(proxy.no_proxy(reqwest::NoProxy::from_env()))
             }
             Ok(_) | Err(_) => client.no_proxy(),
         };
-        let client = client.build().map_err(|error| causes(&error))?;
-        Ok(Self { client, secrets: RefCell::default(), clocks: Cell::new(None) })
+        // Its thread must not take the signals that are held while a refresh token is on its way.
+        let _held = HeldSignals::new();
+        let client = client.build().map_err(|error| Fault::Tls(causes(&error)))?;
+        let client = ManuallyDrop::new(client);
+        Ok(Self { client, limit, secrets: RefCell::default(), clocks: Cell::new(None) })
     }
 
     /// From now on no message repeats it.
@@ -120,8 +130,8 @@ impl Http {
             }
         }
         let start = Instant::now();
-        let request = request.try_into().map_err(|error| failed(&url, error))?;
-        let response = self.client.execute(request).map_err(|error| failed(&url, error))?;
+        let request = request.try_into().map_err(|error| self.failed(&url, error))?;
+        let response = self.client.execute(request).map_err(|error| self.failed(&url, error))?;
         self.compare_clocks(response.headers());
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -130,12 +140,49 @@ impl Http {
         if status.is_redirection() {
             return Err(Fault::Redirect { place: place(&url), status });
         }
-        let mut answer = Response::builder().status(status);
+        let mut answer = oauth2::http::Response::builder().status(status);
         if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
             answer = answer.header(header::CONTENT_TYPE, kind);
         }
-        let body = body(response, start, &url)?;
+        let body = self.body(response, start, &url)?;
         answer.body(body).map_err(|error| Fault::nonsense(&url, &causes(&error)))
+    }
+
+    /// With what is left of the limit: each read has one of its own only.
+    fn body(&self, from: Response, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
+        let (whole, came) = channel();
+        thread::spawn(move || {
+            let mut body = Vec::new();
+            let read = from.take(LONGEST_BODY + 1).read_to_end(&mut body);
+            let _too_late = whole.send(read.map(|_| body));
+        });
+        match came.recv_timeout(self.limit.saturating_sub(start.elapsed())) {
+            Ok(Ok(body)) if body.len() as u64 > LONGEST_BODY => {
+                Err(Fault::nonsense(url, &format!("it is larger than {LONGEST_BODY} bytes")))
+            }
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) => Err(Fault::Unreachable { place: place(url), cause: causes(&error) }),
+            Err(_) => Err(self.slow(url)),
+        }
+    }
+
+    fn slow(&self, url: &Url) -> Fault {
+        Fault::Slow { place: place(url), seconds: self.limit.as_secs() }
+    }
+
+    fn failed(&self, url: &Url, error: reqwest::Error) -> Fault {
+        let error = error.without_url();
+        let cause = causes(&error);
+        match certificate_error(&error) {
+            _ if error.is_timeout() => self.slow(url),
+            Some(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => Fault::Clock { place: place(url), cause },
+            _ => Fault::Unreachable { place: place(url), cause },
+        }
     }
 
     /// RFC 9110 section 6.6.1: when the answer was made, by the clock of whoever made it.
@@ -145,49 +192,6 @@ impl Http {
         if let Some(theirs) = theirs {
             self.clocks.set(Some((Moment(theirs.as_second()), Moment::now())));
         }
-    }
-}
-
-/// Each wait for a part has the limit of the client, and all of them together have it, too.
-fn body(mut from: impl Read, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        let length = match from.read(&mut part) {
-            Ok(0) => return Ok(body),
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) if start.elapsed() >= LIMIT => return Err(slow(url)),
-            Err(error) => {
-                return Err(Fault::Unreachable { place: place(url), cause: causes(&error) });
-            }
-        };
-        body.extend_from_slice(part.get(..length).unwrap_or_default());
-        if body.len() > LONGEST_BODY {
-            return Err(Fault::nonsense(url, &format!("it is larger than {LONGEST_BODY} bytes")));
-        }
-        if start.elapsed() >= LIMIT {
-            return Err(slow(url));
-        }
-    }
-}
-
-fn slow(url: &Url) -> Fault {
-    Fault::Slow { place: place(url), seconds: LIMIT.as_secs() }
-}
-
-fn failed(url: &Url, error: reqwest::Error) -> Fault {
-    let error = error.without_url();
-    let cause = causes(&error);
-    match certificate_error(&error) {
-        _ if error.is_timeout() => slow(url),
-        Some(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        ) => Fault::Clock { place: place(url), cause },
-        _ => Fault::Unreachable { place: place(url), cause },
     }
 }
 
@@ -202,7 +206,7 @@ fn certificate_error(error: &reqwest::Error) -> Option<&CertificateError> {
             return Some(certificate);
         }
         next = match inner {
-            Some(inner) => inner.source(),
+            Some(inner) => Some(inner),
             None => cause.source(),
         };
     }
