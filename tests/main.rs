@@ -97,4 +97,6 @@ mod verdicts;
 mod ztoken;
 mod ztoken_exec;
 mod ztoken_faults;
+mod ztoken_network;
 mod ztoken_store;
+mod ztoken_turns;

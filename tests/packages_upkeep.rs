@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use harness::debian::MARK;
 use harness::{Debian, Packages};
 
 /// systemd's own measure, 0 to 10: below 2 it calls a service well protected.
@@ -64,7 +65,7 @@ fn the_examples_are_in_order() {
     let plan = debian.try_to("teams-sync plan");
     assert!([Some(5), Some(6)].contains(&plan.code), "{plan:?}");
     let docs = "/usr/share/doc/ztoken/examples/config.toml";
-    let token = debian.try_to(&format!("ztoken --config {docs}"));
+    let token = debian.try_to(&format!("ztoken --no-login --config {docs}"));
     assert_eq!(token.code, Some(2), "{token:?}");
 }
 
@@ -93,4 +94,13 @@ fn every_command_has_its_manual_and_completions_where_shells_look() {
     // Somebody types a word and the tab key.
     let fish = debian.run("fish -c 'complete --do-complete \"teams-sync expl\"'");
     assert!(fish.starts_with("explain\t"), "{fish}");
+}
+
+/// Scripts of these tests delete accounts and install packages.
+#[test]
+fn a_script_for_a_server_does_nothing_in_any_other_root() {
+    let debian = Debian::new();
+    debian.run(&format!("rm {MARK}"));
+    let ended = debian.try_to("echo done");
+    assert_eq!((ended.code, ended.output.as_str()), (Some(125), ""), "{ended:?}");
 }

@@ -1,5 +1,6 @@
 //! `PGPASSWORD=$(ztoken) psql`: each way to a token, at a certified provider.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use harness::openid_provider::{RESOURCE, ROBOT, ROBOT_POST, SERVICE_ACCOUNT};
@@ -7,7 +8,11 @@ use harness::ztoken::profile;
 use harness::{OpenidProvider, World, Ztoken};
 use mint::{Algorithm, Jwt};
 
+use crate::ztoken_faults::{Scripted, good};
+
 const TOKENS: &str = "POST /token";
+/// Of the hour that tokens last: too little is left then, and enough where there is nothing better.
+pub(crate) const NEARLY_OVER: Duration = Duration::from_secs(3400);
 
 /// The one line that is a token.
 #[track_caller]
@@ -62,6 +67,23 @@ fn a_person_logs_in_to_postgresql_with_what_ztoken_prints() {
 }
 
 #[test]
+fn what_ztoken_prints_is_what_the_token_service_of_the_servers_knows() {
+    let world = World::plain();
+    let provider = Scripted::answering(&[("200 OK", good(&world.grant("alice")))]);
+    let mut pod = provider.pod();
+    pod.set("PGPORT", &world.postgres().port().to_string());
+    let command = "psql -XAtqw 'host=127.0.0.1 user=alice dbname=strict sslmode=require'";
+    let output = pod.shell(&format!("PGPASSWORD=$(ztoken) {command} -c 'select current_user'"));
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), "alice\n"), "{output:?}");
+    // A token that is none of the service's is refused by the server, and was got all the same.
+    provider.answer("200 OK", good("unknown").to_string());
+    pod.age("prod", NEARLY_OVER);
+    let output = pod.shell(&format!("ztoken exec -- {command}"));
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("PAM authentication failed"), "{output:?}");
+}
+
+#[test]
 fn a_token_is_used_until_too_little_of_it_is_left_and_then_renewed_without_the_person() {
     let provider = OpenidProvider::start();
     let alice = logged_in(&provider);
@@ -69,8 +91,10 @@ fn a_token_is_used_until_too_little_of_it_is_left_and_then_renewed_without_the_p
     assert_eq!(token_of(&alice.run(&[])), first);
     assert_eq!(provider.asked(TOKENS), 1);
     let refresh = alice.kept_secret("prod", "refresh_token");
-    // More than the hour that tokens last here.
-    alice.configure(&profile(&provider, "min_left = \"2h\""));
+    // Tokens last an hour here, and five minutes are wanted.
+    alice.age("prod", Duration::from_secs(3290));
+    assert_eq!(token_of(&alice.run(&[])), first);
+    alice.age("prod", Duration::from_secs(20));
     provider.conduct(|conduct| conduct.lifetime = Duration::from_secs(3 * 3600));
     let second = token_of(&alice.run(&[]));
     assert_ne!(second, first);
@@ -142,7 +166,7 @@ fn a_robot_gets_a_token_by_its_secret_and_the_next_one_by_itself() {
     let first = token_of(&robot.run(&[]));
     assert_eq!(token_of(&robot.run(&[])), first);
     assert_eq!(provider.asked(TOKENS), 1);
-    robot.configure(&format!("{by_file}\nmin_left = \"2h\""));
+    robot.age("robot", NEARLY_OVER);
     assert_ne!(token_of(&robot.run(&[])), first);
 
     robot.set("ROBOT_SECRET", provider.secret());
@@ -178,7 +202,7 @@ fn a_service_account_is_a_token_or_becomes_one() {
     pod.file(".config/ztoken/token", &projected);
     assert_eq!(token_of(&pod.run(&[])), projected);
     let who = pod.run(&["whoami"]).stdout;
-    assert!(who.contains(SERVICE_ACCOUNT) && who.contains("by the kubelet"), "{who}");
+    assert!(who.contains("user     alice") && who.contains("by the kubelet"), "{who}");
 
     pod.configure(&format!(
         "[profile.pod]\nflow = \"kubernetes\"\ntoken_file = \"token\"\nexchange = \"client_assertion\"\n\
@@ -207,7 +231,7 @@ fn whoever_logs_out_is_out_at_the_provider_as_well() {
     assert_eq!(alice.kept("prod"), None);
     // Even a copy of what was kept is worth nothing.
     alice.file(".local/state/ztoken/prod.json", &kept);
-    alice.configure(&profile(&provider, "min_left = \"2h\""));
+    alice.age("prod", NEARLY_OVER);
     let output = alice.run(&[]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(output.stderr.contains("invalid_grant"), "{output:?}");
@@ -238,6 +262,12 @@ fn everything_works_over_tls_with_a_certificate_of_ones_own() {
     let mut login = alice.spawn(&["login"]);
     login.wait_for("logged in as alice");
     assert_eq!(login.wait().code, Some(0));
+    // Whoever can change it decides where tokens go.
+    let file = alice.home().join(".config/ztoken/ca.pem");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let output = alice.run(&["login"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("can be written by others"), "{output:?}");
     // Without it nobody vouches for the provider.
     alice.configure(&profile(&provider, ""));
     let output = alice.run(&["login"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::ztoken::profile;
 use harness::{OpenidProvider, Ztoken, eventually};
 
-use crate::ztoken::logged_in;
+use crate::ztoken::{logged_in, token_of};
 
 #[test]
 fn a_command_has_the_token_in_its_environment_and_its_exit_code_is_ours() {
@@ -20,10 +20,10 @@ fn a_command_has_the_token_in_its_environment_and_its_exit_code_is_ours() {
         assert_eq!(output.code, Some(code), "{output:?}");
         assert!(output.stderr.contains("cannot be started"), "{output:?}");
     }
-    // Without a token there is no command.
+    // Without a token there is no command, and no exit code that it could have.
     alice.run(&["logout"]);
     let output = alice.run(&["exec", "--", "touch", "was-here"]);
-    assert_eq!(output.code, Some(2), "{output:?}");
+    assert_eq!(output.code, Some(125), "{output:?}");
     assert!(!alice.home().join("was-here").exists());
 }
 
@@ -74,7 +74,58 @@ fn the_file_that_libpq_reads_is_renewed_as_long_as_the_command_runs_and_then_it_
     });
     assert_ne!(tokens[0], tokens[1]);
     assert_eq!(tokens[1], alice.kept_secret("prod", "access_token"));
-    assert_eq!(fs::read_dir(runtime.join("ztoken")).unwrap().count(), 0);
+    // But for the lock of all runs, which is empty.
+    let left = fs::read_dir(runtime.join("ztoken")).unwrap().map(|it| it.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), [".lock"]);
+}
+
+#[test]
+fn the_file_of_who_was_killed_goes_with_the_next_and_that_of_who_runs_stays() {
+    let provider = OpenidProvider::start();
+    let alice = logged_in(&provider);
+    let folder = alice.state().join("exec");
+    let files = || {
+        let names = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("pgpass-")).count()
+    };
+    assert_eq!(alice.shell("mkfifo first second").code, Some(0));
+    let mut runs = ["first", "second"].map(|pipe| {
+        let script = format!("echo ready; read -r line < {pipe}");
+        alice.spawn(&["exec", "--passfile", "--", "sh", "-c", &script])
+    });
+    for run in &mut runs {
+        run.wait_for("ready");
+    }
+    assert_eq!(files(), 4);
+    let [mut killed, alive] = runs;
+    killed.signal(libc::SIGKILL);
+    eventually("it is gone", || if killed.is_alive() { Err("not yet") } else { Ok(()) });
+    let output = alice.run(&["exec", "--passfile", "--", "true"]);
+    assert_eq!((output.code, files()), (Some(0), 2), "{output:?}");
+    alice.shell("echo > first; echo > second");
+    assert_eq!(alive.wait().code, Some(0));
+    assert_eq!(files(), 0);
+}
+
+#[test]
+fn a_renewal_that_is_under_way_at_the_end_is_waited_for() {
+    let provider = OpenidProvider::start();
+    provider.conduct(|conduct| conduct.lifetime = Duration::from_secs(2));
+    let alice = logged_in(&provider);
+    provider.conduct(|conduct| conduct.delay = Duration::from_secs(6));
+    let asked = provider.asked("POST /token");
+    assert_eq!(alice.shell("mkfifo wait").code, Some(0));
+    let run = alice.spawn(&["exec", "--", "sh", "-c", "read -r line < wait"]);
+    eventually("a renewal begins", || match provider.asked("POST /token") {
+        now if now > asked => Ok(()),
+        now => Err(now),
+    });
+    alice.shell("echo > wait");
+    assert_eq!(run.wait().code, Some(0));
+    // The provider took the refresh token, and the next one is kept.
+    provider.conduct(|conduct| conduct.delay = Duration::ZERO);
+    alice.age("prod", Duration::from_secs(5));
+    token_of(&alice.run(&[]));
 }
 
 #[test]
@@ -83,16 +134,16 @@ fn a_login_is_kept_alive_by_a_command_that_runs_and_a_failure_is_said_once() {
     provider.conduct(|conduct| conduct.lifetime = Duration::from_secs(2));
     let alice = logged_in(&provider);
     alice.configure(&profile(&provider, "min_left = \"1s\""));
-    let mut run = alice.spawn(&["exec", "--", "sh", "-c", "echo ready; read -r line < wait"]);
     let pipe = alice.shell("mkfifo wait");
     assert_eq!(pipe.code, Some(0), "{pipe:?}");
+    let mut run = alice.spawn(&["exec", "--", "sh", "-c", "echo ready; read -r line < wait"]);
     run.wait_for("ready");
     eventually("two renewals", || match provider.asked("POST /token") {
         0..3 => Err("not yet"),
         _ => Ok(()),
     });
     provider.revoke_all();
-    run.wait_for("the token is not renewed any more");
+    run.wait_for("the token is not renewed, which is tried every 30 seconds: ");
     alice.shell("echo > wait");
     let output = run.wait();
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -107,11 +158,19 @@ fn help_has_examples_and_usage_is_told_apart_from_everything_else() {
     for command in ["login", "logout", "whoami", "exec"] {
         assert_eq!(nobody.run(&[command, "--help"]).code, Some(0), "{command}");
     }
-    for wrong in
-        [&["--nonsense"][..], &["exec"], &["login", "--browser", "--device"], &["-n", "x"], &[]]
-    {
+    let cases = [
+        (&["--nonsense"][..], 1),
+        (&["login", "--browser", "--device"], 1),
+        (&["-n", "x"], 1),
+        (&[], 1),
+        // The small codes are those of its command.
+        (&["exec"], 125),
+        (&["-n", "x", "exec", "--nonsense", "--", "psql"], 125),
+        (&["exec", "--", "true"], 125),
+    ];
+    for (wrong, code) in cases {
         let output = nobody.run(wrong);
-        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:?}");
+        assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{output:?}");
     }
     assert!(nobody.run(&[]).stderr.contains("there is no configuration"));
 }

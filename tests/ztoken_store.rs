@@ -1,34 +1,14 @@
-//! What is kept of a login: whole, for its owner's eyes, and asked for once by however many.
+//! What is kept of a login: whole, and for its owner's eyes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::time::Duration;
 
 use harness::secrets::holds_part_of;
 use harness::ztoken::profile;
 use harness::{OpenidProvider, Ztoken};
 
-use crate::ztoken::{logged_in, token_of};
-
-/// More than tokens last here, so that each run asks.
-const ALWAYS: &str = "min_left = \"2h\"";
-
-#[test]
-fn ten_shells_that_ask_at_once_are_one_call() {
-    let provider = OpenidProvider::start();
-    let alice = logged_in(&provider);
-    // Over, as soon as it is needed.
-    alice.configure(&profile(&provider, ALWAYS));
-    provider.conduct(|conduct| {
-        conduct.lifetime = Duration::from_secs(3 * 3600);
-        conduct.delay = Duration::from_millis(500);
-    });
-    let shells: Vec<_> = (0..10).map(|_| alice.spawn(&[])).collect();
-    let tokens: Vec<String> = shells.into_iter().map(|shell| token_of(&shell.wait())).collect();
-    assert!(tokens.iter().all(|token| *token == tokens[0]), "different tokens");
-    // The one of the login before, and one.
-    assert_eq!(provider.asked("POST /token"), 2);
-}
+use crate::ztoken::{NEARLY_OVER, logged_in, token_of};
+use crate::ztoken_faults::{Scripted, good};
 
 #[test]
 fn what_is_kept_is_for_its_owner_alone() {
@@ -80,14 +60,16 @@ fn whoever_is_killed_leaves_all_or_nothing_and_no_lock() {
     let provider = OpenidProvider::start();
     let robot = Ztoken::new(&format!(
         "[profile.prod]\nissuer = \"{}\"\nclient_id = \"robot\"\nflow = \"client_credentials\"\n\
-         client_secret_file = \"secret\"\nresource = \"urn:example:postgres\"\n{ALWAYS}\n",
+         client_secret_file = \"secret\"\nresource = \"urn:example:postgres\"\n",
         provider.issuer()
     ));
     robot.file(".config/ztoken/secret", provider.secret());
     token_of(&robot.run(&[]));
+    robot.age("prod", NEARLY_OVER);
     let usual = robot.run(&[]).elapsed;
     let mut ended = 0;
     for part in 0..40 {
+        robot.age("prod", NEARLY_OVER);
         let run = robot.spawn(&[]);
         harness::eventually::pause(usual * part / 32);
         run.signal(libc::SIGKILL);
@@ -105,6 +87,7 @@ fn whoever_is_killed_leaves_all_or_nothing_and_no_lock() {
 fn on_a_full_disk_there_is_still_a_token_and_the_kept_one_stays() {
     let provider = OpenidProvider::start();
     let mut alice = logged_in(&provider);
+    alice.age("prod", NEARLY_OVER);
     let kept = alice.kept("prod").unwrap();
     let state = alice.state().display().to_string();
     // A disk with room for what is there, and for nothing else.
@@ -120,14 +103,92 @@ fn on_a_full_disk_there_is_still_a_token_and_the_kept_one_stays() {
     // The home lies in /tmp as well.
     let script = script.replace("mount -t tmpfs tmpfs /tmp", &format!("mkdir -p {home}/tmp"));
     let script = script.replace("/tmp/kept", &format!("{home}/tmp/kept"));
-    alice.configure(&profile(&provider, ALWAYS));
     alice.within(&["unshare", "--mount", "--", "sh", "-c", &script, "sh"]);
     let output = alice.run(&[]);
     token_of(&output);
-    assert!(output.stderr.contains("could not be kept"), "{output:?}");
+    assert!(output.stderr.contains("the present token still lasts"), "{output:?}");
     assert!(output.stderr.contains("No space left"), "{output:?}");
+    // What could not be kept was not asked for: the login is still good when there is room again.
+    assert_eq!(provider.asked("POST /token"), 1);
     alice.within(&[]);
     assert_eq!(alice.kept("prod").unwrap(), kept);
+    token_of(&alice.run(&[]));
+    assert_eq!(provider.asked("POST /token"), 2);
+}
+
+#[test]
+fn a_robot_needs_no_home_and_no_place_to_write() {
+    let provider = OpenidProvider::start();
+    let common = format!(
+        "issuer = \"{}\"\nclient_id = \"robot\"\nclient_secret_file = \"secret\"\n\
+         resource = \"urn:example:postgres\"\n",
+        provider.issuer()
+    );
+    let other = Scripted::answering(&[("200 OK", good("exchanged"))]);
+    let configuration = format!(
+        "[profile.robot]\nflow = \"client_credentials\"\n{common}\
+         [profile.pod]\nflow = \"kubernetes\"\ntoken_file = \"token\"\n\
+         [profile.exchange]\nflow = \"kubernetes\"\ntoken_file = \"token\"\nexchange = \"jwt_bearer\"\n\
+         issuer = \"{}\"\n",
+        other.issuer()
+    );
+    let mut robot = Ztoken::new(&configuration);
+    robot.file(".config/ztoken/secret", provider.secret());
+    robot.file(".config/ztoken/token", "projected");
+    let file = robot.home().join(".config/ztoken/config.toml").display().to_string();
+    let home = robot.home().display().to_string();
+    let read_only =
+        format!("mount --bind {home} {home} && mount -o remount,bind,ro {home} && exec \"$@\"");
+    let worlds = [
+        (vec!["env", "-u", "HOME"], "HOME is not set"),
+        (vec!["unshare", "--mount", "--", "sh", "-c", &read_only, "sh"], "Read-only file system"),
+    ];
+    for (words, why) in worlds {
+        robot.within(&words);
+        let pod = robot.run(&["--config", &file, "-n", "pod"]);
+        assert_eq!((token_of(&pod).as_str(), pod.stderr.as_str()), ("projected", ""));
+        for name in ["robot", "exchange"] {
+            let output = robot.run(&["--config", &file, "-n", name]);
+            token_of(&output);
+            assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+            assert!(output.stderr.contains(why), "{output:?}");
+        }
+    }
+    // A person does: her next login would be lost.
+    robot.configure(&profile(&provider, ""));
+    let output = robot.run(&["--config", &file]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    robot.within(&["env", "-u", "HOME"]);
+    let output = robot.run(&[]);
+    assert!(output.stderr.contains("where is the configuration? (--config)"), "{output:?}");
+}
+
+#[test]
+fn whoever_logs_out_is_out_whatever_was_kept() {
+    let provider = OpenidProvider::start();
+    let alice = logged_in(&provider);
+    let file = alice.state().join("prod.json");
+    const REVOKED: &str = "POST /token/revocation";
+    // What cannot be believed is deleted all the same.
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    let output = alice.run(&["logout"]);
+    assert_eq!((output.code, file.exists()), (Some(1), false), "{output:?}");
+    assert!(output.stderr.contains("is deleted, but not revoked"), "{output:?}");
+    assert_eq!(provider.asked(REVOKED), 0);
+    // What the profile could use before it was changed is revoked as well...
+    assert_eq!(alice.run(&["login"]).code, Some(0));
+    alice.configure(&profile(&provider, "scopes = [\"openid\", \"profile\"]"));
+    let output = alice.run(&["logout"]);
+    assert_eq!((output.code, file.exists()), (Some(0), false), "{output:?}");
+    assert_eq!(provider.asked(REVOKED), 2);
+    // ...but goes to no other provider.
+    assert_eq!(alice.run(&["login"]).code, Some(0));
+    let other = Scripted::answering(&[("200 OK", good("x"))]);
+    alice.configure(&profile(&provider, "").replace(provider.issuer(), &other.issuer()));
+    let output = alice.run(&["logout"]);
+    assert_eq!((output.code, file.exists()), (Some(1), false), "{output:?}");
+    assert!(output.stderr.contains("from another provider"), "{output:?}");
+    assert_eq!(other.server.requests().len(), 0);
 }
 
 #[test]
@@ -140,7 +201,6 @@ fn a_token_that_cannot_be_printed_is_an_error() {
     // Nobody reads: an error, and no signal that a script would take for success.
     let output = alice.shell("mkfifo pipe; : <pipe & exec 3>pipe; wait; ztoken >&3");
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert_eq!(alice.shell("ztoken >&- 2>&-").stderr, "");
 }
 
 #[test]

@@ -23,17 +23,17 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
 tree=$work/blue-elephant
-mkdir -p "$tree/programs" "$tree/docs/libpam-oauth2" "$tree/docs/teams-sync"
+mkdir -p "$tree/programs" "$tree/docs/libpam-oauth2" "$tree/docs/teams-sync" "$tree/docs/ztoken"
 cp "$programs/libpam_oauth2.so" "$tree/programs/pam_oauth2.so"
 cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$programs/ztoken" "$tree/programs"
 cp -R "$manuals" "$tree/manuals"
 cp -R "$own/debian" "$own/examples" "$own/pam-configs" "$source/packaging/man" "$tree"
 cp "$source/pam-oauth2/README.md" "$source/docs/reference/pam-toml.md" "$tree/docs/libpam-oauth2"
 cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
+cp "$source/ztoken/README.md" "$tree/docs/ztoken"
 
 maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
-# Revision 0 is nobody's in Debian: a package of theirs would be newer.
-awk -v version="$version-0" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
+awk -v version="$version" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
     -v maintainer="$maintainer" -f "$own/changelog.awk" "$source/CHANGELOG.md" \
     >"$tree/debian/changelog"
 

@@ -31,7 +31,6 @@ function sign() {
         command = "date -R -d " $4
         command | getline signed
         close(command)
-        number = number "-0"
     }
     printf "blue-elephant (%s) unstable; urgency=medium\n", number
     next

@@ -57,16 +57,6 @@ pub fn ztoken() -> PathBuf {
     .clone()
 }
 
-/// What writes man pages and completions, freshly built.
-pub fn manuals() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "manuals"]);
-        target().join("debug").join("manuals")
-    })
-    .clone()
-}
-
 /// The release build, for measurements.
 pub fn teams_sync_release() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();

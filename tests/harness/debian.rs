@@ -14,8 +14,9 @@ use crate::process::Process;
 use crate::sandbox::require_namespaces;
 use crate::workdir::Workdir;
 
-/// Makes the root of the new namespaces and waits in it. `$1` is the root below, `$2` a folder. The
-/// first line says which process that is, outside. Where nobody wants to hear of children that
+/// Makes the root of the new namespaces and waits in it. `$1` is the root below, `$2` a folder, `$3`
+/// the mark. It says which process that is, outside, only once the root of this machine is behind it:
+/// whoever entered earlier would change this machine. Where nobody wants to hear of children that
 /// end, the kernel forgets them.
 const HOLD: &str = r#"
 set -e
@@ -32,10 +33,16 @@ for node in full null random tty urandom zero; do
 done
 mount -t tmpfs -o mode=1777 tmpfs "$own/root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$own/root/dev/pts"
+touch "$own/root$3"
 trap '' CHLD
-echo "$process"
-exec chroot "$own/root" sleep infinity
+exec chroot "$own/root" sh -c 'echo "$0"; exec sleep infinity' "$process"
 "#;
+
+/// Is in the root of such a server, and in no other.
+pub const MARK: &str = "/.blue-elephant-test-server";
+/// Before each script: nothing is done in any other root. `$0` is the script, `$1` the mark.
+const GUARD: &str = r#"[ -e "$1" ] || { echo "this is no root of a test" >&2; exit 125; }
+exec sh -euc "$0""#;
 
 /// A command inside, as root with an environment that says nothing of this machine.
 const WORDS: [&str; 6] = [
@@ -74,6 +81,7 @@ impl Debian {
             .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--"])
             .args(["sh", "-c", HOLD, "server"])
             .args([&cache::debian(), workdir.path()])
+            .arg(MARK)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -93,9 +101,9 @@ impl Debian {
     pub fn try_with(&self, script: &str, input: &[u8]) -> Ended {
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &self.inside, "--mount", "--net", "--pid", "--root", "--wd=/", "--"])
+            .args(["--target", &self.inside, "--mount", "--net", "--pid", "--root", "--wd", "--"])
             .args(WORDS)
-            .args(["sh", "-euc", script])
+            .args(["sh", "-euc", GUARD, script, MARK])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

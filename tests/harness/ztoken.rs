@@ -78,6 +78,17 @@ impl Ztoken {
         kept[name].as_str().unwrap_or_else(|| panic!("no {name} is kept")).to_owned()
     }
 
+    /// The token that is kept was obtained so much earlier, and has so much less left.
+    pub fn age(&self, profile: &str, by: Duration) {
+        let mut kept: Value =
+            serde_json::from_str(&self.kept(profile).expect("one is kept")).expect("it is whole");
+        let by = i64::try_from(by.as_secs()).expect("not that long");
+        for name in ["obtained", "expires"] {
+            kept[name] = (kept[name].as_i64().expect("a time") - by).into();
+        }
+        self.file(&format!(".local/state/ztoken/{profile}.json"), &kept.to_string());
+    }
+
     /// One variable more for all runs to come, or another value.
     pub fn set(&mut self, name: &str, value: &str) {
         self.unset(name);

@@ -1,6 +1,7 @@
 //! Moments, and how long things last. The only place that reads the clock, or waits.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::ops::Add;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that is off by more than this is worth a word.
 const TOLERABLE: i64 = 60;
@@ -43,6 +44,11 @@ impl Moment {
 
 fn seconds(time: Duration) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// How long it is since then, as a moment of whatever kind.
+pub(crate) fn since<T: Default + Add<Duration, Output = T>>(start: Instant) -> T {
+    T::default() + start.elapsed()
 }
 
 /// For what has to be asked again and again: a lock, a listener, a device code.

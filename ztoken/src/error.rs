@@ -16,7 +16,7 @@ pub(crate) enum Error {
     LoginNeeded { why: String, command: String },
     #[error("{why}: run `{command}`")]
     NotLoggedIn { why: String, command: String },
-    #[error("the token cannot be printed: {0}; is stdout closed, or the disk full?")]
+    #[error("the token cannot be printed: {0}; does nobody read it, or is the disk full?")]
     Output(io::Error),
     #[error(transparent)]
     Provider(#[from] provider::Fault),
@@ -26,11 +26,13 @@ pub(crate) enum Error {
     Start { program: String, error: io::Error },
     #[error(transparent)]
     Store(#[from] store::Fault),
+    #[error("what was kept is deleted, but not revoked: {0}")]
+    Unrevoked(String),
     #[error("the service account token {path} {what}")]
     ServiceAccount { path: String, what: String },
     /// Of another process, a moment ago.
-    #[error("{0}")]
-    Shared(String),
+    #[error("{what}")]
+    Shared { exit: Exit, what: String },
     #[error("signals cannot be passed on: {0}")]
     Signals(io::Error),
     #[error("flow = \"{0}\" needs no login: `ztoken` gets a token by itself")]
@@ -47,7 +49,8 @@ pub(crate) enum Exit {
     LogIn,
     /// The provider gave no good answer: try again later.
     Provider,
-    /// env(1): the command of `exec` cannot be run, or is not there.
+    /// env(1): it was not the command of `exec` that failed; or it cannot be run, or is not there.
+    Exec,
     CannotRun,
     NotThere,
 }
@@ -58,8 +61,11 @@ impl Error {
             Self::Provider(fault) | Self::Revocation(fault) => of_provider(fault),
             Self::Login(login::Fault::Provider(fault)) => of_provider(fault),
             Self::Login(login::Fault::Late(_)) => Exit::LogIn,
-            Self::Shared(_) | Self::Store(store::Fault::Busy { .. }) => Exit::Provider,
-            Self::LoginNeeded { .. } | Self::NotLoggedIn { .. } => Exit::LogIn,
+            Self::Shared { exit, .. } => *exit,
+            Self::Store(store::Fault::Busy { .. }) => Exit::Provider,
+            Self::LoginNeeded { .. }
+            | Self::NotLoggedIn { .. }
+            | Self::Store(store::Fault::Person) => Exit::LogIn,
             Self::Start { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::NotThere,
             Self::Start { .. } => Exit::CannotRun,
             Self::Config(_)
@@ -68,13 +74,22 @@ impl Error {
             | Self::Robot(_)
             | Self::ServiceAccount { .. }
             | Self::Signals(_)
-            | Self::Store(_) => Exit::SetUp,
+            | Self::Store(_)
+            | Self::Unrevoked(_) => Exit::SetUp,
         }
     }
 
-    /// Whether it may be over in a minute.
-    pub(crate) fn is_temporary(&self) -> bool {
-        self.exit() == Exit::Provider
+    /// Whether it may be over in a while, so that the present token does until then.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(fault) => fault.is_lack_of_place() || matches!(fault, store::Fault::Person),
+            error => error.exit() == Exit::Provider,
+        }
+    }
+
+    /// Whether it is the same for all who ask at the same time.
+    pub(crate) fn is_for_others(&self) -> bool {
+        !matches!(self, Self::LoginNeeded { .. } | Self::Store(_))
     }
 }
 
@@ -86,15 +101,36 @@ fn of_provider(fault: &provider::Fault) -> Exit {
     }
 }
 
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::SetUp => 1,
+            Self::LogIn => 2,
+            Self::Provider => 3,
+            Self::Exec => 125,
+            Self::CannotRun => 126,
+            Self::NotThere => 127,
+        }
+    }
+
+    /// Of another ztoken.
+    pub(crate) fn of(code: u8) -> Self {
+        let all = [Self::SetUp, Self::LogIn, Self::Provider];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::SetUp)
+    }
+
+    /// What `exec` makes of it: the small codes are those of its command, as with env(1).
+    pub(crate) fn in_exec(self) -> Self {
+        match self {
+            Self::SetUp | Self::LogIn | Self::Provider => Self::Exec,
+            Self::Fine | Self::Exec | Self::CannotRun | Self::NotThere => self,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Fine => 0,
-            Exit::SetUp => 1,
-            Exit::LogIn => 2,
-            Exit::Provider => 3,
-            Exit::CannotRun => 126,
-            Exit::NotThere => 127,
-        })
+        Self::from(exit.code())
     }
 }

@@ -8,8 +8,10 @@ pub mod cli;
 
 mod clock;
 mod config;
+mod critical;
 mod error;
 mod exec;
+mod files;
 mod foreign;
 mod jwt;
 mod kept;

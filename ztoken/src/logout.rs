@@ -7,13 +7,17 @@ use crate::token::Session;
 
 pub(crate) fn log_out(session: &Session<'_>) -> Result<(), Error> {
     let turn = session.turn()?;
-    let kept = session.store.read()?;
-    // First, so that nothing that follows can keep it.
+    let kept = session.store.read_any();
+    // First, so that nothing that follows can keep it; and most of all what cannot be read.
     session.store.erase(&turn)?;
-    let Some(kept) = kept else {
+    let Some(kept) = kept.map_err(|fault| Error::Unrevoked(fault.to_string()))? else {
         say("nobody was logged in");
         return Ok(());
     };
+    if !kept.is_from_provider_of(session.profile) {
+        let why = "it came from another provider or client than the profile names now";
+        return Err(Error::Unrevoked(why.to_owned()));
+    }
     let provider = Provider::find(session.profile).map_err(Error::Revocation)?;
     if provider.endpoints.revocation.is_none() {
         say("logged out; the provider revokes nothing, so the present token lasts until its end");
@@ -21,16 +25,15 @@ pub(crate) fn log_out(session: &Session<'_>) -> Result<(), Error> {
     }
     // A provider that takes back a refresh token may take back access tokens with it; one that knows
     // only one kind refuses the other (RFC 7009 section 2.2.1).
-    let refresh = kept.refresh_token.as_ref();
-    let refresh = refresh.map(|token| provider.revoke(token, "refresh_token"));
-    let access = provider.revoke(&kept.access_token, "access_token");
-    match (refresh, access) {
-        (Some(Err(fault)), _) => return Err(Error::Revocation(fault)),
-        (None, Err(fault)) if !is_unsupported(&fault) => return Err(Error::Revocation(fault)),
-        (_, Err(_)) => say(
-            "logged out; the provider revokes no access tokens, so the present one lasts until its end",
-        ),
-        (_, Ok(())) => say("logged out"),
+    if let Some(refresh) = &kept.refresh_token {
+        provider.revoke(refresh, "refresh_token").map_err(Error::Revocation)?;
+    }
+    match provider.revoke(&kept.access_token, "access_token") {
+        Ok(()) => say("logged out"),
+        Err(fault) if is_unsupported(&fault) || kept.refresh_token.is_some() => {
+            say("logged out; the present access token may last until its end");
+        }
+        Err(fault) => return Err(Error::Revocation(fault)),
     }
     Ok(())
 }

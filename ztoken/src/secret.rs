@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 /// As much as `pam_oauth2.so` and PostgreSQL take as a password.
 const LONGEST: usize = 16 * 1024;
+/// Far more than any provider gives, and little enough to be kept.
+const LONGEST_REFRESH: usize = 32 * 1024;
 
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Secret(Zeroizing<String>);
@@ -33,6 +35,18 @@ impl Secret {
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("it has blanks, control characters or other bytes that no token has".into());
+        }
+        Ok(this)
+    }
+
+    /// A refresh token that can be kept; or why not.
+    pub(crate) fn refresh_token(text: impl Into<String>) -> Result<Self, String> {
+        let this = Self::new(text);
+        let text = this.expose();
+        // RFC 6749 appendix A.17.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        if text.is_empty() || text.len() > LONGEST_REFRESH || !is_plain {
+            return Err("it is empty, too long, or has other than visible characters".to_owned());
         }
         Ok(this)
     }
@@ -71,6 +85,10 @@ mod tests {
         for good in ["a", "eyJ.e30.c2ln-_~+/=", &"x".repeat(LONGEST)] {
             assert!(Secret::access_token(good).is_ok(), "{}", good.len());
         }
+        for (text, good) in [("r ~", true), ("", false), ("a\n", false), ("ä", false)] {
+            assert_eq!(Secret::refresh_token(text).is_ok(), good, "{text:?}");
+        }
+        assert!(Secret::refresh_token("x".repeat(LONGEST_REFRESH + 1)).is_err());
         for bad in ["", "a b", "a\n", "a\u{1b}[2J", "ä", &"x".repeat(LONGEST + 1)] {
             assert!(Secret::access_token(bad).is_err(), "{bad:?}");
         }

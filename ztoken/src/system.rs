@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "libc is C; this file is the fence")]
 
 use std::fs::File;
+use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
+use std::{fmt, ptr};
 
 /// geteuid(2).
 pub(crate) fn effective_user() -> u32 {
@@ -22,7 +24,7 @@ pub(crate) fn is_ignored(signal: i32) -> bool {
     // SAFETY: all bytes zero is a value of this type, which consists of integers.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: without a new action the call writes the present one to the place that it is given.
-    let code = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    let code = unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
     code == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
@@ -33,4 +35,43 @@ pub(crate) fn is_in_foreground() -> bool {
     let foreground = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
     // SAFETY: the call takes nothing and cannot fail.
     foreground == unsafe { libc::getpgrp() }
+}
+
+/// Signals that ask us to end wait until this goes, for this thread and those that it starts
+/// (pthread_sigmask(3)).
+#[must_use]
+pub(crate) struct HeldSignals {
+    before: libc::sigset_t,
+    /// The mask is that of one thread.
+    _thread: PhantomData<*const ()>,
+}
+
+impl HeldSignals {
+    pub(crate) fn new() -> Self {
+        // SAFETY: all bytes zero is a value of this type, which consists of integers.
+        let mut held: libc::sigset_t = unsafe { std::mem::zeroed() };
+        let mut before = held;
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: zeroed is the empty set on Linux; the call changes the set alone.
+            unsafe { libc::sigaddset(&raw mut held, signal) };
+        }
+        // SAFETY: the call reads one set and writes the other; both are ours.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const held, &raw mut before) };
+        Self { before, _thread: PhantomData }
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        // SAFETY: the call reads the set, which came from the one in `new`.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
+    }
+}
+
+impl fmt::Debug for HeldSignals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldSignals")
+    }
 }

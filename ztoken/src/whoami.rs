@@ -1,5 +1,7 @@
 //! Who is logged in, by what the token says of itself, or the provider of it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::clock::{Moment, spoken};
@@ -7,6 +9,7 @@ use crate::config::{Flow, Origin};
 use crate::error::Error;
 use crate::foreign::shown;
 use crate::jwt::UnverifiedClaims;
+use crate::kept::Token;
 use crate::provider::Provider;
 use crate::robot;
 use crate::secret::Secret;
@@ -19,30 +22,23 @@ const NAMES: [&str; 6] = ["preferred_username", "uid", "username", "email", "sub
 pub(crate) fn describe(session: &Session<'_>) -> Result<String, Error> {
     let now = Moment::now();
     let profile = session.profile;
-    let (access, lasts, renewal) = match &profile.flow {
-        Flow::Kubernetes(file, None) => {
-            let token = robot::service_account(file, now)?;
-            let lasts = match token.left.is_zero() {
-                true => "nobody knows".to_owned(),
-                false => format!("in {}", spoken(token.left)),
-            };
-            (token.access, lasts, "by the kubelet")
-        }
+    let (token, renewal) = match &profile.flow {
+        Flow::File(file) => (robot::service_account(file, now)?, "by the kubelet"),
         flow => {
             let Some(kept) = session.store.read()? else { return Err(not_logged_in(session)) };
-            let left = kept.left(now);
-            let lasts = match (kept.has_end(), left.is_zero()) {
-                (false, _) => "nobody knows".to_owned(),
-                (true, true) => "it is over".to_owned(),
-                (true, false) => format!("in {}", spoken(left)),
-            };
             let renewal = match flow {
                 Flow::Person(..) if kept.refresh_token.is_some() => "by a refresh token",
                 Flow::Person(..) => "by a new login",
-                Flow::ClientCredentials | Flow::Kubernetes(..) => "by itself",
+                Flow::Robot(_) | Flow::File(_) => "by itself",
             };
-            (kept.access_token, lasts, renewal)
+            (kept.into(), renewal)
         }
+    };
+    let Token { access, left, .. } = token;
+    let lasts = match left {
+        None => "nobody knows".to_owned(),
+        Some(Duration::ZERO) => "it is over".to_owned(),
+        Some(left) => format!("in {}", spoken(left)),
     };
     let issuer = match &profile.origin {
         Origin::Issuer(issuer) => issuer.clone(),

@@ -38,7 +38,8 @@ Exit codes:
   1  usage, configuration, files or clock: whoever set this up has to look
   2  somebody has to log in: ztoken login
   3  the identity provider gave no good answer: try again later
-  `exec` ends as its command does; 126 and 127 as in a shell."
+  125  `exec`: ztoken itself failed, in one of these ways
+  Else `exec` ends as its command does; 126 and 127 as in a shell."
 )]
 pub(crate) struct Arguments {
     /// The profile; without it `default` of the configuration, or the only one.
@@ -59,20 +60,20 @@ pub(crate) enum Command {
     /// Log in, whatever is kept.
     #[command(after_help = "\
 Examples:
-  ztoken login
-  ztoken -n prod login --device")]
+  ztoken login                   in the browser, or on another device where there is none
+  ztoken -n prod login --device  on a phone, for the profile `prod`")]
     Login(Login),
     /// Delete the tokens of a profile, and have the provider revoke them.
     #[command(after_help = "\
 Examples:
   ztoken logout
-  ztoken logout -n prod")]
+  ztoken -n prod logout")]
     Logout,
     /// Who is logged in, for how long, and at which provider.
     #[command(after_help = "\
 Examples:
   ztoken whoami
-  ztoken whoami -n prod")]
+  ztoken -n prod whoami")]
     Whoami,
     /// Run one command with a token in PGPASSWORD.
     ///

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, Parser};
 
 use self::arguments::{Arguments, Command, Exec, Login};
 use crate::clock::{Moment, spoken};
@@ -27,18 +27,25 @@ pub fn command() -> clap::Command {
 
 /// The program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
+            let _closed_pipe = error.print();
             // Help and version are what was asked for. What clap makes 2 means something else here.
             let exit = if error.use_stderr() { Exit::SetUp } else { Exit::Fine };
-            let _closed_pipe = error.print();
-            return exit.into();
+            let is_exec = |matches: ArgMatches| matches.subcommand_name() == Some("exec");
+            let guessed = command().ignore_errors(true).try_get_matches_from(&words);
+            return if guessed.is_ok_and(is_exec) { exit.in_exec() } else { exit }.into();
         }
     };
     perform(&arguments).unwrap_or_else(|error| {
         say(&error.to_string());
-        error.exit().into()
+        match arguments.command {
+            Some(Command::Exec(_)) => error.exit().in_exec(),
+            _ => error.exit(),
+        }
+        .into()
     })
 }
 
@@ -48,16 +55,16 @@ fn perform(arguments: &Arguments) -> Result<ExitCode, Error> {
     let is_attended = !arguments.no_login && io::stderr().is_terminal();
     match &arguments.command {
         None => {
-            let token = token(&open(&profile, is_attended)?)?;
+            let token = token(&open(&profile, is_attended))?;
             if let Some(warning) = &token.warning {
                 say(warning);
             }
             print(&format!("{}\n", token.access.expose())).map_err(Error::Output)?;
         }
         Some(Command::Login(login)) => login_now(&profile, login)?,
-        Some(Command::Logout) => log_out(&open(&profile, false)?)?,
+        Some(Command::Logout) => log_out(&open(&profile, false))?,
         Some(Command::Whoami) => {
-            let lines = whoami::describe(&open(&profile, false)?)?;
+            let lines = whoami::describe(&open(&profile, false))?;
             print(&lines).map_err(Error::Output)?;
         }
         Some(Command::Exec(Exec { passfile, command })) => {
@@ -74,12 +81,10 @@ fn login_now(profile: &Profile, login: &Login) -> Result<(), Error> {
         (false, true) => Some(Way::Device),
         (false, false) => None,
     };
-    let kept = log_in(&open(profile, true)?, way)?;
+    let kept = log_in(&open(profile, true), way)?;
     let user = whoami::named(&kept.access_token).map(|name| format!(" as {}", shown(&name)));
-    let lasts = match kept.has_end() {
-        true => format!("; the token lasts {}", spoken(kept.left(Moment::now()))),
-        false => String::new(),
-    };
+    let left = kept.left(Moment::now());
+    let lasts = left.map(|left| format!("; the token lasts {}", spoken(left))).unwrap_or_default();
     let renewed = match kept.refresh_token {
         Some(_) => ", and is renewed by itself",
         None => ", and then a new login is needed",
@@ -89,10 +94,9 @@ fn login_now(profile: &Profile, login: &Login) -> Result<(), Error> {
 }
 
 /// What is kept of a profile, in the state folder of the user.
-fn open(profile: &Profile, is_attended: bool) -> Result<Session<'_>, Error> {
-    let folder = config::home("XDG_STATE_HOME", ".local/state")?;
-    let store = Store::open(profile, folder)?;
-    Ok(Session { profile, store, is_attended })
+fn open(profile: &Profile, is_attended: bool) -> Session<'_> {
+    let store = Store::new(profile, config::home("XDG_STATE_HOME", ".local/state"));
+    Session { profile, store, is_attended }
 }
 
 #[cfg(test)]
@@ -102,6 +106,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_has_examples_and_the_help_names_each_exit_code() {
+        let command = command();
+        for one in command.get_subcommands().chain([&command]) {
+            let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  ztoken") || help.contains("$(ztoken)"), "{one}");
+        }
+        let help = command.get_after_help().unwrap().to_string();
+        let readme = include_str!("../../README.md");
+        for exit in [Exit::Fine, Exit::SetUp, Exit::LogIn, Exit::Provider, Exit::Exec] {
+            let code = exit.code();
+            assert!(help.contains(&format!("\n  {code} ")), "{code}");
+            assert!(readme.contains(&format!("\n| {code} |")), "{code}");
+        }
+        let [run, there] = [Exit::CannotRun, Exit::NotThere].map(Exit::code);
+        assert!(readme.contains(&format!("\n| {run}, {there} |")));
     }
 
     #[test]

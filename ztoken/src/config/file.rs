@@ -22,8 +22,7 @@ pub(super) struct Table {
     pub(super) client_id: Option<String>,
     pub(super) client_secret_file: Option<PathBuf>,
     pub(super) client_secret_env: Option<String>,
-    #[serde(default)]
-    pub(super) client_authentication: ClientAuthentication,
+    pub(super) client_authentication: Option<ClientAuthentication>,
     #[serde(default)]
     pub(super) flow: FlowName,
     pub(super) scopes: Option<Vec<String>>,
@@ -34,8 +33,7 @@ pub(super) struct Table {
     pub(super) token_file: Option<PathBuf>,
     pub(super) exchange: Option<ExchangeName>,
     pub(super) ca_file: Option<PathBuf>,
-    #[serde(default)]
-    pub(super) store: StoreName,
+    pub(super) store: Option<StoreName>,
     pub(super) min_left: Option<String>,
     pub(super) lifetime: Option<String>,
     pub(super) login_timeout: Option<String>,
@@ -52,10 +50,9 @@ pub(super) struct Endpoints {
     pub(super) userinfo: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ClientAuthentication {
-    #[default]
     Basic,
     Post,
 }
@@ -78,10 +75,9 @@ pub(super) enum ExchangeName {
     JwtBearer,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum StoreName {
-    #[default]
     File,
     Keyring,
 }
@@ -93,7 +89,15 @@ impl File {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| before.matches('\n').count() + 1);
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            format!("{place}{}", error.message())
+            let message = error.message();
+            let told = match message.split_once(", expected ") {
+                // The name of a key is no secret; what stands behind it may be.
+                Some((what, expected)) if !what.starts_with("unknown field") => {
+                    format!("what stands here is not {expected}")
+                }
+                Some(_) | None => message.to_owned(),
+            };
+            format!("{place}{told}")
         })
     }
 }

@@ -7,15 +7,14 @@ mod file;
 mod profile;
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
+use std::env;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
 
 pub(crate) use self::profile::{
-    ClientSecret, Exchange, Flow, Keep, Name, Origin, Profile, Redirect, Way, endpoint,
+    ClientSecret, Exchange, Flow, Keep, Name, Origin, Profile, Redirect, Robot, Way, endpoint,
 };
+use crate::files;
 use crate::foreign::shown;
-use crate::system;
 use file::{File, Table};
 
 const SITE: &str = "/etc/ztoken/config.toml";
@@ -36,7 +35,7 @@ pub(crate) enum Fault {
     Unknown { wanted: String, known: String },
     #[error("which profile? Give -n NAME, or set `default` in the configuration; there are: {0}")]
     Ambiguous(String),
-    #[error("HOME is not set, so there is no place for configuration and tokens")]
+    #[error("HOME is not set, and there is no {SITE}; where is the configuration? (--config)")]
     Homeless,
 }
 
@@ -44,17 +43,21 @@ pub(crate) enum Fault {
 pub(crate) fn profile(file: Option<&Path>, name: Option<&str>) -> Result<Profile, Fault> {
     let places = match file {
         Some(file) => vec![file.to_owned()],
-        None => vec![PathBuf::from(SITE), home("XDG_CONFIG_HOME", ".config")?.join("config.toml")],
+        None => {
+            let own = home("XDG_CONFIG_HOME", ".config").map(|home| home.join("config.toml"));
+            [Some(PathBuf::from(SITE)), own].into_iter().flatten().collect()
+        }
     };
     choose(&places, file.is_some(), name)
 }
 
-/// Our folder in one of the base directories of a user; `default` is below HOME.
-pub(crate) fn home(variable: &str, default: &str) -> Result<PathBuf, Fault> {
+/// Our folder in one of the base directories of a user; `default` is below HOME. `None` where neither
+/// is set, as in a pod or a unit of systemd.
+pub(crate) fn home(variable: &str, default: &str) -> Option<PathBuf> {
     // The specification wants relative paths to be ignored.
     let given = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = given(variable).or_else(|| given("HOME").map(|home| home.join(default)));
-    base.map(|base| base.join("ztoken")).ok_or(Fault::Homeless)
+    base.map(|base| base.join("ztoken"))
 }
 
 /// A later file counts more: its profiles replace those of the same name, as a whole.
@@ -74,8 +77,8 @@ fn choose(places: &[PathBuf], must_exist: bool, name: Option<&str>) -> Result<Pr
         (None, Some((name, _))) => name,
         (None, None) => match tables.keys().collect::<Vec<_>>().as_slice() {
             [] => {
-                let last = places.last().cloned().unwrap_or_default();
-                return Err(Fault::Absent(last));
+                let own = places.iter().find(|place| **place != Path::new(SITE));
+                return Err(own.map_or(Fault::Homeless, |own| Fault::Absent(own.clone())));
             }
             [only] => only.as_str(),
             _ => return Err(Fault::Ambiguous(known())),
@@ -93,30 +96,12 @@ fn wrong(path: &Path, what: impl Into<String>) -> Fault {
     Fault::Wrong { path: path.to_owned(), what: what.into() }
 }
 
-/// `None` where there is no file. Whoever can write to it decides where tokens are sent.
+/// `None` where there is no file.
 fn read(path: &Path, must_exist: bool) -> Result<Option<String>, Fault> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
-        Err(error) => return Err(wrong(path, format!("cannot be read: {error}"))),
-    };
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(wrong(path, "is not a file of a sensible size"));
+    match files::trusted(path, LONGEST).map_err(|what| wrong(path, what))? {
+        None if must_exist => Err(wrong(path, "is not there")),
+        text => Ok(text),
     }
-    if ![0, system::effective_user()].contains(&metadata.uid()) {
-        return Err(wrong(
-            path,
-            "belongs to somebody else, who could have your tokens sent anywhere",
-        ));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(wrong(
-            path,
-            "can be written by others, who could have your tokens sent anywhere: chmod go-w it",
-        ));
-    }
-    let text = fs::read_to_string(path);
-    text.map(Some).map_err(|error| wrong(path, format!("cannot be read: {error}")))
 }
 
 /// A profile with these lines, for tests.

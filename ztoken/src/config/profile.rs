@@ -15,7 +15,7 @@ const MIN_LEFT: Duration = Duration::from_secs(300);
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Parameters that are ours (RFC 6749, 7636, 8628, 7523, 8707), so nobody else may set them.
-const OWN_PARAMETERS: [&str; 15] = [
+const OWN_PARAMETERS: [&str; 20] = [
     "assertion",
     "client_assertion",
     "client_assertion_type",
@@ -24,13 +24,18 @@ const OWN_PARAMETERS: [&str; 15] = [
     "code",
     "code_challenge",
     "code_challenge_method",
+    "code_verifier",
     "device_code",
     "grant_type",
+    "password",
     "redirect_uri",
+    "refresh_token",
     "resource",
+    "response_mode",
     "response_type",
     "scope",
     "state",
+    "username",
 ];
 
 #[derive(Clone, Debug)]
@@ -89,9 +94,17 @@ pub(crate) enum ClientSecret {
 #[derive(Clone, Debug)]
 pub(crate) enum Flow {
     Person(Way, Redirect),
+    Robot(Robot),
+    /// The token of a service account, as it is.
+    File(PathBuf),
+}
+
+/// Who gets a token without a person.
+#[derive(Clone, Debug)]
+pub(crate) enum Robot {
     ClientCredentials,
-    /// `None`: the file is the token.
-    Kubernetes(PathBuf, Option<Exchange>),
+    /// By the token of a service account in this file.
+    Exchange(PathBuf, Exchange),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,10 +152,12 @@ impl Profile {
     /// Relative paths begin at `folder`, where the configuration lies.
     pub(super) fn parse(name: &str, table: &Table, folder: &Path) -> Result<Self, String> {
         let flow = flow(table, folder)?;
-        let is_alone = matches!(flow, Flow::Kubernetes(_, None));
+        without_meaning(table, &flow)?;
+        let is_alone = matches!(flow, Flow::File(_));
         let is_person = matches!(flow, Flow::Person(..));
         let client_id = table.client_id.clone().unwrap_or_default();
-        let may_lack_id = matches!(flow, Flow::Kubernetes(_, None | Some(Exchange::JwtBearer)));
+        let may_lack_id =
+            matches!(flow, Flow::File(_) | Flow::Robot(Robot::Exchange(_, Exchange::JwtBearer)));
         if client_id.is_empty() && !may_lack_id {
             return Err("`client_id` is missing: the name under which ztoken is registered".into());
         }
@@ -151,7 +166,7 @@ impl Profile {
             origin: origin(table, is_alone)?,
             client_id,
             client_secret: client_secret(table, folder)?,
-            secret_in_body: matches!(table.client_authentication, ClientAuthentication::Post),
+            secret_in_body: matches!(table.client_authentication, Some(ClientAuthentication::Post)),
             ask: Ask {
                 scopes: scopes(table, is_person)?,
                 resource: table.resource.clone(),
@@ -159,19 +174,22 @@ impl Profile {
             },
             ca_file: table.ca_file.as_ref().map(|file| folder.join(file)),
             keep: match table.store {
-                StoreName::File => Keep::File,
-                StoreName::Keyring => Keep::Keyring,
+                Some(StoreName::Keyring) => Keep::Keyring,
+                Some(StoreName::File) | None => Keep::File,
             },
             min_left: duration("min_left", &table.min_left)?.unwrap_or(MIN_LEFT),
             lifetime: duration("lifetime", &table.lifetime)?,
             login_timeout: duration("login_timeout", &table.login_timeout)?
                 .unwrap_or(LOGIN_TIMEOUT),
-            timeout: duration("timeout", &table.timeout)?
-                .filter(|timeout| !timeout.is_zero())
-                .unwrap_or(TIMEOUT),
+            timeout: duration("timeout", &table.timeout)?.unwrap_or(TIMEOUT),
             flow,
         };
-        if matches!(profile.flow, Flow::ClientCredentials) && profile.client_secret.is_none() {
+        if profile.timeout.is_zero() || profile.login_timeout.is_zero() {
+            return Err("`timeout` and `login_timeout` of 0 s leave time for nothing".to_owned());
+        }
+        if matches!(profile.flow, Flow::Robot(Robot::ClientCredentials))
+            && profile.client_secret.is_none()
+        {
             return Err("flow = \"client_credentials\" needs `client_secret_file` or \
                         `client_secret_env`"
                 .to_owned());
@@ -211,20 +229,51 @@ fn flow(table: &Table, folder: &Path) -> Result<Flow, String> {
         FlowName::Auto => person(Way::Auto),
         FlowName::Browser => person(Way::Browser),
         FlowName::Device => person(Way::Device),
-        FlowName::ClientCredentials => Ok(Flow::ClientCredentials),
+        FlowName::ClientCredentials => Ok(Flow::Robot(Robot::ClientCredentials)),
         FlowName::Kubernetes => {
             // The token that every pod has opens the API server; nobody should send it elsewhere.
             let file = table.token_file.as_ref().ok_or(
                 "flow = \"kubernetes\" needs `token_file`: a projected service account token with \
                  an audience of its own",
             )?;
-            let exchange = table.exchange.map(|name| match name {
-                ExchangeName::ClientAssertion => Exchange::ClientAssertion,
-                ExchangeName::JwtBearer => Exchange::JwtBearer,
-            });
-            Ok(Flow::Kubernetes(folder.join(file), exchange))
+            let file = folder.join(file);
+            let exchanged = |exchange| Flow::Robot(Robot::Exchange(file.clone(), exchange));
+            Ok(match table.exchange {
+                None => Flow::File(file),
+                Some(ExchangeName::ClientAssertion) => exchanged(Exchange::ClientAssertion),
+                Some(ExchangeName::JwtBearer) => exchanged(Exchange::JwtBearer),
+            })
         }
     }
+}
+
+/// A key that would be ignored is an error.
+fn without_meaning(table: &Table, flow: &Flow) -> Result<(), String> {
+    let of_persons = [
+        ("redirect_uri", table.redirect_uri.is_some()),
+        ("login_timeout", table.login_timeout.is_some()),
+    ];
+    let of_what_is_asked_for = [
+        ("lifetime", table.lifetime.is_some()),
+        ("min_left", table.min_left.is_some()),
+        ("parameters", !table.parameters.is_empty()),
+        ("resource", table.resource.is_some()),
+        ("scopes", table.scopes.is_some()),
+        ("store", table.store.is_some()),
+    ];
+    let has_secret = table.client_secret_file.is_some() || table.client_secret_env.is_some();
+    let of_secrets = [("client_authentication", table.client_authentication.is_some())];
+    let ignored = [
+        (!matches!(flow, Flow::Person(..)), of_persons.as_slice(), "where no person logs in"),
+        (matches!(flow, Flow::File(_)), &of_what_is_asked_for, "where a file is the token"),
+        (!has_secret, &of_secrets, "without a client secret"),
+    ];
+    for (is_without, keys, where_to) in ignored {
+        if let Some((name, _)) = keys.iter().find(|(_, is_set)| is_without && *is_set) {
+            return Err(format!("`{name}` means nothing {where_to}"));
+        }
+    }
+    Ok(())
 }
 
 fn origin(table: &Table, is_alone: bool) -> Result<Origin, String> {

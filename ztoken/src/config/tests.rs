@@ -1,4 +1,5 @@
-use std::fs::Permissions;
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -57,6 +58,42 @@ fn an_unknown_key_is_an_error_that_shows_no_value() {
     let what = parsed(&format!("{PLAIN}client_secret = \"hunter2\"\n")).map(|_| ()).unwrap_err();
     assert!(what.starts_with("line 4: unknown field `client_secret`"), "{what}");
     assert!(!what.contains("hunter2"), "{what}");
+    for key in ["flow", "parameters", "scopes", "endpoints"] {
+        let what = parsed(&format!("{PLAIN}{key} = \"hunter2\"\n")).map(|_| ()).unwrap_err();
+        assert!(what.starts_with("line 4: ") && !what.contains("hunter2"), "{what}");
+    }
+}
+
+#[test]
+fn the_readme_has_a_row_for_each_key_and_no_other() {
+    // The error lists them all.
+    let what = parsed("nonsense = 1").map(|_| ()).unwrap_err();
+    let keys = |text: &str| {
+        let quoted = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        quoted.collect::<BTreeSet<_>>()
+    };
+    let mut known = keys(&what);
+    known.remove("nonsense");
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("## Keys of a profile").unwrap();
+    let rows = table.split("## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let told = rows.flat_map(|row| keys(row.split('|').nth(1).unwrap())).collect();
+    assert!(known.len() > 15, "{known:?}");
+    assert_eq!(known, told);
+}
+
+#[test]
+fn a_key_that_means_nothing_is_an_error() {
+    let robot = format!("{PLAIN}flow = \"client_credentials\"\nclient_secret_env = \"X\"\n");
+    let pod = "flow = \"kubernetes\"\ntoken_file = \"t\"\n";
+    for key in ["redirect_uri = \"http://127.0.0.1\"", "login_timeout = \"1m\""] {
+        assert_wrong(&format!("{robot}{key}"), "where no person logs in");
+    }
+    for key in ["lifetime = \"1h\"", "min_left = \"1s\"", "store = \"file\"", "scopes = []"] {
+        assert_wrong(&format!("{pod}{key}"), "where a file is the token");
+    }
+    assert_wrong(&format!("{PLAIN}client_authentication = \"post\""), "without a client secret");
+    assert_wrong(&format!("{PLAIN}timeout = \"0s\""), "leave time for nothing");
 }
 
 #[test]
@@ -79,7 +116,8 @@ fn each_flow_says_what_it_lacks() {
     assert_wrong("flow = \"kubernetes\"", "needs `token_file`");
     assert_wrong(&format!("{PLAIN}token_file = \"t\""), "need flow = \"kubernetes\"");
     assert_wrong(&format!("{PLAIN}endpoints = {{ token = \"https://a\" }}"), "exclude each other");
-    assert_wrong(&format!("{PLAIN}flow = \"password\""), "unknown variant");
+    let flows = "line 4: what stands here is not one of `auto`, `browser`";
+    assert_wrong(&format!("{PLAIN}flow = \"password\""), flows);
     assert_wrong(&format!("{PLAIN}parameters = {{ state = \"1\" }}"), "set by ztoken itself");
     assert_wrong(&format!("{PLAIN}min_left = \"5\""), "`min_left` is no duration");
     assert_wrong(&format!("{PLAIN}scopes = [\"a b\"]"), "is not one scope");
@@ -109,7 +147,7 @@ fn a_service_account_needs_no_provider_and_its_path_begins_at_the_configuration(
     let profile = parsed("flow = \"kubernetes\"\ntoken_file = \"token\"").unwrap();
     assert!(matches!(profile.origin, Origin::Nowhere));
     let is_found = |it: &Path| it == Path::new("/etc/ztoken/token");
-    assert!(matches!(&profile.flow, Flow::Kubernetes(it, None) if is_found(it)));
+    assert!(matches!(&profile.flow, Flow::File(it) if is_found(it)));
 }
 
 #[test]
@@ -162,5 +200,11 @@ fn a_configuration_that_others_can_write_is_refused() {
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
         let fault = choose(std::slice::from_ref(&file), true, None).unwrap_err().to_string();
         assert!(fault.contains("can be written by others"), "{fault}");
+    }
+    // Nor one that they could put another in the place of.
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    for (mode, is_good) in [(0o775, false), (0o757, false), (0o1777, true), (0o755, true)] {
+        fs::set_permissions(&folder.0, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(choose(std::slice::from_ref(&file), true, None).is_ok(), is_good, "{mode:o}");
     }
 }

@@ -8,133 +8,131 @@ mod passfile;
 mod signals;
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use self::passfile::Passfile;
 pub(crate) use self::signals::Ended;
 use self::signals::Signals;
-use crate::config::Profile;
+use crate::clock::{Moment, pause, spoken};
+use crate::config::{Flow, Profile};
+use crate::critical;
 use crate::error::Error;
 use crate::foreign::shown;
+use crate::kept::Token;
 use crate::output::say;
-use crate::token::{Session, Token, token};
+use crate::token::{Session, token};
 
 /// A renewal that failed is tried again after this.
 const RETRY: Duration = Duration::from_secs(30);
-/// A renewal that is under way at the end has this long: the provider may have replaced the refresh
-/// token already.
-const GRACE: Duration = Duration::from_secs(5);
+/// A token of which nobody knows how long it lasts is renewed after this.
+const WITHOUT_END: Duration = Duration::from_secs(300);
+/// How often the clock is looked at: a machine that slept does not notice by itself.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Runs it to its end. `open` makes a session of this profile wherever it is called.
 pub(crate) fn run(
     profile: &Profile,
-    open: impl for<'a> Fn(&'a Profile, bool) -> Result<Session<'a>, Error> + Send + 'static,
+    open: impl for<'a> Fn(&'a Profile, bool) -> Session<'a> + Send + 'static,
     is_attended: bool,
     command: &[OsString],
     passfile: bool,
 ) -> Result<Ended, Error> {
-    let first = token(&open(profile, is_attended)?)?;
+    let first = token(&open(profile, is_attended))?;
     if let Some(warning) = &first.warning {
         say(warning);
     }
-    let passfile = match passfile {
-        true => Some(Arc::new(Passfile::write(&first.access)?)),
-        false => None,
-    };
-    let ended = attended(profile, open, first, command, passfile.clone());
+    // Before there is anything that one of them could leave behind.
+    let signals = Signals::expect().map_err(Error::Signals)?;
+    let passfile = if passfile { Some(Arc::new(Passfile::write(&first.access)?)) } else { None };
+    let child = start(command, &first, passfile.as_deref());
+    let ended = child.and_then(|child| {
+        // Nobody else has any use of what a robot gets.
+        if passfile.is_some() || matches!(profile.flow, Flow::Person(..)) {
+            let (profile, passfile) = (profile.clone(), passfile.clone());
+            thread::spawn(move || renew(&profile, &open, &first, passfile.as_deref()));
+        }
+        signals.pass_on(child).map_err(Error::Signals)
+    });
+    // What came is written by then, and nothing is written behind the removal.
+    critical::end();
     if let Some(passfile) = passfile {
         passfile.remove();
     }
     ended
 }
 
-fn attended(
-    profile: &Profile,
-    open: impl for<'a> Fn(&'a Profile, bool) -> Result<Session<'a>, Error> + Send + 'static,
-    first: Token,
-    command: &[OsString],
-    passfile: Option<Arc<Passfile>>,
-) -> Result<Ended, Error> {
-    // Before the command can end.
-    let signals = Signals::expect().map_err(Error::Signals)?;
+fn start(command: &[OsString], token: &Token, passfile: Option<&Passfile>) -> Result<Child, Error> {
     let mut words = command.iter();
     let program = words.next().cloned().unwrap_or_default();
-    let mut started = Command::new(&program);
-    started.args(words);
-    match &passfile {
-        Some(passfile) => started.env_remove("PGPASSWORD").env("PGPASSFILE", passfile.path()),
-        None => started.env("PGPASSWORD", first.access.expose()),
+    let mut start = Command::new(&program);
+    start.args(words);
+    match passfile {
+        Some(passfile) => start.env_remove("PGPASSWORD").env("PGPASSFILE", passfile.path()),
+        None => start.env("PGPASSWORD", token.access.expose()),
     };
-    let child = started
+    start
         .spawn()
-        .map_err(|error| Error::Start { program: shown(&program.to_string_lossy()), error })?;
-
-    let (stop, stopped) = channel::<()>();
-    let (end, ended) = channel::<()>();
-    let profile = profile.clone();
-    thread::spawn(move || {
-        let renewing = Renewing { profile: &profile, open: &open, passfile: passfile.as_deref() };
-        renewing.run(&first, &stopped);
-        drop(end);
-    });
-    let how = signals.pass_on(child).map_err(Error::Signals);
-    drop(stop);
-    let _at_most = ended.recv_timeout(GRACE);
-    how
+        .map_err(|error| Error::Start { program: shown(&program.to_string_lossy()), error })
 }
 
-struct Renewing<'a, F> {
+/// As long as this process lives.
+fn renew<'a>(
     profile: &'a Profile,
-    open: &'a F,
-    passfile: Option<&'a Passfile>,
-}
-
-impl<F: for<'a> Fn(&'a Profile, bool) -> Result<Session<'a>, Error>> Renewing<'_, F> {
-    fn run(&self, first: &Token, stopped: &Receiver<()>) {
-        let mut pause = pause(first.left, self.profile.min_left);
-        let mut is_told = false;
-        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            match self.renew() {
-                Ok(Token { left, warning: None, .. }) => {
-                    pause = self::pause(left, self.profile.min_left);
-                    is_told = false;
-                }
-                Ok(Token { warning: Some(warning), .. }) => {
-                    pause = RETRY;
-                    tell_once(&mut is_told, &warning);
-                }
-                Err(error) => {
-                    pause = RETRY;
-                    tell_once(&mut is_told, &error.to_string());
-                }
+    open: impl Fn(&'a Profile, bool) -> Session<'a>,
+    first: &Token,
+    passfile: Option<&Passfile>,
+) {
+    let mut wait = wait(first.left, profile.min_left);
+    let mut is_failing = false;
+    loop {
+        sleep(wait);
+        // The terminal belongs to the command, so nobody is asked to log in.
+        let renewed = token(&open(profile, false)).and_then(|fresh| {
+            let _whole = critical::begin();
+            passfile.map_or(Ok(()), |passfile| passfile.replace(&fresh.access))?;
+            Ok(fresh)
+        });
+        let failure = match renewed {
+            Ok(Token { left, warning: None, .. }) => {
+                wait = self::wait(left, profile.min_left);
+                None
             }
+            Ok(Token { warning: Some(warning), .. }) => Some(warning),
+            Err(error) => Some(error.to_string()),
+        };
+        match &failure {
+            None if is_failing => say("the token is renewed again"),
+            Some(why) if !is_failing => say(&format!(
+                "the token is not renewed, which is tried every {}: {why}",
+                spoken(RETRY)
+            )),
+            None | Some(_) => {}
         }
-    }
-
-    /// The terminal belongs to the command, so nobody is asked to log in.
-    fn renew(&self) -> Result<Token, Error> {
-        let fresh = token(&(self.open)(self.profile, false)?)?;
-        if let Some(passfile) = self.passfile {
-            passfile.replace(&fresh.access)?;
+        is_failing = failure.is_some();
+        if is_failing {
+            wait = RETRY;
         }
-        Ok(fresh)
     }
 }
 
-fn tell_once(is_told: &mut bool, why: &str) {
-    if !*is_told {
-        say(&format!("the token is not renewed any more: {why}"));
+fn sleep(time: Duration) {
+    let end = Moment::now().plus(time);
+    loop {
+        let rest = Moment::now().until(end);
+        if rest.is_zero() {
+            return;
+        }
+        pause(rest.min(LOOK));
     }
-    *is_told = true;
 }
 
-/// Until the token is worth renewing; but a token that lasts shorter than the profile wants is no
-/// reason to ask all the time.
-fn pause(left: Duration, min_left: Duration) -> Duration {
+/// Until the token is worth renewing; but one that lasts shorter than the profile wants is no reason to
+/// ask all the time.
+fn wait(left: Option<Duration>, min_left: Duration) -> Duration {
+    let Some(left) = left else { return WITHOUT_END };
     let least = (left / 2).clamp(Duration::from_secs(1), RETRY);
     left.saturating_sub(min_left).saturating_add(Duration::from_secs(1)).max(least)
 }
@@ -145,13 +143,20 @@ mod tests {
 
     #[test]
     fn a_token_is_renewed_when_less_is_left_than_the_profile_wants() {
-        let pause = |left, min_left| {
-            pause(Duration::from_secs(left), Duration::from_secs(min_left)).as_secs()
-        };
-        assert_eq!(pause(3600, 300), 3301);
-        assert_eq!(pause(300, 300), 30);
-        assert_eq!(pause(20, 300), 10);
-        assert_eq!([pause(1, 300), pause(0, 300)], [1, 1]);
-        assert_eq!(pause(10, 0), 11);
+        let wait =
+            |left, min_left| wait(Some(Duration::from_secs(left)), Duration::from_secs(min_left));
+        let cases = [
+            ((3600, 300), 3301),
+            ((300, 300), 30),
+            ((20, 300), 10),
+            ((1, 300), 1),
+            ((0, 300), 1),
+            ((10, 0), 11),
+        ];
+        for ((left, min_left), seconds) in cases {
+            assert_eq!(wait(left, min_left).as_secs(), seconds, "{left} {min_left}");
+        }
+        // Nobody knows, which is no reason to hurry.
+        assert_eq!(super::wait(None, Duration::from_secs(300)), WITHOUT_END);
     }
 }

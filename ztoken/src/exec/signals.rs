@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitCode, ExitStatus};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals as Iterator;
+use signal_hook::iterator;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::system;
@@ -14,7 +14,7 @@ use crate::system;
 const KEYS: [i32; 2] = [SIGINT, SIGQUIT];
 
 #[derive(Debug)]
-pub(super) struct Signals(Iterator);
+pub(super) struct Signals(iterator::Signals);
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl Signals {
         // that a signal is ignored, but not that it is handled.
         let ours = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
         let ours = ours.into_iter().filter(|signal| !system::is_ignored(*signal));
-        Iterator::new(ours.chain([SIGCHLD])).map(Self)
+        iterator::Signals::new(ours.chain([SIGCHLD])).map(Self)
     }
 
     /// Until the command ends.

@@ -5,16 +5,13 @@ use std::env;
 
 use super::loopback::{Loopback, Outcome};
 use super::{Fault, opener};
-use crate::config::{Flow, Redirect};
+use crate::config::Redirect;
 use crate::foreign::shown;
 use crate::output::say;
 use crate::provider::{Granted, Provider};
 
-pub(super) fn log_in(provider: &Provider<'_>) -> Result<Granted, Fault> {
+pub(super) fn log_in(provider: &Provider<'_>, redirect: &Redirect) -> Result<Granted, Fault> {
     let profile = provider.profile;
-    let Flow::Person(_, redirect) = &profile.flow else {
-        return Err(Fault::Late(profile.login_timeout));
-    };
     let loopback = Loopback::listen(redirect).map_err(|error| listener(redirect, error))?;
     let invitation = provider.invite(loopback.uri())?;
     say(&format!(

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
+use super::owner::may_be_ours;
 use crate::config::Redirect;
 use crate::secret::Secret;
 
@@ -126,9 +127,11 @@ fn serve(
     let (expected, visits, open) = (Arc::clone(expected), visits.clone(), Arc::clone(open));
     open.fetch_add(1, Ordering::Relaxed);
     thread::spawn(move || {
+        let is_ours = may_be_ours(&browser);
         let head = read_head(&browser);
         open.fetch_sub(1, Ordering::Relaxed);
         match head.map(|head| expected.understand(&head)) {
+            Ok(_) if !is_ours => answer(browser, "403 Forbidden", STRANGER),
             Ok(Request::Ours(outcome, issuer)) => {
                 let _too_late = visits.send(Visit { outcome, issuer, browser });
             }
@@ -178,7 +181,8 @@ impl Expected {
             // What two parsers could read differently is no answer.
             first.filter(|_| values.next().is_none()).map(String::from)
         };
-        if only("state").as_deref() != Some(self.state.as_str()) {
+        let issuers = url.query_pairs().filter(|(name, _)| name == "iss").count();
+        if issuers > 1 || only("state").as_deref() != Some(self.state.as_str()) {
             return Request::Foreign;
         }
         match (only("code"), only("error")) {
@@ -230,6 +234,7 @@ mod tests {
             "?code=c&state=",
             "?code=c&state=s2",
             "?code=c&state=s1&state=s1",
+            "?code=c&state=s1&iss=a&iss=b",
             "?state=s1",
         ] {
             assert!(

@@ -4,12 +4,13 @@ mod browser;
 mod device;
 mod loopback;
 mod opener;
+mod owner;
 
 use std::env;
 use std::time::Duration;
 
 use crate::clock::spoken;
-use crate::config::Way;
+use crate::config::{Redirect, Way};
 use crate::provider::{self, Granted, Provider};
 
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +30,15 @@ pub(crate) enum Fault {
 }
 
 /// Logs in by this way, and asks nobody anything but the person.
-pub(crate) fn log_in(provider: &Provider<'_>, way: Way) -> Result<Granted, Fault> {
+pub(crate) fn log_in(
+    provider: &Provider<'_>,
+    way: Way,
+    redirect: &Redirect,
+) -> Result<Granted, Fault> {
     let offers_device = provider.endpoints.device_authorization.is_some();
     match choose(way, opener::has_browser(|name| env::var_os(name)), offers_device) {
         Way::Device => device::log_in(provider),
-        Way::Auto | Way::Browser => browser::log_in(provider),
+        Way::Auto | Way::Browser => browser::log_in(provider, redirect),
     }
 }
 

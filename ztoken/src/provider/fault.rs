@@ -6,7 +6,7 @@ use url::Url;
 use super::http::Http;
 use crate::foreign::shown;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error(
         "{place} cannot be reached: {cause}; is this machine online, and is the address right?"
@@ -19,7 +19,9 @@ pub(crate) enum Fault {
          the clock right? (timedatectl; timedatectl set-ntp true)"
     )]
     Clock { place: String, cause: String },
-    #[error("{place} answers {status}: it has a fault of its own; try again later")]
+    #[error(
+        "{place} answers {status}: it has a fault of its own, or too much to do; try again later"
+    )]
     Broken { place: String, status: StatusCode },
     #[error(
         "{place} answers {status}, which leads elsewhere and is not followed; set `issuer` or the endpoint to where it is"
@@ -59,7 +61,7 @@ pub(crate) enum Remedy {
 }
 
 /// An error response (RFC 6749 section 5.2, and those of RFC 8628 and OpenID Connect).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     /// Escaped.
     pub(crate) code: String,
@@ -73,9 +75,9 @@ impl Fault {
     }
 
     /// For an answer that is no OAuth error.
-    pub(super) fn refused(url: &Url, status: StatusCode, refusal: &Refusal, http: &Http) -> Self {
-        let code = if refusal.code.is_empty() { status.to_string() } else { refusal.code.clone() };
-        Self::Refused { place: place(url), refusal: Refusal::new(&code, None, http) }
+    pub(super) fn refused(url: &Url, status: StatusCode) -> Self {
+        let refusal = Refusal { code: status.to_string(), said: String::new() };
+        Self::Refused { place: place(url), refusal }
     }
 
     /// Whether what was presented is worth nothing any more: a new login alone helps.

@@ -1,9 +1,10 @@
 //! What a token endpoint is asked: RFC 6749 sections 4 to 6, RFC 7523, RFC 7636, RFC 8628, and the
 //! revocation of RFC 7009. `oauth2` makes and reads what it knows.
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
-use oauth2::basic::{BasicClient, BasicTokenResponse};
+use oauth2::basic::{BasicClient, BasicTokenResponse, BasicTokenType};
 use oauth2::http::{Request, StatusCode, header};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
@@ -15,7 +16,7 @@ use oauth2::{
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::{Fault, Provider, Refusal};
+use super::{Fault, Provider, Refusal, Remedy};
 use crate::clock;
 use crate::secret::Secret;
 
@@ -26,6 +27,8 @@ const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type
 /// wants nobody to log in.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+
+const NO_TOKEN: &str = "it does not describe an access token";
 
 type TokenClient =
     BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
@@ -87,8 +90,8 @@ impl Provider<'_> {
         if answer.status() != StatusCode::OK {
             return Err(self.refusal_in(url, &answer));
         }
-        let granted = serde_json::from_slice(answer.body())
-            .map_err(|_| Fault::nonsense(url, "it does not describe an access token"))?;
+        let granted =
+            serde_json::from_slice(answer.body()).map_err(|_| Fault::nonsense(url, NO_TOKEN))?;
         self.checked(&granted)
     }
 
@@ -153,12 +156,30 @@ impl Provider<'_> {
             request = request.add_extra_param(name, value);
         }
         let limit = devices.expires_in().min(self.profile.login_timeout);
-        let answer = request.request(
-            &|request| self.http.call(request),
-            |interval| clock::pause(interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)),
-            Some(limit),
-        );
-        self.granted(answer)
+        // `oauth2` takes each call that fails for one that is worth another try, and forgets why.
+        let last: RefCell<Option<Fault>> = RefCell::default();
+        let call = |request| {
+            let answer = self.http.call(request);
+            last.replace(answer.as_ref().err().cloned());
+            match answer {
+                Err(fault) if fault.remedy() == Remedy::SetUp => Ok(end_of_polling()),
+                answer => answer,
+            }
+        };
+        let start = Instant::now();
+        let answer = request
+            // A clock that is set meanwhile makes the wait neither shorter nor longer.
+            .set_time_fn(move || clock::since(start))
+            .set_max_backoff_interval(LONGEST_INTERVAL)
+            .request(
+                &call,
+                |interval| clock::pause(interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)),
+                Some(limit),
+            );
+        match last.take() {
+            Some(fault) => Err(fault),
+            None => self.granted(answer),
+        }
     }
 
     /// RFC 7009. What is not known there is as good as revoked.
@@ -235,7 +256,7 @@ impl Provider<'_> {
                 let refusal = Refusal::new(code, text("error_description"), &self.http);
                 Fault::Refused { place: self.place(), refusal }
             }
-            None => Fault::refused(url, answer.status(), &Refusal::default(), &self.http),
+            None => Fault::refused(url, answer.status()),
         }
     }
 
@@ -248,15 +269,18 @@ impl Provider<'_> {
     }
 
     fn checked(&self, answer: &BasicTokenResponse) -> Result<Granted, Fault> {
-        let access = Secret::access_token(answer.access_token().secret().as_str());
-        let access = access.map_err(|what| {
-            let url = self.token_url();
-            url.map_or_else(
-                |fault| fault,
-                |url| Fault::nonsense(url, &format!("of the access token: {what}")),
-            )
-        })?;
-        let refresh = answer.refresh_token().map(|token| Secret::new(token.secret().as_str()));
+        let url = self.token_url()?;
+        // RFC 6749 section 7.1: what is not understood is not used.
+        if *answer.token_type() != BasicTokenType::Bearer {
+            return Err(Fault::nonsense(url, "it gives a token that is no bearer token"));
+        }
+        let unusable =
+            |what: String, which| Fault::nonsense(url, &format!("of the {which} token: {what}"));
+        let access = Secret::access_token(answer.access_token().secret().as_str())
+            .map_err(|what| unusable(what, "access"))?;
+        let refresh = answer.refresh_token().map(|token| token.secret().as_str());
+        let refresh = refresh.map(Secret::refresh_token).transpose();
+        let refresh = refresh.map_err(|what| unusable(what, "refresh"))?;
         Ok(Granted { access, refresh, lasts: answer.expires_in() })
     }
 
@@ -270,31 +294,25 @@ impl Provider<'_> {
             RequestTokenError::Request(fault) => fault,
             RequestTokenError::ServerResponse(answer) => {
                 let said = answer.error_description().map(String::as_str);
-                let code = code(&answer);
-                Fault::Refused {
-                    place: self.place(),
-                    refusal: Refusal::new(&code, said, &self.http),
-                }
+                let code = answer.error().to_string();
+                let refusal = Refusal::new(&code, said, &self.http);
+                Fault::Refused { place: self.place(), refusal }
             }
-            RequestTokenError::Parse(error, _) => {
-                let member = self.http.shown(&error.path().to_string());
-                Fault::nonsense(
-                    url,
-                    &format!("member \"{member}\" is missing or of another kind than it should be"),
-                )
-            }
+            RequestTokenError::Parse(..) => Fault::nonsense(url, NO_TOKEN),
             RequestTokenError::Other(what) => Fault::nonsense(url, &self.http.shown(&what)),
         }
     }
 }
 
-/// The code of an error, as it came.
-fn code<T: ErrorResponseType + std::fmt::Display>(answer: &StandardErrorResponse<T>) -> String {
-    answer.error().to_string()
+/// An answer after which `oauth2` does not poll on.
+fn end_of_polling() -> HttpResponse {
+    let mut answer = HttpResponse::new(br#"{"error":"server_error"}"#.to_vec());
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer
 }
 
 /// RFC 6749 section 2.3.1: both parts are encoded before they are joined.
-fn basic(id: &str, secret: &Secret) -> String {
+pub(super) fn basic(id: &str, secret: &Secret) -> String {
     use base64::Engine;
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let joined = format!("{}:{}", encoded(id), encoded(secret.expose()));

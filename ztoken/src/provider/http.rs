@@ -6,13 +6,16 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::io::{self, Read};
+use std::mem::ManuallyDrop;
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use oauth2::http::{Request, Response, StatusCode, header};
+use oauth2::http::{Request, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse};
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, Response};
 use reqwest::redirect;
 use rustls::CertificateError;
 use serde_json::{Map, Value};
@@ -23,9 +26,10 @@ use super::tls;
 use crate::clock::Moment;
 use crate::foreign::{causes, shown_without};
 use crate::secret::Secret;
+use crate::system::HeldSignals;
 
 /// Discovery documents have some 10 KiB.
-const LONGEST_BODY: usize = 1024 * 1024;
+const LONGEST_BODY: u64 = 1024 * 1024;
 /// Parameters of requests that are secret.
 const SECRET_PARAMETERS: [&str; 7] = [
     "assertion",
@@ -36,11 +40,15 @@ const SECRET_PARAMETERS: [&str; 7] = [
     "refresh_token",
     "token",
 ];
+const NO_PROXY: &str =
+    "HTTPS_PROXY is not the address of a proxy: http://[user:password@]host:port, percent-encoded";
 const USER_AGENT: &str = concat!("ztoken/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug)]
 pub(super) struct Http {
-    client: Client,
+    /// Its end would wait for lookups of names, which nothing can interrupt: so it has none. One idle
+    /// thread stays behind for each provider.
+    client: ManuallyDrop<Client>,
     /// For one request, from the lookup of the name to the last byte.
     limit: Duration,
     /// All that was ever sent.
@@ -49,24 +57,28 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(ca_file: Option<&Path>, limit: Duration) -> Result<Self, String> {
+    pub(super) fn new(ca_file: Option<&Path>, limit: Duration) -> Result<Self, Fault> {
         let client = Client::builder()
             .http1_max_headers(100)
             .redirect(redirect::Policy::none())
             .referer(false)
             .timeout(limit)
-            .tls_backend_preconfigured(tls::client_config(ca_file)?)
+            .tls_backend_preconfigured(tls::client_config(ca_file).map_err(Fault::Tls)?)
             .user_agent(USER_AGENT);
         // A proxy is for what is far away: https through it stays https.
         let client = match std::env::var("HTTPS_PROXY").or_else(|_| std::env::var("https_proxy")) {
             Ok(proxy) if !proxy.is_empty() => {
                 let proxy = reqwest::Proxy::https(&proxy)
-                    .map_err(|error| format!("HTTPS_PROXY: {}", causes(&error)))?;
+                    // What is wrong with it would be told with the password in it.
+                    .map_err(|_| Fault::Profile(NO_PROXY.to_owned()))?;
                 client.no_proxy().proxy(proxy.no_proxy(reqwest::NoProxy::from_env()))
             }
             Ok(_) | Err(_) => client.no_proxy(),
         };
-        let client = client.build().map_err(|error| causes(&error))?;
+        // Its thread must not take the signals that are held while a refresh token is on its way.
+        let _held = HeldSignals::new();
+        let client = client.build().map_err(|error| Fault::Tls(causes(&error)))?;
+        let client = ManuallyDrop::new(client);
         Ok(Self { client, limit, secrets: RefCell::default(), clocks: Cell::new(None) })
     }
 
@@ -128,7 +140,7 @@ impl Http {
         if status.is_redirection() {
             return Err(Fault::Redirect { place: place(&url), status });
         }
-        let mut answer = Response::builder().status(status);
+        let mut answer = oauth2::http::Response::builder().status(status);
         if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
             answer = answer.header(header::CONTENT_TYPE, kind);
         }
@@ -136,28 +148,21 @@ impl Http {
         answer.body(body).map_err(|error| Fault::nonsense(&url, &causes(&error)))
     }
 
-    /// Each wait for a part has the limit of the client, and all of them together have it, too.
-    fn body(&self, mut from: impl Read, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
-        let mut body = Vec::new();
-        let mut part = [0; 8192];
-        loop {
-            let is_late = start.elapsed() >= self.limit;
-            match from.read(&mut part) {
-                Ok(0) => return Ok(body),
-                Ok(_) if is_late => return Err(self.slow(url)),
-                Ok(length) => body.extend_from_slice(part.get(..length).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(self.slow(url)),
-                Err(error) => {
-                    return Err(Fault::Unreachable { place: place(url), cause: causes(&error) });
-                }
+    /// With what is left of the limit: each read has one of its own only.
+    fn body(&self, from: Response, start: Instant, url: &Url) -> Result<Vec<u8>, Fault> {
+        let (whole, came) = channel();
+        thread::spawn(move || {
+            let mut body = Vec::new();
+            let read = from.take(LONGEST_BODY + 1).read_to_end(&mut body);
+            let _too_late = whole.send(read.map(|_| body));
+        });
+        match came.recv_timeout(self.limit.saturating_sub(start.elapsed())) {
+            Ok(Ok(body)) if body.len() as u64 > LONGEST_BODY => {
+                Err(Fault::nonsense(url, &format!("it is larger than {LONGEST_BODY} bytes")))
             }
-            if body.len() > LONGEST_BODY {
-                return Err(Fault::nonsense(
-                    url,
-                    &format!("it is larger than {LONGEST_BODY} bytes"),
-                ));
-            }
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) => Err(Fault::Unreachable { place: place(url), cause: causes(&error) }),
+            Err(_) => Err(self.slow(url)),
         }
     }
 
@@ -201,7 +206,7 @@ fn certificate_error(error: &reqwest::Error) -> Option<&CertificateError> {
             return Some(certificate);
         }
         next = match inner {
-            Some(inner) => inner.source(),
+            Some(inner) => Some(inner),
             None => cause.source(),
         };
     }

@@ -8,9 +8,6 @@ mod grants;
 mod http;
 mod tls;
 
-use std::fs;
-use std::path::Path;
-
 use oauth2::http::StatusCode;
 use serde_json::{Map, Value};
 use url::Url;
@@ -21,11 +18,9 @@ pub(crate) use self::grants::Granted;
 use self::http::Http;
 use crate::clock::Moment;
 use crate::config::{ClientSecret, Origin, Profile, endpoint};
+use crate::files;
 use crate::foreign::shown;
 use crate::secret::Secret;
-
-/// Bytes of a client secret.
-const LONGEST_SECRET: u64 = 16 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Provider<'a> {
@@ -51,10 +46,11 @@ pub(crate) struct Endpoints {
 impl<'a> Provider<'a> {
     /// Reads what the profile points at, and asks the provider for its endpoints.
     pub(crate) fn find(profile: &'a Profile) -> Result<Self, Fault> {
-        let http = Http::new(profile.ca_file.as_deref(), profile.timeout).map_err(Fault::Tls)?;
+        let http = Http::new(profile.ca_file.as_deref(), profile.timeout)?;
         let client_secret = profile.client_secret.as_ref().map(read_secret).transpose()?;
         if let Some(secret) = &client_secret {
             http.hide(secret);
+            http.hide(&Secret::new(grants::basic(&profile.client_id, secret)));
         }
         let (issuer, endpoints) = match &profile.origin {
             Origin::Issuer(issuer) => (Some(issuer.as_str()), discover(&http, issuer)?),
@@ -104,7 +100,7 @@ impl<'a> Provider<'a> {
         match status {
             StatusCode::OK => self.http.object(url, &body).map(Some),
             StatusCode::UNAUTHORIZED => Err(self.refused("invalid_token", None)),
-            _ => Err(Fault::refused(url, status, &Refusal::default(), &self.http)),
+            _ => Err(Fault::refused(url, status)),
         }
     }
 
@@ -168,22 +164,12 @@ fn read_secret(source: &ClientSecret) -> Result<Secret, Fault> {
         ClientSecret::Environment(variable) => std::env::var(variable).map_err(|_| {
             Fault::Secret(format!("the environment variable {} is not set", shown(variable)))
         })?,
-        ClientSecret::File(path) => small_file(path)
+        ClientSecret::File(path) => files::small(path)
             .map_err(|what| Fault::Secret(format!("{} {what}", shown(&path.to_string_lossy()))))?,
     };
     let text = text.trim_end_matches(['\r', '\n']);
-    match text.is_empty() {
-        true => Err(Fault::Secret("it is empty".to_owned())),
-        false => Ok(Secret::new(text)),
+    if text.is_empty() {
+        return Err(Fault::Secret("it is empty".to_owned()));
     }
-}
-
-/// A secret that lies in a file of a person, or of Kubernetes.
-pub(crate) fn small_file(path: &Path) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(cannot)?;
-    if !metadata.is_file() || metadata.len() > LONGEST_SECRET {
-        return Err(format!("is not a file of at most {LONGEST_SECRET} bytes"));
-    }
-    fs::read_to_string(path).map_err(cannot)
+    Ok(Secret::new(text))
 }

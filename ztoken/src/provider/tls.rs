@@ -10,7 +10,11 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::files;
 use crate::foreign::shown;
+
+/// Bytes of a CA file; those of a whole system have some 200 KiB.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     let roots = match ca_file {
@@ -34,12 +38,14 @@ fn system_roots() -> RootCertStore {
 
 fn roots_of(path: &Path) -> Result<RootCertStore, String> {
     let named = shown(&path.to_string_lossy());
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(|error| format!("the CA file {named} cannot be read: {error}"))?;
+    let text = files::trusted(path, LONGEST)
+        .map_err(|what| format!("the CA file {named} {what}"))?
+        .ok_or_else(|| format!("the CA file {named} is not there"))?;
+    let certificates = CertificateDer::pem_slice_iter(text.as_bytes());
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates.filter_map(Result::ok));
-    match roots.is_empty() {
-        true => Err(format!("the CA file {named} holds no certificate of an authority as PEM")),
-        false => Ok(roots),
+    if roots.is_empty() {
+        return Err(format!("the CA file {named} holds no certificate of an authority as PEM"));
     }
+    Ok(roots)
 }

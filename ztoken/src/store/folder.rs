@@ -3,9 +3,9 @@
 //! Never: a symbolic link, a file or folder of another owner or open to others, half a file.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -22,6 +22,15 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// Files are reached through it, so that nobody can put another folder in its place meanwhile.
     opened: File,
+}
+
+/// A file that has its place, and not yet its content.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Room<'a> {
+    folder: &'a Folder,
+    name: String,
+    file: File,
 }
 
 impl Folder {
@@ -68,16 +77,42 @@ impl Folder {
         read.map(|_| Some(content)).map_err(|error| self.io(name, error))
     }
 
-    /// The file has this content, or what it had. Two at a time are kept apart by whoever calls.
+    /// Takes so much room for a file. It has its present content until the new one is whole. Two at a
+    /// time are kept apart by whoever calls.
+    pub(crate) fn room(&self, name: &str, bytes: usize) -> Result<Room<'_>, Fault> {
+        // Of somebody who was killed.
+        self.remove(&new(name))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let opened = options.open(self.reached(&new(name)));
+        let file = opened.map_err(|error| self.io(name, error))?;
+        let room = Room { folder: self, name: name.to_owned(), file };
+        // Blanks, which JSON may end with. Some systems find out at the sync that there is no room.
+        let taken = room.file.write_all_at(&vec![b' '; bytes], 0);
+        taken.and_then(|()| room.file.sync_all()).map_err(|error| self.io(name, error))?;
+        Ok(room)
+    }
+
     pub(crate) fn replace(&self, name: &str, content: &[u8]) -> Result<(), Fault> {
-        let new = format!("{name}.new");
-        let written = self
-            .write(&new, content)
-            .and_then(|()| fs::rename(self.reached(&new), self.reached(name)));
-        written.map_err(|error| {
-            let _best_effort = fs::remove_file(self.reached(&new));
-            self.io(name, error)
-        })
+        self.room(name, 0)?.fill(content)
+    }
+
+    /// What somebody wrote who was killed gets its name if it is whole, and goes otherwise.
+    pub(super) fn settle(&self, name: &str, is_whole: fn(&[u8]) -> bool) -> Result<(), Fault> {
+        match self.read(&new(name))? {
+            Some(content) if is_whole(&content) => {
+                let renamed = fs::rename(self.reached(&new(name)), self.reached(name));
+                renamed.map_err(|error| self.io(name, error))
+            }
+            Some(_) => self.remove(&new(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is in it, as far as the names are text.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.reached(".")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), Fault> {
@@ -91,17 +126,6 @@ impl Folder {
     pub(crate) fn lock_file(&self, name: &str) -> Result<File, Fault> {
         let mut options = OpenOptions::new();
         self.checked(name, options.read(true).write(true).create(true).truncate(false))
-    }
-
-    fn write(&self, new: &str, content: &[u8]) -> io::Result<()> {
-        // Whoever wrote it was killed.
-        let _absent = fs::remove_file(self.reached(new));
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.reached(new))?;
-        file.write_all(content)?;
-        // A crash of the machine must not leave an empty file under the name: that would be a login
-        // that is lost, where the provider takes each refresh token once.
-        file.sync_all()
     }
 
     fn checked(&self, name: &str, options: &mut OpenOptions) -> Result<File, Fault> {
@@ -131,6 +155,36 @@ impl Folder {
     fn io(&self, name: &str, error: io::Error) -> Fault {
         Fault::Io { path: self.shown(name), error }
     }
+}
+
+impl Room<'_> {
+    /// Now the file has this content.
+    pub(crate) fn fill(self, content: &[u8]) -> Result<(), Fault> {
+        let Self { folder, name, file } = &self;
+        let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        let filled = file
+            .write_all_at(content, 0)
+            .and_then(|()| file.set_len(length))
+            // A crash of the machine must leave neither an empty file under the name nor the one of
+            // before: that would be a login that is lost, where the provider takes each refresh token
+            // once.
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(folder.reached(&new(name)), folder.reached(name)))
+            .and_then(|()| folder.opened.sync_all());
+        filled.map_err(|error| folder.io(name, error))
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        // It is not there where it was filled.
+        let _best_effort = self.folder.remove(&new(&self.name));
+    }
+}
+
+/// Of a file that is not whole yet.
+fn new(name: &str) -> String {
+    format!("{name}.new")
 }
 
 fn check(path: &str, metadata: &Metadata, mode: &str) -> Result<(), Fault> {
@@ -210,6 +264,25 @@ mod tests {
         assert!(
             Folder::open(path.join("itself")).unwrap_err().to_string().contains("not a folder")
         );
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn who_was_killed_leaves_what_is_whole_and_nothing_else() {
+        let path = place("killed");
+        let folder = Folder::open(path.clone()).unwrap();
+        let is_whole = |content: &[u8]| content.starts_with(b"{}");
+        folder.replace("a.json", b"old").unwrap();
+        for (left, expected) in [("{", "old"), ("{}   ", "{}   ")] {
+            folder.replace("a.json.new", left.as_bytes()).unwrap();
+            folder.settle("a.json", is_whole).unwrap();
+            let content = folder.read("a.json").unwrap().unwrap();
+            assert_eq!(content.as_slice(), expected.as_bytes());
+            assert_eq!(folder.names(), ["a.json"]);
+        }
+        // Room that nobody needed is given back.
+        drop(folder.room("a.json", 100_000).unwrap());
+        assert_eq!(folder.names(), ["a.json"]);
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -2,6 +2,7 @@
 //! arguments. A library that speaks to D-Bus itself would be larger than all of ztoken.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,12 +26,11 @@ struct Said {
 
 pub(super) fn read(name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let said = run("lookup", &[], name, b"")?;
-    match said.succeeded {
-        true => Ok(Some(said.output)),
-        // It says nothing where there is nothing.
-        false if said.complaint.is_empty() => Ok(None),
-        false => Err(Fault::Keyring(said.complaint)),
+    if said.succeeded {
+        return Ok(Some(said.output));
     }
+    // It says nothing where there is nothing.
+    if said.complaint.is_empty() { Ok(None) } else { Err(Fault::Keyring(said.complaint)) }
 }
 
 pub(super) fn write(name: &Name, secret: &[u8]) -> Result<(), Fault> {
@@ -56,6 +56,8 @@ fn run(verb: &str, options: &[&str], name: &Name, input: &[u8]) -> Result<Said, 
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C is for us, who wait until what came is written.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let output = collect(child.stdout.take());

@@ -5,26 +5,20 @@
 
 mod folder;
 mod keyring;
+mod turn;
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 pub(crate) use self::folder::Folder;
-use crate::clock::{Moment, pause};
+use self::folder::Room as RoomInFolder;
+pub(crate) use self::turn::{Turn, Who};
 use crate::config::{Keep, Profile};
 use crate::foreign::shown;
 use crate::kept::Kept;
-use crate::output::say;
 
-/// How often a lock is tried.
-const STEP: Duration = Duration::from_millis(20);
-/// Bytes of a message.
-const LONGEST_FAILURE: u64 = 16 * 1024;
-/// Whoever waits longer is told why.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Two tokens as JSON, and what is said of them.
+const ROOM: usize = 128 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -32,8 +26,12 @@ pub(crate) enum Fault {
     Refused { path: String, what: String },
     #[error("{path} cannot be used: {error}")]
     Io { path: String, error: io::Error },
+    #[error("HOME is not set, so there is no place for tokens")]
+    Homeless,
     #[error("another ztoken has been at work for {seconds} s; end it, or try again later")]
     Busy { seconds: u64 },
+    #[error("another ztoken waits for somebody to log in")]
+    Person,
     #[error("the keyring cannot be used: {0}; or set store = \"file\" in the profile")]
     Keyring(String),
 }
@@ -41,73 +39,72 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Store<'a> {
     profile: &'a Profile,
-    folder: Folder,
+    /// None where this user has no place for files.
+    folder: Option<PathBuf>,
 }
 
-/// The right to ask the provider and to change what is kept, as long as it lives.
+/// Room for the tokens that the provider is about to give: what cannot be kept is not asked for.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Turn {
-    /// The kernel's lock ends with it. Its content is the last failure: when, and in what words.
-    file: File,
-    /// Since when somebody else was waited for, if that was so.
-    waited: Option<Moment>,
+pub(crate) enum Room<'a> {
+    File(RoomInFolder<'a>),
+    Keyring(&'a Profile),
+}
+
+impl Fault {
+    /// Whether there is nowhere to keep anything; nothing is wrong with what is kept.
+    pub(crate) fn is_lack_of_place(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Homeless)
+    }
 }
 
 impl<'a> Store<'a> {
-    /// In this folder, which is made where it is missing.
-    pub(crate) fn open(profile: &'a Profile, folder: PathBuf) -> Result<Self, Fault> {
-        Folder::open(folder).map(|folder| Self { profile, folder })
+    /// In this folder, which is made when it is needed.
+    pub(crate) fn new(profile: &'a Profile, folder: Option<PathBuf>) -> Self {
+        Self { profile, folder }
     }
 
-    /// `None` where nothing is kept, or only what another profile of this name left.
+    /// `None` where nothing is kept that this profile could use.
     pub(crate) fn read(&self) -> Result<Option<Kept>, Fault> {
+        Ok(self.read_any()?.filter(|kept| kept.is_of(self.profile)))
+    }
+
+    /// Even what the profile could use before it was changed.
+    pub(crate) fn read_any(&self) -> Result<Option<Kept>, Fault> {
         let json = match self.profile.keep {
-            Keep::File => self.folder.read(&self.file())?,
+            Keep::File => self.folder()?.read(&self.file())?,
             Keep::Keyring => keyring::read(&self.profile.name)?,
         };
-        Ok(json.and_then(|json| Kept::parse(&json, self.profile)))
+        Ok(json.and_then(|json| Kept::parse(&json)))
     }
 
-    /// All or nothing.
-    pub(crate) fn write(&self, kept: &Kept, _turn: &Turn) -> Result<(), Fault> {
-        match self.profile.keep {
-            Keep::File => self.folder.replace(&self.file(), &kept.to_json()),
-            Keep::Keyring => keyring::write(&self.profile.name, &kept.to_json()),
-        }
+    pub(crate) fn room<'t>(&self, turn: &'t Turn) -> Result<Room<'t>, Fault>
+    where
+        'a: 't,
+    {
+        Ok(match self.profile.keep {
+            Keep::File => Room::File(turn.folder.room(&self.file(), ROOM)?),
+            Keep::Keyring => Room::Keyring(self.profile),
+        })
     }
 
-    pub(crate) fn erase(&self, _turn: &Turn) -> Result<(), Fault> {
+    pub(crate) fn erase(&self, turn: &Turn) -> Result<(), Fault> {
         match self.profile.keep {
-            Keep::File => self.folder.remove(&self.file()),
+            Keep::File => turn.folder.remove(&self.file()),
             Keep::Keyring => keyring::erase(&self.profile.name),
         }
     }
 
-    /// Waits until nobody else has it. Who has it may be waiting for a person.
-    pub(crate) fn turn(&self, limit: Duration) -> Result<Turn, Fault> {
-        let name = format!("{}.lock", self.profile.name);
-        let file = self.folder.lock_file(&name)?;
-        let (start, asked) = (Instant::now(), Moment::now());
-        let mut is_told = false;
-        let mut waited = None;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Turn { file, waited }),
-                Err(TryLockError::WouldBlock) if start.elapsed() > limit => {
-                    return Err(Fault::Busy { seconds: limit.as_secs() });
-                }
-                Err(TryLockError::WouldBlock) => waited = Some(asked),
-                Err(TryLockError::Error(error)) => {
-                    return Err(Fault::Io { path: self.folder.shown(&name), error });
-                }
-            }
-            if !is_told && start.elapsed() > PATIENCE {
-                say("waiting for another ztoken, which logs in or asks the provider");
-                is_told = true;
-            }
-            pause(STEP);
-        }
+    /// Waits until nobody else has it.
+    pub(crate) fn turn(&self, who: Who) -> Result<Turn, Fault> {
+        let turn = Turn::wait(self.folder()?, &format!("{}.lock", self.profile.name), who)?;
+        // What somebody had written who was killed before it had its name is the newest there is.
+        turn.folder.settle(&self.file(), |json| Kept::parse(json).is_some())?;
+        Ok(turn)
+    }
+
+    fn folder(&self) -> Result<Folder, Fault> {
+        Folder::open(self.folder.clone().ok_or(Fault::Homeless)?)
     }
 
     fn file(&self) -> String {
@@ -115,22 +112,13 @@ impl<'a> Store<'a> {
     }
 }
 
-impl Turn {
-    /// What whoever had the turn could not do while this one waited: that need not be tried once more.
-    pub(crate) fn failure(&self) -> Option<String> {
-        let mut text = String::new();
-        (&self.file).take(LONGEST_FAILURE).read_to_string(&mut text).ok()?;
-        let (moment, what) = text.split_once(' ')?;
-        let moment = moment.parse().map(Moment).ok()?;
-        (self.waited? <= moment).then(|| what.to_owned())
-    }
-
-    /// For those who wait.
-    pub(crate) fn failed(&self, what: &str) {
-        let note = format!("{} {what}", Moment::now().0);
-        // Without it they find out by themselves.
-        let _best_effort =
-            self.file.set_len(0).and_then(|()| self.file.write_all_at(note.as_bytes(), 0));
+impl Room<'_> {
+    /// All or nothing.
+    pub(crate) fn keep(self, kept: &Kept) -> Result<(), Fault> {
+        match self {
+            Self::File(room) => room.fill(&kept.to_json()),
+            Self::Keyring(profile) => keyring::write(&profile.name, &kept.to_json()),
+        }
     }
 }
 
