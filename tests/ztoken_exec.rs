@@ -112,17 +112,20 @@ fn a_renewal_that_is_under_way_at_the_end_is_waited_for() {
     let provider = OpenidProvider::start();
     provider.conduct(|conduct| conduct.lifetime = Duration::from_secs(2));
     let alice = logged_in(&provider);
+    assert_eq!(alice.shell("mkfifo wait").code, Some(0));
+    let mut run = alice.spawn(&["exec", "--", "sh", "-c", "echo ready; read -r line < wait"]);
+    run.wait_for("ready");
     provider.conduct(|conduct| conduct.delay = Duration::from_secs(6));
     let asked = provider.asked("POST /token");
-    assert_eq!(alice.shell("mkfifo wait").code, Some(0));
-    let run = alice.spawn(&["exec", "--", "sh", "-c", "read -r line < wait"]);
     eventually("a renewal begins", || match provider.asked("POST /token") {
         now if now > asked => Ok(()),
         now => Err(now),
     });
+    let taken = alice.kept_secret("prod", "refresh_token");
     alice.shell("echo > wait");
     assert_eq!(run.wait().code, Some(0));
-    // The provider took the refresh token, and the next one is kept.
+    // The provider took it, and the next one is kept.
+    assert_ne!(alice.kept_secret("prod", "refresh_token"), taken);
     provider.conduct(|conduct| conduct.delay = Duration::ZERO);
     alice.age("prod", Duration::from_secs(5));
     token_of(&alice.run(&[]));
