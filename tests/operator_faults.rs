@@ -306,6 +306,24 @@ fn a_server_that_does_not_answer_keeps_nobody_who_is_asked_to_stop() {
 fn a_cluster_role_that_is_missing_delays_nothing_else_and_is_noticed_when_it_is_there() {
     let platform = Platform::new();
     let role = format!("pods-of-{}", platform.namespace);
+    let kube = &platform.kube;
+    // As the chart does where pods have another account.
+    kube.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": { "name": role, "namespace": platform.namespace },
+        "rules": [{
+            "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"],
+            "resourceNames": [role], "verbs": ["bind"],
+        }],
+    }));
+    kube.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": { "name": format!("{role}-may-be-bound"), "namespace": platform.namespace },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+        "subjects": [{
+            "kind": "ServiceAccount", "name": "postgres-operator", "namespace": platform.namespace,
+        }],
+    }));
     platform.configure(&[("pod_service_account_name", &role), ("repair_period", "2s")]);
     let _operator = platform.start();
     platform.apply(CLUSTER, &json!({}));
