@@ -306,6 +306,22 @@ fn a_server_that_does_not_answer_keeps_nobody_who_is_asked_to_stop() {
 fn a_cluster_role_that_is_missing_delays_nothing_else_and_is_noticed_when_it_is_there() {
     let platform = Platform::new();
     let role = format!("pods-of-{}", platform.namespace);
+    platform.configure(&[("pod_service_account_name", &role), ("repair_period", "2s")]);
+    let _operator = platform.start();
+    platform.apply(CLUSTER, &json!({}));
+    let said = platform.wait_for_condition(CLUSTER, "ResourcesReady", ("False", "ApplyFailed"));
+    assert!(said.contains(&role), "{said}");
+    platform.wait_for("Service", CLUSTER);
+    platform.wait_for("Service", &format!("{CLUSTER}-repl"));
+    platform.wait_for("Secret", &secret("postgres"));
+    platform.wait_for("StatefulSet", CLUSTER);
+    platform.wait_for_condition(CLUSTER, "SecretsReady", ("True", "Ready"));
+    assert_eq!(platform.get("RoleBinding", &role), None);
+    let shipped = platform.kube.get("ClusterRole", "", "postgres-pod").expect("the example");
+    platform.kube.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": { "name": role }, "rules": shipped["rules"],
+    }));
     let kube = &platform.kube;
     // As the chart does where pods have another account.
     kube.create(&json!({
@@ -323,22 +339,6 @@ fn a_cluster_role_that_is_missing_delays_nothing_else_and_is_noticed_when_it_is_
         "subjects": [{
             "kind": "ServiceAccount", "name": "postgres-operator", "namespace": platform.namespace,
         }],
-    }));
-    platform.configure(&[("pod_service_account_name", &role), ("repair_period", "2s")]);
-    let _operator = platform.start();
-    platform.apply(CLUSTER, &json!({}));
-    let said = platform.wait_for_condition(CLUSTER, "ResourcesReady", ("False", "ApplyFailed"));
-    assert!(said.contains(&role), "{said}");
-    platform.wait_for("Service", CLUSTER);
-    platform.wait_for("Service", &format!("{CLUSTER}-repl"));
-    platform.wait_for("Secret", &secret("postgres"));
-    platform.wait_for("StatefulSet", CLUSTER);
-    platform.wait_for_condition(CLUSTER, "SecretsReady", ("True", "Ready"));
-    assert_eq!(platform.get("RoleBinding", &role), None);
-    let shipped = platform.kube.get("ClusterRole", "", "postgres-pod").expect("the example");
-    platform.kube.create(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": { "name": role }, "rules": shipped["rules"],
     }));
     platform.wait_for("RoleBinding", &role);
     platform.wait_for_condition(CLUSTER, "ResourcesReady", ("True", "Ready"));

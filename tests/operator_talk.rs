@@ -90,11 +90,11 @@ fn a_status_of_2018_is_accepted_and_becomes_one_of_today() {
     let platform = Platform::new();
     apply(&platform, Some(json!("Creating")));
     assert_eq!(platform.status(CLUSTER), "Creating");
-    let _operator = platform.start();
+    let operator = platform.start();
     eventually("the status has conditions", || {
         let status = platform.status(CLUSTER);
         let has_conditions = status["conditions"].as_array().is_some_and(|all| !all.is_empty());
-        if has_conditions { Ok(()) } else { Err(status) }
+        if has_conditions { Ok(()) } else { Err((status, operator.log())) }
     });
     assert_eq!(platform.status(CLUSTER)["PostgresClusterStatus"], "Creating");
 }

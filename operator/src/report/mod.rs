@@ -205,7 +205,8 @@ pub fn status(before: &PostgresStatus, picture: &Picture, now: Timestamp) -> Pos
 /// What a status that was written says about a stage, as its condition.
 pub fn condition_of(manifest: &Postgresql, stage: Stage) -> Option<Value> {
     let mut status = manifest.status.value();
-    let conditions = status["conditions"].as_array_mut()?;
+    // A status of 2018 is a word.
+    let conditions = status.get_mut("conditions")?.as_array_mut()?;
     let at = conditions.iter().position(|own| own["type"] == stage.condition())?;
     Some(conditions.swap_remove(at))
 }
