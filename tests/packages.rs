@@ -147,6 +147,11 @@ fn the_profile_of_pam_auth_update_is_off_and_can_be_used() {
     server.assert_logins();
     debian.run("usermod --expiredate 1 alice");
     assert!(server.login(&server.token("alice")).is_err());
+    debian.run("usermod --expiredate '' alice");
+    server.assert_logins();
+    // One of the system itself, as root is: nobody is that by a token.
+    debian.run("usermod --uid 900 alice");
+    assert!(server.login(&server.token("alice")).is_err());
 
     debian.run("apt-get remove --yes libpam-oauth2");
     assert!(!debian.run(common).contains("oauth2"));
