@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use harness::debian::MARK;
-use harness::{Debian, Packages};
+use harness::workdir::Workdir;
+use harness::{Debian, Packages, artifacts};
 
 /// systemd's own measure, 0 to 10: below 2 it calls a service well protected.
 const EXPOSURE: &str = "15";
@@ -19,6 +20,25 @@ fn lintian_has_nothing_to_say() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said, "");
+}
+
+#[test]
+fn a_changelog_with_nothing_unreleased_begins_with_the_release() {
+    let workdir = Workdir::new();
+    let text = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-11-20\n\n### Added\n\n- One thing\n  \
+                and more.\n\n## [1.2.2] - 2026-11-01\n\n- Two.\n";
+    let changelog = workdir.file("CHANGELOG.md", text);
+    let mut awk = Command::new("awk");
+    awk.args(["-v", "version=1.2.3", "-v", "date=now", "-v", "maintainer=A <a@example.com>", "-f"]);
+    let script = artifacts::source().join("packaging/deb/changelog.awk");
+    let output = awk.arg(script).arg(changelog).env("TZ", "UTC").output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "blue-elephant (1.2.3) unstable; urgency=medium\n\n  [ Added ]\n  * One thing and more.\n\n \
+         -- A <a@example.com>  Fri, 20 Nov 2026 00:00:00 +0000\n\n\
+         blue-elephant (1.2.2) unstable; urgency=medium\n\n  * Two.\n\n \
+         -- A <a@example.com>  Sun, 01 Nov 2026 00:00:00 +0000\n\n"
+    );
 }
 
 #[test]

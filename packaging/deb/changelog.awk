@@ -17,7 +17,15 @@ function flush(    count, words, i, line) {
 
 function sign() {
     flush()
-    if (signed != "") printf "\n -- %s  %s\n\n", maintainer, signed
+    if (begun) printf "\n -- %s  %s\n\n", maintainer, signed
+    begun = 0
+}
+
+# Behind a release nothing is unreleased, and a version without anything new is none.
+function begin() {
+    if (begun) return 0
+    printf "blue-elephant (%s) unstable; urgency=medium\n", number
+    return begun = 1
 }
 
 /^## / {
@@ -32,17 +40,18 @@ function sign() {
         command | getline signed
         close(command)
     }
-    printf "blue-elephant (%s) unstable; urgency=medium\n", number
     next
 }
 
 /^### / {
+    begin()
     flush()
     printf "\n  [ %s ]\n", substr($0, 5)
     next
 }
 
 /^- / {
+    if (begin()) print ""
     flush()
     item = substr($0, 3)
     next
