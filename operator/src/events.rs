@@ -3,9 +3,8 @@
 //! The same thing is told once in a while, however often it happens, and a slow API server does
 //! not hold up whoever tells.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +16,9 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::failure::describe;
 use crate::leader::NAME;
+use crate::recent::Recent;
 use crate::report::News;
 
 /// The same words about the same object are told again after this.
@@ -33,10 +34,11 @@ const MOST: usize = 64;
 pub struct Events {
     client: Client,
     instance: String,
-    told: Arc<Mutex<HashMap<Told, Instant>>>,
+    told: Arc<Mutex<Recent<Told, ()>>>,
     places: Arc<Semaphore>,
 }
 
+/// Namespace and name of what it is about, reason, note.
 type Told = (String, String, &'static str, String);
 
 impl fmt::Debug for Events {
@@ -48,7 +50,8 @@ impl fmt::Debug for Events {
 impl Events {
     pub fn new(client: Client, instance: String) -> Self {
         let places = Arc::new(Semaphore::new(MOST));
-        Self { client, instance, told: Arc::default(), places }
+        let told = Arc::new(Mutex::new(Recent::new(AGAIN)));
+        Self { client, instance, told, places }
     }
 
     /// Tells it, and logs it. Returns at once.
@@ -61,26 +64,40 @@ impl Events {
         } else {
             tracing::info!(cluster, reason = news.reason, "{}", news.note);
         }
-        if !self.is_new((namespace.clone(), name, news.reason, news.note.clone())) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let told = (namespace, name, news.reason, news.note.clone());
+        if !self.is_new(&told) {
             return;
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         let event = self.event(about, news);
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &told.0);
+        let events = self.clone();
         tokio::spawn(async move {
+            let _place = place;
             let parameters = PostParams::default();
-            let told = tokio::time::timeout(PATIENCE, api.create(&parameters, &event)).await;
-            if let Ok(Err(error)) = told {
-                tracing::debug!(cluster, error = %error, "an event could not be written");
-            }
-            drop(place);
+            let error = match tokio::time::timeout(PATIENCE, api.create(&parameters, &event)).await
+            {
+                Ok(Ok(_written)) => return,
+                Ok(Err(error)) => describe(&error),
+                Err(_elapsed) => format!("no answer within {PATIENCE:?}"),
+            };
+            tracing::debug!(cluster, error, "an event could not be written");
+            // Whoever tells it again tells something new.
+            events.told().forget(&told);
         });
     }
 
-    fn is_new(&self, told: Told) -> bool {
-        let mut known = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, at| at.elapsed() < AGAIN);
-        known.insert(told, Instant::now()).is_none()
+    fn is_new(&self, told: &Told) -> bool {
+        let (mut recent, now) = (self.told(), Instant::now());
+        let is_new = recent.get(told, now).is_none();
+        if is_new {
+            recent.note(told.clone(), now, ());
+        }
+        is_new
+    }
+
+    fn told(&self) -> MutexGuard<'_, Recent<Told, ()>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn event(&self, about: &ObjectReference, news: &News) -> Event {

@@ -30,6 +30,7 @@ pub mod nodes;
 pub mod packed;
 pub mod patroni;
 pub mod pause;
+pub mod recent;
 pub mod reconcile;
 #[cfg(test)]
 mod reference;

@@ -11,20 +11,28 @@ use tokio::time::Instant;
 use crate::cluster::ClusterId;
 use crate::databases::pooler::Lookup;
 use crate::disturbance::Disturbance;
+use crate::recent::Recent;
 use crate::reconcile::Depends;
 use crate::report::{Finding, Picture};
 use crate::stages::volumes::Refusal;
 use crate::stages::{PatroniConfig, Rolling};
 use crate::switchover::Switchover;
+use crate::tell::Told;
 use crate::upgrade;
 use crate::validate::Accepted;
 
 /// By cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     clusters: Mutex<HashMap<ClusterId, Known>>,
-    /// Namespace -> when its ServiceAccount and RoleBinding were seen to be right.
-    namespaces: Mutex<HashMap<String, Instant>>,
+    /// Namespaces whose ServiceAccount and RoleBinding were seen to be right.
+    namespaces: Mutex<Recent<String, ()>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { clusters: Mutex::default(), namespaces: Mutex::new(Recent::new(RIGHT)) }
+    }
 }
 
 /// What is known of one.
@@ -65,6 +73,8 @@ pub struct Known {
     pub accepted_before: Option<String>,
     /// What its roles and databases depended on when they were made due last.
     pub depends: Option<Depends>,
+    /// What its status is, where the watch may not have told yet.
+    pub told: Option<Told>,
     /// Two stages never write one status at a time.
     pub writing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -108,18 +118,20 @@ impl Memory {
     }
 
     pub fn is_namespace_right(&self, namespace: &str) -> bool {
-        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        namespaces.get(namespace).is_some_and(|at| at.elapsed() < RIGHT)
+        self.namespaces().get(&namespace.to_owned(), Instant::now()).is_some()
     }
 
     /// Another configuration may ask for something else.
     pub fn forget_namespaces(&self) {
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.namespaces().forget_all();
     }
 
     pub fn namespace_is_right(&self, namespace: &str) {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        namespaces.insert(namespace.to_owned(), Instant::now());
+        self.namespaces().note(namespace.to_owned(), Instant::now(), ());
+    }
+
+    fn namespaces(&self) -> MutexGuard<'_, Recent<String, ()>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, Known>> {

@@ -14,8 +14,10 @@ use crate::api::{GROUP, VERSION};
 use crate::build::names::{self, Role};
 use crate::cluster::ClusterId;
 use crate::context::Context;
+use crate::controller::cache::version;
 use crate::failure::{ApplyError, has_code};
 use crate::leader::NAME;
+use crate::packed::Packed;
 use crate::report;
 
 /// Writes what is known now of a cluster, if the API server does not know it yet.
@@ -53,8 +55,11 @@ async fn changed(
     // Somebody may have written since we were given it.
     let Some(manifest) = context.caches.manifests.get(&id, &id.name) else { return Ok(None) };
     let picture = context.memory.with(&id, |known| known.picture.clone());
-    let status = manifest.status.value();
-    let before = known(&status);
+    let status = known(context, &id, &manifest);
+    let is_ours = status.is_object();
+    // In 2018 it was a word, which has no fields to be merged with.
+    let is_word = !is_ours && !status.is_null();
+    let before = PostgresStatus::read(status);
     let mut after = report::status(&before, &picture, Timestamp::now());
     change(&mut after);
     for (stage, finding) in &picture.findings {
@@ -74,18 +79,50 @@ async fn changed(
             }),
         },
     );
-    if !report::is_new(&before, &after) && status.is_object() {
+    if !report::is_new(&before, &after) && is_ours {
         return Ok(Some(()));
     }
-    let written = write(context, &id, &manifest, &after).await?;
-    let is_written = written.is_some();
-    if let Some(written) = written {
-        context.caches.manifests.wrote(written);
-    }
+    let Some(written) = write(context, &id, &manifest, &after, is_word).await? else {
+        return Ok(None);
+    };
+    let told = Told::of(&written);
+    context.caches.manifests.wrote(written);
+    let cached = context.caches.manifests.get(&id, &id.name);
+    let is_cached = cached.is_some_and(|cached| !told.is_newer_than(&cached));
+    context.memory.with(&id, |known| known.told = (!is_cached).then_some(told));
     if let Some(news) = report::news(&before, &after, &picture) {
         context.tell(&manifest, &news);
     }
-    Ok(is_written.then_some(()))
+    Ok(Some(()))
+}
+
+/// The status that the API server gave back last. The cache has it later, where it came with a
+/// change that a user made meanwhile.
+#[derive(Debug)]
+pub struct Told {
+    uid: Option<String>,
+    version: u64,
+    status: Packed,
+}
+
+impl Told {
+    fn of(manifest: &Postgresql) -> Self {
+        let (uid, status) = (manifest.uid(), manifest.status.clone());
+        Self { uid, version: version(manifest), status }
+    }
+
+    fn is_newer_than(&self, cached: &Postgresql) -> bool {
+        self.uid == cached.uid() && self.version > version(cached)
+    }
+}
+
+/// The status of a manifest, as far as we know: what we wrote is not forgotten because the watch is
+/// late.
+pub fn known(context: &Context, id: &ClusterId, manifest: &Postgresql) -> Value {
+    context.memory.with(id, |known| {
+        known.told = known.told.take().filter(|told| told.is_newer_than(manifest));
+        known.told.as_ref().map_or_else(|| manifest.status.value(), |told| told.status.value())
+    })
 }
 
 async fn write(
@@ -93,32 +130,26 @@ async fn write(
     id: &ClusterId,
     manifest: &Postgresql,
     status: &PostgresStatus,
+    is_word: bool,
 ) -> Result<Option<Postgresql>, ApplyError> {
     let api: Api<Postgresql> = Api::namespaced(context.client.clone(), &id.namespace);
-    let failed = |error: kube::Error| ApplyError::of::<Postgresql>(&id.name, &error);
     let mut patch = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": "postgresql",
-        "metadata": { "name": id.name, "uid": manifest.metadata.uid },
         "status": status,
     });
-    let known = manifest.status.value();
-    let result = if known.is_null() || known.is_object() {
-        let parameters = PatchParams::apply(NAME).force();
-        api.patch_status(&id.name, &parameters, &Patch::Apply(&patch)).await
+    let (parameters, patch) = if is_word {
+        (PatchParams::default(), Patch::Merge(patch))
     } else {
-        // In 2018 it was a word, which has no fields to be merged with.
-        if let Some(patch) = patch.as_object_mut() {
-            patch.remove("metadata");
-        }
-        api.patch_status(&id.name, &PatchParams::default(), &Patch::Merge(&patch)).await
+        patch["metadata"] = json!({ "name": id.name, "uid": manifest.metadata.uid });
+        (PatchParams::apply(NAME).force(), Patch::Apply(patch))
     };
-    match result {
+    match api.patch_status(&id.name, &parameters, &patch).await {
         Ok(written) => Ok(Some(written)),
         // It was deleted meanwhile, or created again as well: the watch is going to tell, and would
         // not if it were forgotten here.
         Err(error) if has_code(&error, 404) || has_code(&error, 409) => Ok(None),
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(ApplyError::of::<Postgresql>(&id.name, &error)),
     }
 }
 
@@ -166,11 +197,48 @@ fn word(status: &PostgresStatus) -> String {
         .unwrap_or_default()
 }
 
-/// What a status says, as far as it is one of ours.
-fn known(status: &Value) -> PostgresStatus {
-    match status {
-        Value::String(_) => serde_json::from_value(json!({ "PostgresClusterStatus": status })),
-        status => serde_json::from_value(status.clone()),
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::{known, patroni};
+    use crate::api::postgresql::Postgresql;
+    use crate::build::vectors::config;
+    use crate::cluster::ClusterId;
+    use crate::testing::{FakeApi, nothing};
+
+    fn manifest(version: u64, generation: u64, status: &Value) -> Value {
+        json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": { "name": "acid-test", "namespace": "default", "uid": "1",
+                "resourceVersion": version.to_string(), "generation": generation },
+            "spec": { "teamId": "acid" }, "status": status,
+        })
     }
-    .unwrap_or_default()
+
+    /// An answer of the API server may have a change of a user, of which the watch tells later.
+    #[tokio::test]
+    async fn what_was_written_is_not_taken_back_because_the_watch_is_late() {
+        let api = FakeApi::new(|asked| match asked.method == "PATCH" {
+            true => (200, manifest(7, 2, &asked.body["status"])),
+            false => nothing(asked),
+        });
+        let context = api.context(config(), None);
+        let of = |value: Value| serde_json::from_value::<Postgresql>(value).expect("a manifest");
+        let seen = of(manifest(5, 1, &json!({})));
+        context.caches.manifests.take(Event::Apply(seen.clone()));
+        patroni(&context, &seen, |own| own.pause = true).await.expect("written");
+        patroni(&context, &seen, |own| own.slots.extend(["audit".to_owned()]))
+            .await
+            .expect("written");
+        let asked = api.asked();
+        let last = &asked.last().expect("a write").body["status"]["patroni"];
+        assert_eq!(*last, json!({ "pause": true, "slots": ["audit"] }));
+        // What the watch tells is newer again.
+        let id = ClusterId::of(&seen).expect("a name");
+        let now = of(manifest(8, 2, &json!({ "patroni": {} })));
+        context.caches.manifests.take(Event::Apply(now.clone()));
+        assert_eq!(known(&context, &id, &now), json!({ "patroni": {} }));
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// `status`, as we write it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -23,6 +24,23 @@ pub struct PostgresStatus {
     pub role_plan: Option<RolePlanStatus>,
     #[serde(default, skip_serializing_if = "PatroniStatus::is_empty")]
     pub patroni: PatroniStatus,
+}
+
+impl PostgresStatus {
+    /// What a status says, as far as it is one of ours. What is ours of Patroni's settings is not
+    /// lost with words that another version wrote.
+    pub fn read(status: Value) -> Self {
+        let patroni = status.get("patroni").cloned().unwrap_or_default();
+        let status = match status {
+            // In 2018 it was a word.
+            Value::String(word) => json!({ "PostgresClusterStatus": word }),
+            status => status,
+        };
+        serde_json::from_value(status).unwrap_or_else(|_| Self {
+            patroni: serde_json::from_value(patroni).unwrap_or_default(),
+            ..Self::default()
+        })
+    }
 }
 
 /// What of Patroni's settings is ours: whatever this manifest has asked for. Only that is ever
@@ -81,9 +99,6 @@ fn is_false(value: &bool) -> bool {
 /// `PostgresClusterStatus`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Phase {
-    #[default]
-    #[serde(rename = "")]
-    Unknown,
     Creating,
     Updating,
     Running,
@@ -91,6 +106,10 @@ pub enum Phase {
     UpdateFailed,
     SyncFailed,
     Invalid,
+    /// None yet, or a word of another version.
+    #[default]
+    #[serde(rename = "", other)]
+    Unknown,
 }
 
 /// Who is in, by which team.
@@ -131,4 +150,29 @@ pub struct RolePlanStatus {
     pub changes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Phase, PostgresStatus};
+
+    #[test]
+    fn what_is_ours_of_patronis_settings_outlives_words_that_we_do_not_know() {
+        let patroni = json!({ "pause": true, "slots": ["audit"] });
+        for status in [
+            json!({ "PostgresClusterStatus": "Dreaming", "patroni": patroni }),
+            json!({ "PostgresClusterStatus": 7, "patroni": patroni }),
+            json!({ "conditions": "none", "patroni": patroni }),
+        ] {
+            let read = PostgresStatus::read(status.clone());
+            assert!(read.patroni.pause && read.patroni.slots.contains("audit"), "{status}");
+            assert_eq!(read.phase, Phase::Unknown);
+        }
+        assert_eq!(PostgresStatus::read(json!("Running")).phase, Phase::Running);
+        for nothing in [json!("Dreaming"), json!(7), json!([]), Value::Null] {
+            assert_eq!(PostgresStatus::read(nothing), PostgresStatus::default());
+        }
+    }
 }

@@ -54,8 +54,7 @@ pub(super) async fn look(
     node(context, config, manifest, cluster, (&pods, pauses), outlook).await;
     match said {
         Ok((settings, members)) => {
-            let status = serde_json::from_value::<PostgresStatus>(manifest.status.value());
-            let ours = status.unwrap_or_default().patroni;
+            let ours = PostgresStatus::read(manifest.status.value()).patroni;
             let wanted = Wanted::of(cluster, config, is_paused(manifest));
             planned(&cluster.id, &plan(&wanted, &ours, &settings), &members, outlook);
         }

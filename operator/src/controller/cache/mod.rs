@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::packed::pack;
+use crate::recent::Recent;
 
 /// What happened to one object.
 #[derive(Clone, Debug)]
@@ -51,10 +52,18 @@ struct Objects<K> {
     by_cluster: HashMap<ClusterId, BTreeMap<Key, Arc<K>>>,
     /// Where each object is.
     home: HashMap<Key, ClusterId>,
-    /// While a list comes in: what it holds so far.
-    listing: Option<HashMap<Key, Arc<K>>>,
-    /// Uids of what was seen to be gone: when, and the version that it had then, if known.
-    gone: HashMap<String, (Instant, u64)>,
+    /// While a list comes in.
+    listing: Option<Listing<K>>,
+    /// Uids of what was seen to be gone, and the version that it had then, if known.
+    gone: Recent<String, u64>,
+}
+
+/// A list that is not complete yet. It says how everything was when it began.
+struct Listing<K> {
+    since: Instant,
+    listed: HashMap<Key, Arc<K>>,
+    /// What we have written since.
+    written: HashMap<Key, Arc<K>>,
 }
 
 /// Longer than any answer is on its way.
@@ -70,7 +79,7 @@ where
             by_cluster: HashMap::new(),
             home: HashMap::new(),
             listing: None,
-            gone: HashMap::new(),
+            gone: Recent::new(REMEMBERED),
         };
         let listed = watch::Sender::new(false);
         let objects = RwLock::new(objects);
@@ -148,12 +157,14 @@ where
     pub fn take(&self, event: Event<K>) -> Vec<Change<K>> {
         let changes = match event {
             Event::Init => {
-                self.write().listing = Some(HashMap::new());
+                let (listed, written) = (HashMap::new(), HashMap::new());
+                let listing = Listing { since: Instant::now(), listed, written };
+                self.write().listing = Some(listing);
                 return Vec::new();
             }
             Event::InitApply(object) => {
                 if let Some(listing) = &mut self.write().listing {
-                    listing.insert(key(&object), kept(object));
+                    listing.listed.insert(key(&object), kept(object));
                 }
                 return Vec::new();
             }
@@ -161,7 +172,7 @@ where
             Event::Apply(object) => self.seen(kept(object)).into_iter().collect(),
             Event::Delete(object) => {
                 let object = Arc::new(object);
-                match self.remove(&object, version(&*object)) {
+                match self.write().remove(&object, version(&*object)) {
                     Some(_) => vec![Change::Deleted(object)],
                     None => Vec::new(),
                 }
@@ -181,36 +192,41 @@ where
                 || (self.is_of_users && is_told_of_by_a_watch(&**known, &*object))
         });
         let uid = object.uid().unwrap_or_default();
-        if !is_known && !objects.gone.contains_key(&uid) {
-            let _known_to_us = self.put(&mut objects, object);
+        if is_known || objects.gone.get(&uid, Instant::now()).is_some() {
+            return;
         }
+        if let Some(listing) = &mut objects.listing {
+            listing.written.insert(key(&*object), Arc::clone(&object));
+        }
+        let _known_to_us = self.put(&mut objects, object);
     }
 
     /// Drops what is not there any more, before the watch tells of it; it does not then.
     pub fn forget(&self, object: &K) {
-        self.remove(object, version(object));
+        self.write().remove(object, version(object));
     }
 
     /// An event may be older than what we know by a write of ours, or than the end.
     fn seen(&self, now: Arc<K>) -> Option<Change<K>> {
         let uid = now.uid().unwrap_or_default();
         let mut objects = self.write();
-        let is_newer = |known: &Arc<K>| {
-            known.meta().uid == now.meta().uid && version(&**known) > version(&*now)
-        };
+        // One of before, or what had this name before.
+        let is_newer = |known: &Arc<K>| version(&**known) > version(&*now);
+        let gone = objects.gone.get(&uid, Instant::now());
         let is_old = objects.get(&key(&*now)).is_some_and(is_newer)
-            || objects.gone.get(&uid).is_some_and(|(_, gone)| *gone >= version(&*now));
+            || gone.is_some_and(|(_, gone)| *gone >= version(&*now));
         if is_old { None } else { self.put(&mut objects, now) }
     }
 
     fn put(&self, objects: &mut Objects<K>, now: Arc<K>) -> Option<Change<K>> {
-        objects.gone.remove(&now.uid().unwrap_or_default());
+        objects.gone.forget(&now.uid().unwrap_or_default());
         // A label may have changed, and with it the cluster.
-        let before = objects.remove(&key(&*now));
+        let before = objects.take(&key(&*now));
         let Some(cluster) = (self.belongs)(&now) else { return before.map(Change::Missing) };
         objects.insert(cluster, Arc::clone(&now));
         let is_same = |before: &Arc<K>| {
-            before.meta().uid == now.meta().uid && version(&**before) == version(&*now)
+            before.meta().uid == now.meta().uid
+                && before.meta().resource_version == now.meta().resource_version
         };
         if before.as_ref().is_some_and(is_same) {
             return None;
@@ -218,32 +234,35 @@ where
         Some(Change::Seen { before, now })
     }
 
-    fn remove(&self, object: &K, at: u64) -> Option<Arc<K>> {
-        let mut objects = self.write();
-        objects.gone.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-        if let Some(uid) = object.uid() {
-            objects.gone.insert(uid, (Instant::now(), at));
-        }
-        // Another one may have its name by now.
-        let is_it = |known: &Arc<K>| known.meta().uid == object.meta().uid;
-        if objects.get(&key(object)).is_some_and(is_it) {
-            return objects.remove(&key(object));
-        }
-        None
-    }
-
-    /// What a list says counts: versions begin anew where a backup was restored.
+    /// What a list says counts: versions begin anew where a backup was restored. Beside it counts
+    /// what we did since it began; an event of that is going to come.
     fn complete(&self) -> Vec<Change<K>> {
-        let Some(listed) = self.write().listing.take() else { return Vec::new() };
+        let mut objects = self.write();
+        let Some(Listing { since, mut listed, written }) = objects.listing.take() else {
+            return Vec::new();
+        };
+        let now = Instant::now();
+        listed.retain(|_, object| {
+            let gone = objects.gone.get(&object.uid().unwrap_or_default(), now);
+            gone.is_none_or(|(at, _)| *at < since)
+        });
+        for (key, written) in written {
+            if let Some(listed) = listed.get_mut(&key)
+                && listed.meta().uid == written.meta().uid
+                && version(&**listed) < version(&*written)
+            {
+                *listed = written;
+            }
+        }
+        let known = objects.by_cluster.values().flat_map(BTreeMap::values);
         let missing: Vec<_> =
-            self.all().into_iter().filter(|known| !listed.contains_key(&key(&**known))).collect();
+            known.filter(|known| !listed.contains_key(&key(&***known))).cloned().collect();
         let mut changes = Vec::new();
         for gone in missing {
             // We may have made it since the list was made, and then an event is on its way.
-            self.remove(&gone, 0);
+            objects.remove(&gone, 0);
             changes.push(Change::Missing(gone));
         }
-        let mut objects = self.write();
         changes.extend(listed.into_values().filter_map(|object| self.put(&mut objects, object)));
         changes
     }
@@ -274,7 +293,18 @@ impl<K: ResourceExt> Objects<K> {
         self.by_cluster.get(self.home.get(key)?)?.get(key)
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<K>> {
+    /// It is gone, and does not come back.
+    fn remove(&mut self, object: &K, at: u64) -> Option<Arc<K>> {
+        if let Some(uid) = object.uid() {
+            self.gone.note(uid, Instant::now(), at);
+        }
+        // Another one may have its name by now.
+        let is_it = |known: &Arc<K>| known.meta().uid == object.meta().uid;
+        let is_here = self.get(&key(object)).is_some_and(is_it);
+        if is_here { self.take(&key(object)) } else { None }
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Arc<K>> {
         let cluster = self.home.remove(key)?;
         let own = self.by_cluster.get_mut(&cluster)?;
         let gone = own.remove(key);
@@ -295,8 +325,9 @@ fn key<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// etcd's, which only grows: good for telling which of two is older.
-fn version<K: ResourceExt>(object: &K) -> u64 {
+/// etcd's, which only grows: good for telling which of two is older. With versions that are no
+/// numbers none is, and the last one that came counts.
+pub fn version<K: ResourceExt>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 

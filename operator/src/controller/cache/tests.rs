@@ -195,6 +195,48 @@ fn what_we_made_while_a_list_came_in_is_there_when_the_watch_tells() {
 }
 
 #[test]
+fn a_list_undoes_nothing_that_we_did_since_it_began() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1), service("b", "b", 2)]);
+    cache.take(Event::Init);
+    cache.take(Event::InitApply(service("a", "a", 1)));
+    cache.wrote(service("a", "a", 7));
+    cache.forget(&service("b", "b", 2));
+    cache.take(Event::InitApply(service("b", "b", 2)));
+    assert_eq!(words(cache.take(Event::InitDone)), [""; 0]);
+    let known: Vec<_> =
+        cache.all().iter().map(|own| (own.name_any(), own.resource_version())).collect();
+    assert_eq!(known, [("a".to_owned(), Some("7".to_owned()))]);
+    // The next list is of after that.
+    assert_eq!(list(&cache, &[service("a", "a", 5), service("b", "b", 2)]), ["changed a", "new b"]);
+}
+
+#[test]
+fn an_event_of_what_had_the_name_before_does_not_replace_its_successor() {
+    let cache = cache();
+    list(&cache, &[service("a", "a", 1)]);
+    let mut another = service("a", "a", 10);
+    another.metadata.uid = Some("another".to_owned());
+    cache.wrote(another);
+    assert!(cache.take(Event::Apply(service("a", "a", 9))).is_empty());
+    let known = cache.get(&cluster("a"), "a").and_then(|own| own.uid());
+    assert_eq!(known.as_deref(), Some("another"));
+}
+
+#[test]
+fn a_change_is_told_where_versions_are_no_numbers() {
+    let cache = cache();
+    let at = |version: &str| {
+        let mut object = service("a", "a", 0);
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    };
+    list(&cache, &[at("x1")]);
+    assert_eq!(words(cache.take(Event::Apply(at("x2")))), ["changed a"]);
+    assert!(cache.take(Event::Apply(at("x2"))).is_empty());
+}
+
+#[test]
 fn an_event_of_before_our_write_does_not_replace_it() {
     let cache = cache();
     list(&cache, &[service("a", "a", 1)]);

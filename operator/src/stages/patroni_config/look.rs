@@ -71,8 +71,8 @@ async fn certain(
 fn ours(job: &Job) -> PatroniStatus {
     let id = job.id();
     let manifest = job.context.caches.manifests.get(id, &id.name);
-    let status = manifest.map(|manifest| manifest.status.value()).unwrap_or_default();
-    serde_json::from_value::<PostgresStatus>(status).unwrap_or_default().patroni
+    let status = manifest.map(|manifest| tell::known(&job.context, id, &manifest));
+    PostgresStatus::read(status.unwrap_or_default()).patroni
 }
 
 /// Writes down what is ours, unless it is written already.

@@ -196,6 +196,10 @@ pub fn run(
     let (begins, due_in) = context.memory.with(&cluster.id, |known| {
         if idle.is_some() {
             known.picture.found(cluster.generation, idle);
+            // When there is somebody to be asked again, they are, though they are the same; and a
+            // look that ends meanwhile knows nothing of this.
+            known.patroni_config.seen = None;
+            known.patroni_config.again |= known.patroni_config.looks;
             return (false, None);
         }
         let now = Instant::now();
