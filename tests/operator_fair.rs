@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use harness::eventually::pause;
 use harness::{ApiProxy, ControlPlane, Fault, Kube, Platform, eventually};
+use kube::api::{GetParams, PostParams};
+use kube::core::Request;
 use serde_json::{Value, json};
 
 const NOISY: &str = "acid-noisy";
@@ -72,4 +74,48 @@ fn a_cluster_that_changes_all_the_time_and_whose_requests_hang_holds_up_no_other
         zone if zone == *last => Ok(()),
         other => Err(other),
     });
+}
+
+const DEEP: &str = "acid-deep";
+
+/// Too deep for most readers of JSON, ours among them; the API server has no such limit.
+fn apply_what_nests_without_end(platform: &Platform) {
+    let deep = (0..500).fold(json!(1), |inner, _| json!({ "x": inner }));
+    let spec = json!({ "postgresql": { "version": "17", "parameters": { "deep": deep } } });
+    let body = platform.manifest(DEEP, &spec).to_string().into_bytes();
+    let (client, path) = (platform.kube.client(), path(platform));
+    let create = Request::new(path).create(&PostParams::default(), body).expect("a request");
+    let made =
+        ControlPlane::shared().network().run(async move { client.request_text(create).await });
+    let kept = made.expect("it is accepted").matches(r#"{"x":"#).count();
+    assert!(kept >= 500, "only {kept} levels were kept");
+}
+
+fn path(platform: &Platform) -> String {
+    format!("/apis/acid.zalan.do/v1/namespaces/{}/postgresqls", platform.namespace)
+}
+
+fn text_of_deep(platform: &Platform) -> String {
+    let client = platform.kube.client();
+    let get = Request::new(path(platform)).get(DEEP, &GetParams::default()).expect("a request");
+    let text = ControlPlane::shared().network().run(async move { client.request_text(get).await });
+    text.expect("it is there")
+}
+
+#[test]
+fn a_manifest_that_nests_without_end_keeps_the_operator_from_no_other() {
+    let platform = Platform::new();
+    let operator = platform.start();
+    apply_what_nests_without_end(&platform);
+    platform.apply("acid-second", &json!({}));
+    platform.wait_for("StatefulSet", "acid-second");
+    eventually("whoever wrote it is told", || {
+        let text = text_of_deep(&platform);
+        if text.contains("it is nested too deep: 127 levels at most") { Ok(()) } else { Err(text) }
+    });
+    // Nor where it is in the first list.
+    drop(operator);
+    let _operator = platform.start();
+    platform.apply("acid-third", &json!({}));
+    platform.wait_for("StatefulSet", "acid-third");
 }

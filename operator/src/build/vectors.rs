@@ -6,7 +6,8 @@ use crate::config::Config;
 /// `default/acid-minimal-cluster`.
 pub(crate) fn cluster() -> Cluster {
     let manifest = include_str!("../../examples/minimal-postgres-manifest.yaml");
-    let found: crate::api::postgresql::Postgresql = serde_saphyr::from_str(manifest).unwrap();
+    let found: crate::api::postgresql::Postgresql =
+        serde_json::from_value(serde_saphyr::from_str(manifest).unwrap()).unwrap();
     Cluster {
         id: ClusterId {
             namespace: "default".to_owned(),

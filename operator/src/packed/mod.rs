@@ -12,13 +12,19 @@
 mod shared;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// JSON as its text. Looking at it makes a tree of it again.
+///
+/// It takes what is nested too deep for that as well, and says so when it is looked at: one such
+/// object in a list would keep us from all others.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Packed(
     /// `None`: null.
@@ -30,9 +36,17 @@ impl Packed {
         self.0.is_none()
     }
 
+    /// As a tree.
+    ///
+    /// # Errors
+    /// It is nested too deep.
+    pub fn tree(&self) -> Result<Value, serde_json::Error> {
+        self.0.as_deref().map_or(Ok(Value::Null), serde_json::from_str)
+    }
+
+    /// The same; null, where it is nested too deep.
     pub fn value(&self) -> Value {
-        let text = self.0.as_deref();
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.tree().unwrap_or_default()
     }
 }
 
@@ -44,7 +58,11 @@ impl From<&Value> for Packed {
 
 impl<'de> Deserialize<'de> for Packed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self::from(&value))
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(match serde_json::from_str::<Value>(text.get()) {
+            Ok(value) => Self::from(&value),
+            Err(_too_deep) => Self(Some(text.get().into())),
+        })
     }
 }
 
@@ -52,6 +70,22 @@ impl Serialize for Packed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value().serialize(serializer)
     }
+}
+
+/// Metadata as it came; without who owns which field, where that is nested too deep.
+///
+/// # Errors
+/// It is no metadata.
+pub fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    let whole = serde_json::from_str(text.get());
+    whole.or_else(|_| without_owners(text.get())).map_err(D::Error::custom)
+}
+
+fn without_owners(metadata: &str) -> Result<ObjectMeta, serde_json::Error> {
+    let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_str(metadata)?;
+    fields.remove("managedFields");
+    serde_json::from_str(&serde_json::to_string(&fields)?)
 }
 
 /// Makes a number of each tree, or a text where there are too many.

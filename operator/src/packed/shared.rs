@@ -1,8 +1,8 @@
 //! Texts that many objects have in common: what owns the fields of one cluster's objects is, letter
 //! for letter, what owns those of the next.
 //!
-//! In: a text. Out: a number for it, and the text for a number. Never: more than so many texts, or
-//! long ones; what is beyond keeps its own.
+//! In: a text. Out: a number for it, and the text for a number. Never: more than so many texts, long
+//! ones, or what names one object alone; those keep their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -11,6 +11,10 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 const MOST_TEXTS: usize = 4096;
 /// Bytes of one.
 const LONGEST: usize = 16 * 1024;
+
+/// Items of lists that are told apart by these are of one object: its owner, and the addresses of a
+/// pod.
+const OF_ONE: [&str; 2] = [r#"k:{\"uid\""#, r#"k:{\"ip\""#];
 
 static SHARED: LazyLock<RwLock<Shared>> = LazyLock::new(RwLock::default);
 
@@ -22,8 +26,13 @@ struct Shared {
 
 /// The number of a text, which is kept from now on. `None`: there is no room for it.
 pub(super) fn number(text: &str) -> Option<u64> {
-    let known = SHARED.read().unwrap_or_else(PoisonError::into_inner).numbers.get(text).copied();
-    known.or_else(|| SHARED.write().unwrap_or_else(PoisonError::into_inner).add(text))
+    let shared = SHARED.read().unwrap_or_else(PoisonError::into_inner);
+    let (known, has_room) = (shared.numbers.get(text).copied(), shared.has_room(text));
+    drop(shared);
+    if known.is_some() || !has_room {
+        return known;
+    }
+    SHARED.write().unwrap_or_else(PoisonError::into_inner).add(text)
 }
 
 /// The text of a number that was given out.
@@ -33,11 +42,16 @@ pub(super) fn text(number: u64) -> Option<Arc<str>> {
 }
 
 impl Shared {
+    fn has_room(&self, text: &str) -> bool {
+        let is_of_one = || OF_ONE.iter().any(|key| text.contains(key));
+        self.texts.len() < MOST_TEXTS && text.len() <= LONGEST && !is_of_one()
+    }
+
     fn add(&mut self, text: &str) -> Option<u64> {
         if let Some(known) = self.numbers.get(text) {
             return Some(*known);
         }
-        if self.texts.len() >= MOST_TEXTS || text.len() > LONGEST {
+        if !self.has_room(text) {
             return None;
         }
         let (number, text) = (u64::try_from(self.texts.len()).ok()?, Arc::<str>::from(text));
@@ -49,6 +63,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{LONGEST, MOST_TEXTS, Shared};
 
     #[test]
@@ -59,6 +75,10 @@ mod tests {
             (Some(0), Some(1), Some(0))
         );
         assert_eq!(shared.add(&"x".repeat(LONGEST + 1)), None);
+        for key in [json!({ "uid": "a" }), json!({ "ip": "10.0.0.1" })] {
+            let of_one = json!({ "f:metadata": { format!("k:{key}"): {} } });
+            assert_eq!(shared.add(&of_one.to_string()), None);
+        }
         for number in 2..MOST_TEXTS {
             assert!(shared.add(&number.to_string()).is_some());
         }

@@ -9,7 +9,8 @@ use crate::config::Config;
 /// `default/acid-minimal-cluster`.
 pub(crate) fn cluster() -> Cluster {
     let manifest = include_str!("../../examples/minimal-postgres-manifest.yaml");
-    let found: Postgresql = serde_saphyr::from_str(manifest).unwrap();
+    let found: Postgresql =
+        serde_json::from_value(serde_saphyr::from_str(manifest).unwrap()).unwrap();
     let name = found.metadata.name.clone().unwrap();
     Cluster {
         id: ClusterId { namespace: "default".to_owned(), name },

@@ -3,7 +3,32 @@ use serde_json::{Value, json};
 use super::*;
 
 fn object(text: &str) -> Postgresql {
-    serde_saphyr::from_str(text).unwrap()
+    serde_json::from_value(serde_saphyr::from_str(text).unwrap()).unwrap()
+}
+
+/// A list as the API server sends it.
+#[test]
+fn a_manifest_that_is_nested_too_deep_is_refused_by_itself() {
+    let deep = format!("{}1{}", r#"{"x":"#.repeat(500), "}".repeat(500));
+    let text = format!(
+        r#"{{ "kind": "postgresqlList", "apiVersion": "acid.zalan.do/v1", "metadata": {{}}, "items": [
+            {{ "metadata": {{ "name": "deep", "uid": "1", "managedFields": [{{ "manager": "kubectl", "fieldsV1": {deep} }}] }},
+               "spec": {{ "teamId": "acid", "initdb": {deep} }}, "status": {deep} }},
+            {{ "metadata": {{ "name": "other" }}, "spec": {{ "teamId": "acid", "volume": {{ "size": "1Gi" }},
+               "numberOfInstances": 1, "postgresql": {{ "version": "17" }} }} }}
+        ] }}"#
+    );
+    let list: kube::api::ObjectList<Postgresql> = serde_json::from_str(&text).unwrap();
+    let [deep, other] = &list.items[..] else { panic!("{} items", list.items.len()) };
+    let error = deep.parsed().unwrap_err();
+    assert_eq!(error.to_string(), "spec: it is nested too deep: 127 levels at most");
+    assert_eq!(
+        (deep.metadata.name.as_deref(), deep.metadata.uid.as_deref()),
+        (Some("deep"), Some("1"))
+    );
+    assert_eq!(deep.status.value(), Value::Null);
+    assert!(serde_json::to_value(deep).is_ok());
+    other.parsed().unwrap();
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::roles::vectors;
 
 fn manifest(annotation: Option<&str>) -> Postgresql {
     let text = include_str!("../../../examples/minimal-postgres-manifest.yaml");
-    let mut manifest: Postgresql = serde_saphyr::from_str(text).unwrap();
+    let mut manifest: Postgresql =
+        serde_json::from_value(serde_saphyr::from_str(text).unwrap()).unwrap();
     let annotations = annotation.map(|text| (ROLE_SYNC.to_owned(), text.to_owned()));
     manifest.metadata.annotations = Some(annotations.into_iter().collect::<BTreeMap<_, _>>());
     manifest

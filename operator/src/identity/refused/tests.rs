@@ -6,7 +6,7 @@ use crate::validate::validate;
 
 fn manifest(spec: &str) -> Postgresql {
     let text = format!("metadata: {{name: acid-a, namespace: default}}\nspec: {spec}");
-    serde_saphyr::from_str(&text).unwrap()
+    serde_json::from_value(serde_saphyr::from_str(&text).unwrap()).unwrap()
 }
 
 #[test]
