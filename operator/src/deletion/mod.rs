@@ -9,6 +9,7 @@
 mod leaves;
 mod poolers;
 mod protection;
+mod secrets;
 mod steps;
 mod tombstone;
 
@@ -142,7 +143,7 @@ pub async fn proceed(
         context.tell(manifest, &started());
     }
     leaves::tell(context, config, id, manifest).await;
-    match steps::run(context, config, id, &uid).await {
+    match steps::run(context, config, id, &uid, manifest).await {
         Ok(steps::Left::Nothing) => {}
         Ok(left) => return waits(context, config, id, left),
         Err(errors) => {

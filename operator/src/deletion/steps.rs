@@ -9,6 +9,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
+use crate::api::postgresql::Postgresql;
 use crate::apply::{Kind, Removal, delete};
 use crate::build::backup;
 use crate::build::names::{self, Role};
@@ -16,9 +17,8 @@ use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::ApplyError;
-use crate::mark::Mark;
 
-use super::{poolers, tombstone};
+use super::{poolers, secrets, tombstone};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Left {
@@ -37,6 +37,7 @@ pub(super) async fn run(
     config: &Config,
     id: &ClusterId,
     uid: &str,
+    manifest: Option<&Postgresql>,
 ) -> Result<Left, String> {
     tombstone::put(context, config, id, uid).await.map_err(|error| error.to_string())?;
     let mut errors = Vec::new();
@@ -55,7 +56,7 @@ pub(super) async fn run(
         note(&mut errors, delete_all::<PersistentVolumeClaim>(context, id, &selector).await);
     }
     if config.deletion.enable_secrets_deletion {
-        note(&mut errors, delete_secrets(context, config, id, uid, &selector).await);
+        note(&mut errors, secrets::delete(context, config, id, uid, manifest).await);
         note(&mut errors, poolers::secrets(context, id).await);
     }
     let pods = match list::<Pod>(context, &id.namespace, &selector).await {
@@ -152,36 +153,5 @@ pub(super) async fn remove<K: Kind>(context: &Context, object: &K) -> Result<Rem
     match object.meta().deletion_timestamp {
         Some(_) => Ok(Removal::Ends),
         None => delete(context, object, false).await,
-    }
-}
-
-/// Those in other namespaces, too: by their labels and by the mark that says for which manifest
-/// they were made. In another namespace there may be a cluster of the same name.
-async fn delete_secrets(
-    context: &Context,
-    config: &Config,
-    id: &ClusterId,
-    uid: &str,
-    selector: &str,
-) -> Result<(), ApplyError> {
-    let api: Api<Secret> = match config.secrets.enable_cross_namespace_secret {
-        true => Api::all(context.client.clone()),
-        false => Api::namespaced(context.client.clone(), &id.namespace),
-    };
-    let found = api.list(&ListParams::default().labels(selector)).await;
-    let found = found.map_err(|error| ApplyError::of::<Secret>(selector, &error))?;
-    let kept = [tombstone::name(id), super::leaves::streams_secret(config, id)];
-    let goes = |secret: &&Secret| is_of(secret, id, uid) && !kept.contains(&secret.name_any());
-    for secret in found.items.iter().filter(goes) {
-        remove(context, secret).await?;
-    }
-    Ok(())
-}
-
-/// Whether a Secret with the labels of a cluster goes with the manifest.
-fn is_of(secret: &Secret, id: &ClusterId, uid: &str) -> bool {
-    match Mark::of(secret) {
-        Some(mark) => mark.cluster == *id && mark.uid == uid,
-        None => secret.namespace().as_ref() == Some(&id.namespace),
     }
 }

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::super::{Deletion, proceed};
 use super::{fill, id, of};
 use crate::build::tests::config;
+use crate::controller::queue::Ended;
 use crate::mark::Mark;
+use crate::packed::Packed;
 use crate::secrets::read;
-use crate::testing::{FakeApi, nothing};
+use crate::testing::{FakeApi, nothing, refusal};
 
 fn secret(namespace: &str, name: &str, mark: Option<&str>) -> Value {
     let mut metadata = json!({
@@ -80,6 +82,47 @@ async fn a_secret_in_another_namespace_is_of_its_cluster_and_no_orphan_of_a_name
     fill(&context.caches.manifests, vec![super::manifest("uid-1", &json!({}))]);
     let orphans: Vec<String> = context.caches.orphans().iter().map(ToString::to_string).collect();
     assert_eq!(orphans, ["b/acid-main", "c/acid-main"], "c has one without a mark");
+}
+
+#[tokio::test]
+async fn a_deletion_goes_on_where_secrets_may_be_listed_in_some_namespaces_alone() {
+    let mut config = config();
+    config.deletion.enable_secrets_deletion = true;
+    config.secrets.enable_cross_namespace_secret = true;
+    let api = FakeApi::new(|asked| {
+        let parts: Vec<&str> = asked.path.split('/').collect();
+        match (asked.method.as_str(), &parts[..]) {
+            ("GET", [_, "api", "v1", "secrets"]) => refusal(403),
+            ("GET", [_, "api", "v1", "namespaces", "d", "secrets"]) => refusal(403),
+            ("GET", [_, "api", "v1", "namespaces", own, "secrets"]) => {
+                let mut items = all();
+                items.retain(|one| one["metadata"]["namespace"] == *own);
+                (
+                    200,
+                    json!({ "kind": "SecretList", "apiVersion": "v1", "metadata": {},
+                        "items": items }),
+                )
+            }
+            ("DELETE", [.., "secrets", _]) => {
+                (200, json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
+            }
+            _ => nothing(asked),
+        }
+    });
+    let context = api.context(config.clone(), None);
+    let mut manifest = super::manifest("uid-1", &json!({}));
+    manifest.spec = Packed::from(&json!({
+        "teamId": "acid", "numberOfInstances": 1, "volume": { "size": "1Gi" },
+        "postgresql": { "version": "17" }, "users": { "b.foo": [], "d.bar": [], "own": [] },
+    }));
+    let ended = proceed(&context, &config, &id(), &Deletion::Wanted(manifest.into())).await;
+    let mut deleted = api.writes();
+    deleted.retain(|line| line.starts_with("DELETE") && line.contains("/secrets/"));
+    assert_eq!(
+        deleted,
+        ["DELETE /api/v1/namespaces/a/secrets/own", "DELETE /api/v1/namespaces/b/secrets/of-a"]
+    );
+    assert!(matches!(ended, Ended::Forget), "{ended:?}");
 }
 
 #[tokio::test]
