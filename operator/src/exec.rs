@@ -16,7 +16,7 @@ use crate::failure::describe;
 /// For commands that only look.
 pub const SHORT: Duration = Duration::from_secs(30);
 /// So much of the end of what a command says is kept, in bytes.
-const KEPT: usize = 8192;
+pub const KEPT: usize = 8192;
 
 /// How a command ended.
 #[derive(Clone, Debug, Eq, PartialEq)]

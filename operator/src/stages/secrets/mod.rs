@@ -121,7 +121,11 @@ async fn one(
     let failed = |reason: String| ApplyError::new("Secret", &wanted.name, reason);
     let metadata = metadata(config, cluster, wanted, labels);
     let read = || secrets::read(context, &cluster.id, &wanted.namespace, &wanted.name);
-    let found = match read().await {
+    let found = match is_made_unasked(context, cluster, wanted) {
+        true => Ok(None),
+        false => read().await,
+    };
+    let found = match found {
         Err(error) => match of_another_operator(context, config, manifest, cluster, wanted).await {
             Some(secret) => Some(Arc::new(secret)),
             None => return Err(error),
@@ -173,6 +177,18 @@ async fn one(
         overwrite(context, &live, &wanted.role, password).await?;
     }
     Ok(Made::Before)
+}
+
+/// Whether the API server is not asked for it first: its answer to making it tells whether it is
+/// there. Without this, every fifth request for a new cluster is such a question.
+fn is_made_unasked(context: &Context, cluster: &Cluster, wanted: &Wanted) -> bool {
+    let Wanted { namespace, name, source, .. } = wanted;
+    // Before pods are asked for a password it is certain that no Secret has it.
+    let asks_pods =
+        matches!(source, Source::Kept(_)) && !context.caches.pods.of(&cluster.id).is_empty();
+    *namespace == cluster.id.namespace
+        && !asks_pods
+        && context.caches.secrets.get(&cluster.id, name).is_none()
 }
 
 /// A Secret in another namespace without a mark: it is taken over if it is certain that another

@@ -11,7 +11,7 @@ use crate::build::containers::POSTGRES;
 use crate::cluster::ClusterId;
 use crate::config::Config;
 use crate::context::Context;
-use crate::exec::{SHORT, exec};
+use crate::exec::{KEPT, SHORT, exec};
 use crate::stages::pods::primary_of;
 
 /// What a container has in this variable of its environment; `None`: none runs.
@@ -33,14 +33,10 @@ pub(super) async fn password(
     let mut errors = Vec::new();
     for pod in pods.iter().map(|pod| pod.name_any()) {
         match exec(&api, &pod, POSTGRES, &command, SHORT).await {
-            Ok(ended) if ended.is_well => {
-                let text = Zeroizing::new(ended.text);
-                let password = text.trim_end_matches('\n');
-                if !password.is_empty() {
-                    return Ok(Some(Zeroizing::new(password.to_owned())));
-                }
-                errors.push(format!("{pod} has none"));
-            }
+            Ok(ended) if ended.is_well => match said(Zeroizing::new(ended.text)) {
+                Ok(password) => return Ok(Some(password)),
+                Err(reason) => errors.push(format!("{pod} has {reason}")),
+            },
             // What it said may be the password.
             Ok(_) => errors.push(format!("{pod} has none")),
             Err(error) => errors.push(format!("{pod}: {error}")),
@@ -55,6 +51,19 @@ pub(super) async fn password(
     ))
 }
 
+/// The password that a command said, letter for letter: whoever gets another one is locked out.
+fn said(text: Zeroizing<String>) -> Result<Zeroizing<String>, &'static str> {
+    // The command ends what it says with one.
+    match text.strip_suffix('\n') {
+        None | Some("") => Err("none"),
+        Some(long) if long.len() >= KEPT - 1 => Err("one that is too long to be read"),
+        Some(foreign) if foreign.contains(char::REPLACEMENT_CHARACTER) => {
+            Err("one that is not UTF-8")
+        }
+        Some(password) => Ok(Zeroizing::new(password.to_owned())),
+    }
+}
+
 /// Whether PostgreSQL's container runs.
 fn runs(pod: &Pod) -> bool {
     let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
@@ -67,7 +76,9 @@ mod tests {
     use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
 
-    use super::password;
+    use zeroize::Zeroizing;
+
+    use super::{KEPT, password, said};
     use crate::build::vectors::{cluster, config};
     use crate::testing::{FakeApi, refusal};
 
@@ -85,6 +96,17 @@ mod tests {
         context.caches.pods.take(Event::Apply(serde_json::from_value(pod).expect("a pod")));
         let found = password(&context, &config(), &cluster().id, "PGPASSWORD_SUPERUSER").await;
         found.map(|own| own.map(|own| own.to_string()))
+    }
+
+    #[test]
+    fn a_password_is_taken_letter_for_letter_or_not_at_all() {
+        let of = |text: &str| said(Zeroizing::new(text.to_owned())).map(|own| own.to_string());
+        assert_eq!(of("secret\n"), Ok("secret".to_owned()));
+        assert_eq!(of("secret\n\n"), Ok("secret\n".to_owned()), "echo secret | base64");
+        assert_eq!((of("\n"), of("")), (Err("none"), Err("none")));
+        let long = "x".repeat(KEPT - 1);
+        assert_eq!(of(&format!("{long}\n")), Err("one that is too long to be read"));
+        assert_eq!(of("\u{fffd}\n"), Err("one that is not UTF-8"));
     }
 
     #[tokio::test]
