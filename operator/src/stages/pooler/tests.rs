@@ -171,10 +171,12 @@ async fn removed(all: Vec<(String, Value)>, more: Value) -> Vec<String> {
     let store = Store::new(all.clone());
     let api: FakeApi = store.api();
     let context = api.context(config(), None);
-    fill::<Deployment>(&context.caches.deployments, &all, "deployments");
     fill::<Service>(&context.caches.services, &all, "services");
     fill::<Secret>(&context.caches.secrets, &all, "secrets");
     let id = ClusterId { namespace: "default".to_owned(), name: "acid-minimal-cluster".to_owned() };
+    let errors = unwanted::secrets(&context, &config(), &id, &roles).await;
+    assert!(errors.is_empty() && api.writes().is_empty(), "a Deployment may run with any of them");
+    fill::<Deployment>(&context.caches.deployments, &all, "deployments");
     let errors = unwanted::objects(&context, &id, wanted.as_ref()).await;
     assert!(errors.is_empty(), "{errors:?}");
     let errors = unwanted::secrets(&context, &config(), &id, &roles).await;
@@ -416,7 +418,8 @@ async fn pods_that_serve_stay_until_the_databases_answer_what_others_would_ask()
 
 fn accepted(annotation: Option<&str>) -> (Postgresql, Accepted) {
     let text = include_str!("../../../examples/minimal-postgres-manifest.yaml");
-    let mut manifest: Postgresql = serde_saphyr::from_str(text).expect("a manifest");
+    let mut manifest: Postgresql =
+        serde_json::from_value(serde_saphyr::from_str(text).expect("YAML")).expect("a manifest");
     manifest.metadata.namespace = Some("default".to_owned());
     let mut spec = manifest.spec.value();
     spec["enableConnectionPooler"] = json!(true);

@@ -49,6 +49,10 @@ pub(super) async fn secrets(
     id: &ClusterId,
     roles: &ManifestRoles,
 ) -> Vec<ApplyError> {
+    if !context.caches.deployments.is_filled() {
+        // Nobody knows yet which of them a pooler runs with.
+        return Vec::new();
+    }
     let needed = needed(context, config, roles).into_iter().map(|(name, _, _)| name);
     let needed: BTreeSet<String> = needed.collect();
     let named = named(context, id);
