@@ -342,7 +342,7 @@ fn beside_the_operator_it_reads_what_its_configuration_names_and_nothing_else() 
         "kubernetes": {
             "infrastructure_roles_secret_name": "robots", "infrastructure_roles_secrets": line,
             "oauth_token_secret_name": "postgres-operator/token",
-            "pod_environment_configmap": "environment",
+            "pod_environment_configmap": "postgres-operator/environment",
         },
         "logging_rest_api": { "api_token_secret_name": "api" },
     });
@@ -353,6 +353,12 @@ fn beside_the_operator_it_reads_what_its_configuration_names_and_nothing_else() 
             ("secrets", &["token", "api", "robots", "line"]),
         ])
     );
+    // Names alone that are of each cluster's namespace, and of `default`.
+    let bare = json!({ "kubernetes": {
+        "pod_environment_configmap": "environment",
+        "infrastructure_roles_secrets": "secretname:line,userkey:u,passwordkey:p",
+    } });
+    assert_eq!(named(&json!({ "configuration": bare })), named(&json!({})));
     let listed = json!({ "kubernetes": {
         "pod_environment_configmap": "databases/environment",
         "infrastructure_roles_secrets": [

@@ -57,7 +57,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- $names := list ($kubernetes.infrastructure_roles_secret_name | default "") -}}
 {{- $listed := $kubernetes.infrastructure_roles_secrets | default list -}}
 {{- if kindIs "string" $listed -}}
-{{- $names = append $names (regexFind "secretname:[^,]*" $listed | trimPrefix "secretname:" | trim) -}}
+{{- $name := regexFind "secretname:[^,]*" $listed | trimPrefix "secretname:" | trim -}}
+{{- /* In a line, a name alone is of the namespace `default`. */ -}}
+{{- $names = append $names (ternary $name (printf "default/%s" $name) (or (empty $name) (contains "/" $name))) -}}
 {{- else -}}
 {{- range $listed -}}
 {{- if kindIs "map" .secretname -}}
@@ -80,7 +82,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* The ConfigMaps beside the operator: its configuration, and those that this names. */}}
 {{- define "configMaps" -}}
-{{- $names := list (((.Values.configuration.kubernetes).pod_environment_configmap) | default "") -}}
+{{- /* A name alone is of the namespace of each cluster. */ -}}
+{{- $environment := ((.Values.configuration.kubernetes).pod_environment_configmap) | default "" -}}
+{{- $names := ternary (list $environment) list (contains "/" $environment) -}}
 {{- $names = concat (ternary (list (include "name" .)) list (eq .Values.configurationForm "ConfigMap")) $names (fromJsonArray (include "robots" .)) -}}
 {{ include "here" (dict "names" $names "namespace" .Release.Namespace) }}
 {{- end }}
