@@ -5,20 +5,20 @@ mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
 	tests/install.sh demo
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked -p teams-sync
-	cargo build --locked -p e2e --bins
+	packaging/build.sh -p pam-oauth2
+	cargo build --locked --workspace --bins
 	cargo run --quiet --locked -p e2e --bin demo
 
 demo-kubernetes: ## a cluster from its manifest to a login by token, and to another primary
 	tests/install.sh demo-kubernetes
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked -p operator -p teams-sync
-	cargo build --locked -p e2e --bins
+	packaging/build.sh -p pam-oauth2
+	cargo build --locked --workspace --bins
 	cargo run --quiet --locked -p e2e --bin demo-kubernetes
 
 test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of it longer
 	tests/install.sh test
+	packaging/build.sh -p pam-oauth2
+	cargo build --locked --workspace --bins
 	cargo test --locked --workspace -- --skip operator_
 	# The others: they wait for servers most of the time.
 	cargo test --locked --workspace -- operator_ --test-threads $(or $(OPERATOR_TEST_THREADS),4)
@@ -26,10 +26,10 @@ test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of 
 
 bench:  ## what a login, a sync and an operator cost; RUNS=300, SECONDS=5, SYNCS=5, CLUSTERS=1000, STARTS=3; PEER_PAM_MODULE=/path/to/other.so compares
 	tests/install.sh bench
-	cargo build --locked --release -p pam-oauth2
-	cargo build --locked --release -p teams-sync -p operator
-	cargo build --locked -p operator
-	cargo build --locked -p e2e --bins
+	packaging/build.sh -p pam-oauth2
+	packaging/build.sh -p teams-sync
+	packaging/build.sh -p operator
+	cargo build --locked --workspace --bins
 	cargo run --quiet --locked -p e2e --bin bench
 
 soak:   ## what has no natural end, for SOAK_SECONDS=3600: random teams, catalogs, crashes and kills
@@ -64,7 +64,8 @@ image-roots: ## what the images of packaging/images hold, in target/image-roots
 	tests/install.sh image-roots
 	packaging/build.sh -p pam-oauth2
 	packaging/build.sh -p pam-oauth2-check
-	packaging/build.sh -p operator -p teams-sync
+	packaging/build.sh -p operator
+	packaging/build.sh -p teams-sync
 	packaging/images/roots.sh "$${CARGO_TARGET_DIR:-target}/release" target/image-roots
 
 manifests: ## makes anew what of packaging/ is made from the code and from the chart
@@ -94,7 +95,7 @@ reference: ## writes what in docs/reference is made from the code; the tests com
 sbom:   ## target/sbom/PACKAGE.cdx.json: which crates are in what ships (CycloneDX)
 	cargo run --quiet --locked -p sbom -- target/sbom
 
-reproducible: ## the module, built twice by two people: the same bytes? CI asks, too
+reproducible: ## does somebody else's build of the module have the same bytes as ours? CI asks, too
 	pam-oauth2/reproducible.sh
 
 release-notes: ## what CHANGELOG.md says about VERSION=1.2.3

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds the module as two people would, who share nothing but the sources, the toolchain and the
-# crates: other folders, another name, another time. Ends with 1 where one byte differs, or where a
-# folder of theirs is in the file. Usage: pam-oauth2/reproducible.sh
+# Builds the module as somebody else would, who has nothing of this machine but the sources, the
+# toolchain, the crates and gcc: other folders, another name, another time. Ends with 1 where one byte
+# differs from the module that is tested and packaged here, or where a folder of a builder is in it.
+# Usage: pam-oauth2/reproducible.sh
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,30 +20,28 @@ shared=${CARGO_HOME:-$HOME/.cargo}
 # Where rustup has the toolchain, if it comes from there.
 export RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
 
-# $1 is the name of a person. Crates are downloaded once, and unpacked by each.
-build() {
-    home=$work/$1 sources=$work/$1/$2
-    mkdir -p "$home/cargo/registry" "$sources"
-    for part in cache index; do
-        ln -s "$shared/registry/$part" "$home/cargo/registry/$part"
-    done
-    [ ! -e "$shared/config.toml" ] || cp "$shared/config.toml" "$home/cargo/"
-    git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$sources"
-    (
-        umask "$3"
-        export HOME="$home" USER="$1" LOGNAME="$1" CARGO_HOME="$home/cargo" CARGO_TARGET_DIR="$home/target"
-        export TZ="$4"
-        "$sources/packaging/build.sh" --quiet -p pam-oauth2
-    )
-    cp "$home/target/release/libpam_oauth2.so" "$work/$1.so"
-}
-
-build alice src 022 UTC0
-build bob deeper/than/that 077 XYZ-9
-cmp "$work/alice.so" "$work/bob.so" || {
+# Crates are downloaded once, and unpacked by each.
+theirs=$work/somebody sources=$work/somebody/deeper/than/that
+mkdir -p "$theirs/cargo/registry" "$sources"
+for part in cache index; do
+    ln -s "$shared/registry/$part" "$theirs/cargo/registry/$part"
+done
+[ ! -e "$shared/config.toml" ] || cp "$shared/config.toml" "$theirs/cargo/"
+git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$sources"
+(
+    umask 077
+    export HOME="$theirs" USER=somebody LOGNAME=somebody TZ=XYZ-9
+    export CARGO_HOME="$theirs/cargo" CARGO_TARGET_DIR="$theirs/target"
+    "$sources/packaging/build.sh" --quiet -p pam-oauth2
+)
+packaging/build.sh --quiet -p pam-oauth2
+cp "$theirs/target/release/libpam_oauth2.so" "$work/theirs.so"
+cp "${CARGO_TARGET_DIR:-target}/release/libpam_oauth2.so" "$work/ours.so"
+cmp "$work/theirs.so" "$work/ours.so" || {
     trap - EXIT
-    fail "two builds of the same sources differ: compare alice.so and bob.so in $work"
+    fail "two builds of the same sources differ: compare theirs.so and ours.so in $work"
 }
-! grep -aqF -e "$work" -e "$shared" -e "$PWD" "$work/alice.so" ||
+! grep -aqF -e "$work" -e "$shared" -e "$PWD" "$work/ours.so" ||
     fail "a folder of the builder is in the module"
-sha256sum <"$work/alice.so" | sed 's/ .*/  libpam_oauth2.so/'
+echo "toolchain: $(rustc --version), $(cc --version | sed -n 1p), $(ld --version | sed -n 1p)"
+sha256sum <"$work/ours.so" | sed 's/ .*/  libpam_oauth2.so/'

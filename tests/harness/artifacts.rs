@@ -1,98 +1,56 @@
 //! What is under test, as cargo builds it for users.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 const MODULE: &str = "libpam_oauth2.so";
 
-/// The release build of the PAM module, freshly built.
+/// The PAM module as it ships, freshly built.
 pub fn module() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "pam-oauth2", "--release"]);
-        target().join("release").join(MODULE)
-    })
-    .clone()
+    shipped("pam-oauth2", MODULE)
 }
 
-/// The release build of `pam-oauth2-check`, freshly built.
-pub fn check() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "pam-oauth2-check", "--release"]);
-        target().join("release").join("pam-oauth2-check")
-    })
-    .clone()
-}
-
-/// The debug build of `teams-sync`, freshly built.
-pub fn teams_sync() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "teams-sync"]);
-        target().join("debug").join("teams-sync")
-    })
-    .clone()
-}
-
-/// The debug build of `operator`, freshly built.
-pub fn operator() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "operator"]);
-        target().join("debug").join("operator")
-    })
-    .clone()
-}
-
-/// The debug build of `ztoken`, freshly built.
-pub fn ztoken() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "ztoken"]);
-        target().join("debug").join("ztoken")
-    })
-    .clone()
-}
-
-/// The release build, for measurements.
+/// `teams-sync` as it ships, for measurements.
 pub fn teams_sync_release() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "teams-sync", "--release"]);
-        target().join("release").join("teams-sync")
-    })
-    .clone()
+    shipped("teams-sync", "teams-sync")
 }
 
 /// The same of `operator`.
 pub fn operator_release() -> PathBuf {
-    static ONCE: OnceLock<PathBuf> = OnceLock::new();
-    ONCE.get_or_init(|| {
-        build(&["-p", "operator", "--release"]);
-        target().join("release").join("operator")
-    })
-    .clone()
+    shipped("operator", "operator")
 }
 
-/// A build whose hooks panic on `--inject-panic`.
+/// The debug build of `pam-oauth2-check`, freshly built.
+pub fn check() -> PathBuf {
+    tested("pam-oauth2-check")
+}
+
+/// The same of `teams-sync`.
+pub fn teams_sync() -> PathBuf {
+    tested("teams-sync")
+}
+
+/// The same of `operator`.
+pub fn operator() -> PathBuf {
+    tested("operator")
+}
+
+/// The same of `ztoken`.
+pub fn ztoken() -> PathBuf {
+    tested("ztoken")
+}
+
+/// A build of the module whose hooks panic on `--inject-panic`.
 pub fn module_with_panic_injection() -> PathBuf {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     ONCE.get_or_init(|| {
         let folder = target().join("panic-injection");
-        let folder_text = folder.display().to_string();
-        build(&[
-            "-p",
-            "pam-oauth2",
-            "--release",
-            "--features",
-            "panic-injection",
-            "--target-dir",
-            &folder_text,
-        ]);
-        folder.join("release").join(MODULE)
+        let mut cargo = cargo(&["-p", "pam-oauth2", "--features", "panic-injection"]);
+        build(cargo.arg("--target-dir").arg(&folder));
+        folder.join("debug").join(MODULE)
     })
     .clone()
 }
@@ -118,14 +76,34 @@ pub fn target() -> PathBuf {
     }
 }
 
-fn build(arguments: &[&str]) {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked"])
-        .args(arguments)
-        .current_dir(source())
-        // Ctrl-C is for the program that the person started; it cleans up in order.
-        .process_group(0)
-        .status()
-        .expect("cargo can be started");
+/// All programs at once: what each shares with the others and with the tests is built once.
+fn tested(program: &str) -> PathBuf {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| build(&mut cargo(&["--workspace", "--bins"])));
+    target().join("debug").join(program)
+}
+
+/// By the build that packages and images are made with.
+fn shipped(package: &str, file: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut built = BUILT.lock().expect("no build panicked");
+    if !built.contains(package) {
+        let mut script = Command::new(source().join("packaging/build.sh"));
+        build(script.args(["-p", package, "--quiet"]));
+        built.insert(package.to_owned());
+    }
+    target().join("release").join(file)
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet", "--locked"]).args(arguments);
+    command
+}
+
+fn build(command: &mut Command) {
+    // Ctrl-C is for the program that the person started; it cleans up in order.
+    let status = command.current_dir(source()).process_group(0).status();
+    let status = status.expect("a build can be started");
     assert!(status.success(), "what is under test does not build: {status}");
 }

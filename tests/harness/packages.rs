@@ -1,7 +1,7 @@
 //! Our Debian packages, built by the script behind `make packages`.
 //!
-//! The module and pam-oauth2-check in them are those of a release. The other programs come from the
-//! debug build that other tests have anyway: their release builds take minutes.
+//! The module in them is the one that ships. The programs come from the debug build that other tests
+//! have anyway: their release builds take minutes.
 
 use std::fs;
 use std::os::unix::fs::symlink;
