@@ -1,6 +1,7 @@
 //! `ztoken exec`: one command with a token, as if `ztoken` were not there.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use harness::ztoken::profile;
@@ -176,4 +177,21 @@ fn help_has_examples_and_usage_is_told_apart_from_everything_else() {
         assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{output:?}");
     }
     assert!(nobody.run(&[]).stderr.contains("there is no configuration"));
+}
+
+#[test]
+fn what_is_in_memory_is_in_no_core_dump_and_is_read_by_no_other_process_of_hers() {
+    let provider = OpenidProvider::start();
+    let mut alice = Ztoken::of(&provider);
+    alice.set("BROWSER", "true");
+    let home = alice.home().display().to_string();
+    alice.shell(&format!("chown -R 65534:65534 {home}"));
+    alice.within(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let mut login = alice.spawn(&["login"]);
+    login.wait_for("redirect_uri=");
+    // proc(5): it belongs to root where the process is not to be dumped.
+    let owner = |name: &str| fs::metadata(format!("/proc/{}/{name}", login.id())).unwrap().uid();
+    let status = fs::read_to_string(format!("/proc/{}/status", login.id())).unwrap();
+    assert!(status.contains("Uid:\t65534\t"), "{status}");
+    assert_eq!((owner("environ"), owner("mem")), (0, 0));
 }

@@ -12,6 +12,13 @@ pub(crate) fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// prctl(2): what is in memory, tokens among it, gets into no core dump, and is read by no other
+/// process of the user (ptrace(2)). Programs that we start are as they were.
+pub(crate) fn keep_memory_private() {
+    // SAFETY: the call takes integers and touches no memory of ours.
+    let _best_effort = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+}
+
 /// kill(2), for a child that has not been waited for: its number is nobody else's.
 pub(crate) fn send_signal(child: u32, signal: i32) {
     let Ok(child) = libc::pid_t::try_from(child) else { return };

@@ -17,6 +17,7 @@ use crate::foreign::shown;
 use crate::logout::log_out;
 use crate::output::{print, say};
 use crate::store::Store;
+use crate::system::keep_memory_private;
 use crate::token::{Session, log_in, token};
 use crate::whoami;
 
@@ -27,6 +28,7 @@ pub fn command() -> clap::Command {
 
 /// The program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    keep_memory_private();
     let words: Vec<OsString> = words.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
@@ -60,6 +62,11 @@ fn perform(arguments: &Arguments) -> Result<ExitCode, Error> {
                 say(warning);
             }
             print(&format!("{}\n", token.access.expose())).map_err(Error::Output)?;
+        }
+        Some(Command::Login(_)) if arguments.no_login => {
+            let why = "with --no-login nobody is asked to log in".to_owned();
+            let command = open(&profile, false).login_command();
+            return Err(Error::NotLoggedIn { why, command });
         }
         Some(Command::Login(login)) => login_now(&profile, login)?,
         Some(Command::Logout) => log_out(&open(&profile, false))?,

@@ -11,7 +11,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::profile::{
-    ClientSecret, Exchange, Flow, Keep, Name, Origin, Profile, Redirect, Robot, Way, endpoint,
+    ClientSecret, Exchange, Flow, Keep, Origin, Profile, Redirect, Robot, Way, endpoint,
 };
 use crate::files;
 use crate::foreign::shown;

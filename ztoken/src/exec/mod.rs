@@ -8,7 +8,7 @@ mod passfile;
 mod signals;
 
 use std::ffi::OsString;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(crate) fn run(
     // Before there is anything that one of them could leave behind.
     let signals = Signals::expect().map_err(Error::Signals)?;
     let passfile = if passfile { Some(Arc::new(Passfile::write(&first.access)?)) } else { None };
-    let child = start(command, &first, passfile.as_deref());
+    let child = start(profile, command, &first, passfile.as_deref());
     let ended = child.and_then(|child| {
         // Nobody else has any use of what a robot gets.
         if passfile.is_some() || matches!(profile.flow, Flow::Person(..)) {
@@ -64,10 +64,15 @@ pub(crate) fn run(
     ended
 }
 
-fn start(command: &[OsString], token: &Token, passfile: Option<&Passfile>) -> Result<Child, Error> {
+fn start(
+    profile: &Profile,
+    command: &[OsString],
+    token: &Token,
+    passfile: Option<&Passfile>,
+) -> Result<Child, Error> {
     let mut words = command.iter();
     let program = words.next().cloned().unwrap_or_default();
-    let mut start = Command::new(&program);
+    let mut start = profile.program(&program);
     start.args(words);
     match passfile {
         Some(passfile) => start.env_remove("PGPASSWORD").env("PGPASSFILE", passfile.path()),

@@ -19,7 +19,7 @@ pub(super) fn log_in(provider: &Provider<'_>, redirect: &Redirect) -> Result<Gra
         invitation.url
     ));
     if opener::has_browser(|name| env::var_os(name)) {
-        opener::open(&invitation.url);
+        opener::open(profile, &invitation.url);
     }
 
     let came = loopback.wait(invitation.state.secret(), profile.login_timeout);

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use url::Url;
+
+use crate::config::Profile;
 
 /// Whether this session seems to have a browser at all.
 pub(super) fn has_browser(variable: impl Fn(&str) -> Option<OsString>) -> bool {
@@ -14,13 +16,14 @@ pub(super) fn has_browser(variable: impl Fn(&str) -> Option<OsString>) -> bool {
 
 /// Tries the commands of `$BROWSER`, else xdg-open(1). That none works is no error: the person has the
 /// URL.
-pub(super) fn open(url: &Url) {
+pub(super) fn open(profile: &Profile, url: &Url) {
     let wanted = std::env::var("BROWSER").ok().filter(|value| !value.is_empty());
     let wanted = wanted.unwrap_or_else(|| "xdg-open".to_owned());
     for command in wanted.split(':') {
         let words = words(command, url.as_str());
         let Some((program, arguments)) = words.split_first() else { continue };
-        let started = Command::new(program)
+        let started = profile
+            .program(program)
             .args(arguments)
             // Not ours: whoever reads our output would wait for the end of the browser.
             .stdin(Stdio::null())

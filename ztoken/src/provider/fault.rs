@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     )]
     Clock { place: String, cause: String },
     #[error(
+        "the certificate of {place} is not trusted: {cause}; is {place} the right address? Where your company has a certificate authority of its own, name it in `ca_file`, or install it on this machine"
+    )]
+    Untrusted { place: String, cause: String },
+    #[error(
         "{place} answers {status}: it has a fault of its own, or too much to do; try again later"
     )]
     Broken { place: String, status: StatusCode },
@@ -95,6 +99,7 @@ impl Fault {
             Self::Clock { .. }
             | Self::Redirect { .. }
             | Self::Undiscovered { .. }
+            | Self::Untrusted { .. }
             | Self::Issuer { .. }
             | Self::Lacks { .. }
             | Self::Secret(_)

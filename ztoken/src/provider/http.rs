@@ -181,6 +181,7 @@ impl Http {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. },
             ) => Fault::Clock { place: place(url), cause },
+            Some(_) => Fault::Untrusted { place: place(url), cause },
             _ => Fault::Unreachable { place: place(url), cause },
         }
     }

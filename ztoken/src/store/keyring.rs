@@ -3,7 +3,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,14 @@ use zeroize::Zeroizing;
 
 use super::Fault;
 use crate::clock::pause;
-use crate::config::Name;
+use crate::config::Profile;
 use crate::foreign::shown;
 
 /// A keyring that is locked asks the person for its password.
 const LIMIT: Duration = Duration::from_secs(120);
 const STEP: Duration = Duration::from_millis(5);
+/// What it has said is there when it ends.
+const REST: Duration = Duration::from_secs(5);
 
 struct Said {
     succeeded: bool,
@@ -24,8 +27,8 @@ struct Said {
     complaint: String,
 }
 
-pub(super) fn read(name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-    let said = run("lookup", &[], name, b"")?;
+pub(super) fn read(profile: &Profile) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let said = run("lookup", &[], profile, b"")?;
     if said.succeeded {
         return Ok(Some(said.output));
     }
@@ -33,26 +36,27 @@ pub(super) fn read(name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     if said.complaint.is_empty() { Ok(None) } else { Err(Fault::Keyring(said.complaint)) }
 }
 
-pub(super) fn write(name: &Name, secret: &[u8]) -> Result<(), Fault> {
-    let label = format!("--label=ztoken: {name}");
-    let said = run("store", &[&label], name, secret)?;
+pub(super) fn write(profile: &Profile, secret: &[u8]) -> Result<(), Fault> {
+    let label = format!("--label=ztoken: {}", profile.name);
+    let said = run("store", &[&label], profile, secret)?;
     if said.succeeded { Ok(()) } else { Err(Fault::Keyring(said.complaint)) }
 }
 
-pub(super) fn erase(name: &Name) -> Result<(), Fault> {
-    let said = run("clear", &[], name, b"")?;
+pub(super) fn erase(profile: &Profile) -> Result<(), Fault> {
+    let said = run("clear", &[], profile, b"")?;
     let is_gone = said.succeeded || said.complaint.is_empty();
     if is_gone { Ok(()) } else { Err(Fault::Keyring(said.complaint)) }
 }
 
-fn run(verb: &str, options: &[&str], name: &Name, input: &[u8]) -> Result<Said, Fault> {
+fn run(verb: &str, options: &[&str], profile: &Profile, input: &[u8]) -> Result<Said, Fault> {
     let failed = |what: std::io::Error| {
         Fault::Keyring(format!("secret-tool (Debian: libsecret-tools) does not run: {what}"))
     };
-    let mut child = Command::new("secret-tool")
+    let mut child = profile
+        .program("secret-tool")
         .arg(verb)
         .args(options)
-        .args(["application", "ztoken", "profile", &name.to_string()])
+        .args(["application", "ztoken", "profile", &profile.name.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -75,18 +79,21 @@ fn run(verb: &str, options: &[&str], name: &Name, input: &[u8]) -> Result<Said, 
         }
         pause(STEP);
     };
-    let complaint = complaint.join().unwrap_or_default();
+    let complaint = complaint.recv_timeout(REST).unwrap_or_default();
     Ok(Said {
         succeeded: status.success(),
-        output: output.join().unwrap_or_default(),
+        output: output.recv_timeout(REST).unwrap_or_default(),
         complaint: shown(String::from_utf8_lossy(&complaint).trim()),
     })
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Zeroizing<Vec<u8>>> {
+/// All that comes, once it has ended. Somebody whom secret-tool has started may keep the pipe open.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Zeroizing<Vec<u8>>> {
+    let (whole, came) = channel();
     thread::spawn(move || {
         let mut content = Zeroizing::new(Vec::with_capacity(40 * 1024));
         let _what_came = pipe.map(|mut pipe| pipe.read_to_end(&mut content));
-        content
-    })
+        let _too_late = whole.send(content);
+    });
+    came
 }

@@ -73,7 +73,7 @@ impl<'a> Store<'a> {
     pub(crate) fn read_any(&self) -> Result<Option<Kept>, Fault> {
         let json = match self.profile.keep {
             Keep::File => self.folder()?.read(&self.file())?,
-            Keep::Keyring => keyring::read(&self.profile.name)?,
+            Keep::Keyring => keyring::read(self.profile)?,
         };
         Ok(json.and_then(|json| Kept::parse(&json)))
     }
@@ -91,7 +91,7 @@ impl<'a> Store<'a> {
     pub(crate) fn erase(&self, turn: &Turn) -> Result<(), Fault> {
         match self.profile.keep {
             Keep::File => turn.folder.remove(&self.file()),
-            Keep::Keyring => keyring::erase(&self.profile.name),
+            Keep::Keyring => keyring::erase(self.profile),
         }
     }
 
@@ -117,7 +117,7 @@ impl Room<'_> {
     pub(crate) fn keep(self, kept: &Kept) -> Result<(), Fault> {
         match self {
             Self::File(room) => room.fill(&kept.to_json()),
-            Self::Keyring(profile) => keyring::write(&profile.name, &kept.to_json()),
+            Self::Keyring(profile) => keyring::write(profile, &kept.to_json()),
         }
     }
 }
