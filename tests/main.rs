@@ -64,6 +64,7 @@ mod operator_robots;
 mod operator_rolling;
 mod operator_storage;
 mod operator_talk;
+mod operator_upgrade;
 mod outages;
 mod packages;
 mod packages_upkeep;
