@@ -62,6 +62,7 @@ mod operator_pooler_databases;
 mod operator_promises;
 mod operator_robots;
 mod operator_rolling;
+mod operator_shape;
 mod operator_storage;
 mod operator_talk;
 mod operator_upgrade;
