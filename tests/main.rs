@@ -51,6 +51,7 @@ mod operator_kills;
 mod operator_life;
 mod operator_manifests;
 mod operator_migration;
+mod operator_namespaces;
 mod operator_nodes;
 mod operator_objects;
 mod operator_outages;
