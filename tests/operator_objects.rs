@@ -1,7 +1,7 @@
 //! Which objects a cluster has, and that they follow its manifest. No pod runs here: whatever
 //! can be made without one is made without one.
 
-use harness::{Platform, eventually};
+use harness::{Operator, Platform, eventually};
 use serde_json::{Value, json};
 
 const CLUSTER: &str = "acid-orders";
@@ -283,7 +283,7 @@ fn annotations_of_others_are_left_alone() {
 #[test]
 fn owner_references_come_and_go_with_the_configuration() {
     let platform = Platform::new();
-    let _operator = platform.start();
+    let operator = platform.start();
     platform.apply(CLUSTER, &json!({}));
     platform.wait_for("StatefulSet", CLUSTER);
     let replica = format!("{CLUSTER}-repl");
@@ -338,4 +338,33 @@ fn owner_references_come_and_go_with_the_configuration() {
     }
     let kept = platform.wait_for("Endpoints", &of_patroni);
     assert_eq!(kept["metadata"]["annotations"]["initialize"], "7");
+    without_an_operator_volumes_go_as_well_where_the_policy_says_so(&platform, operator);
+}
+
+/// Kubernetes itself deletes what has an owner, and the StatefulSet is that of its volumes then.
+fn without_an_operator_volumes_go_as_well_where_the_policy_says_so(
+    platform: &Platform,
+    operator: Operator,
+) {
+    let volume = format!("pgdata-{CLUSTER}-0");
+    platform.configure(&[
+        ("enable_owner_references", "true"),
+        ("persistent_volume_claim_retention_policy", "when_deleted:delete,when_scaled:retain"),
+    ]);
+    for (kind, name) in [("StatefulSet", CLUSTER), ("PersistentVolumeClaim", &volume)] {
+        eventually(&format!("{kind} {name} has an owner"), || {
+            let found = platform.get(kind, name).unwrap_or_default();
+            if found["metadata"]["ownerReferences"].is_array() { Ok(()) } else { Err(found) }
+        });
+    }
+    operator.wait_until_idle();
+    operator.stop();
+    platform.kube.delete("postgresql", &platform.namespace, CLUSTER);
+    eventually("nothing is left but what somebody else made", || {
+        let kinds = ["StatefulSet", "Pod", "Service", "Secret", "PersistentVolumeClaim"];
+        let selector = format!("cluster-name={CLUSTER}");
+        let left = kinds.map(|kind| platform.kube.names(kind, &platform.namespace, &selector));
+        if left.iter().all(Vec::is_empty) { Ok(()) } else { Err(left) }
+    });
+    assert!(platform.get("Endpoints", &format!("{CLUSTER}-failover")).is_some());
 }

@@ -56,7 +56,7 @@ const KINDS: &str =
 const ROBOTS: &str =
     "operator_robots::infrastructure_roles_are_on_every_cluster_and_follow_their_secrets";
 const UPGRADE: &str =
-    "operator_clone::a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody";
+    "operator_upgrade::a_major_version_is_installed_in_a_window_and_what_failed_waits_for_somebody";
 const VOLUMES: &str =
     "operator_storage::the_volumes_of_a_cluster_that_runs_grow_in_seconds_and_no_pod_is_restarted";
 

@@ -226,7 +226,7 @@ fn roles_of_a_manifest_follow_it_and_their_secrets() {
     let guest = format!("{other}.db_user");
     let more = json!({
         "users": { "zalando": ["superuser", "createdb"], "foo_user": null, "late_user": [],
-                   &guest: [] },
+                   "calm_user": [], &guest: [] },
         "preparedDatabases": { "bar": {
             "defaultUsers": true,
             "schemas": { "data": { "defaultUsers": true } },
@@ -283,7 +283,11 @@ fn owners_get_the_additional_role(world: &mut Cloud) {
 
 fn passwords_are_rotated(world: &Cloud, mut more: Value) {
     world.as_superuser("alter role foo_user set statement_timeout = '77s'");
-    more["usersWithSecretRotation"] = json!(["foo_user"]);
+    let namespace = &world.platform.namespace;
+    let secrets = || world.platform.kube.names("Secret", namespace, "cluster-name");
+    let all = secrets();
+    more["usersWithSecretRotation"] = json!(["foo_user", "calm_user"]);
+    more["usersIgnoringSecretRotation"] = json!(["calm_user"]);
     more["usersWithInPlaceSecretRotation"] = json!(["late_user"]);
     apply(world, &more);
     for user in ["foo_user", "late_user"] {
@@ -318,12 +322,15 @@ fn passwords_are_rotated(world: &Cloud, mut more: Value) {
     world.logs_in("late_user", &world.password("late_user"));
     world.login("late_user", &before, "select 1").expect_err("the former one is gone");
 
+    assert_eq!(world.secret("calm_user", "nextRotation"), "", "she ignores it");
+    assert_eq!(world.secret("calm_user", "username"), "calm_user");
+    assert_eq!(secrets(), all, "a rotation needs no other Secret");
+
     // As if years had passed.
     let until = json!({ "acid.zalan.do/own-password-until": "2020-01-01T00:00:00Z" });
     let secret = world.platform.wait_for("Secret", &secret_name("foo_user"));
     assert!(secret["metadata"]["annotations"]["acid.zalan.do/own-password-until"].is_string());
     let patch = json!({ "metadata": { "annotations": until } });
-    let namespace = &world.platform.namespace;
     world.platform.kube.patch_merge("Secret", namespace, &secret_name("foo_user"), &patch);
     // Somebody's own role that is called alike is hers.
     world.as_superuser(&format!("alter role {of_the_day} rename to foo_user200101"));

@@ -28,6 +28,8 @@ pub struct Cloud {
     pub service: TokenService,
     pub platform: Platform,
     pub teams: TeamsApi,
+    /// Whom its pods trust, and clients in its network.
+    pub authority: Authority,
     pub operator: Option<Operator>,
     settings: BTreeMap<String, String>,
 }
@@ -92,7 +94,7 @@ impl Cloud {
         let settings = all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let settings = settings.collect();
         platform.configure(&all);
-        Self { agent, service, platform, teams, operator: None, settings }
+        Self { agent, service, platform, teams, authority, operator: None, settings }
     }
 
     /// A key of the configuration.

@@ -11,14 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, EvictParams, ListParams, Patch, PatchParams,
+    PostParams,
 };
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::core::{GroupVersionKind, Request, TypeMeta};
 use ::kube::discovery::{ApiCapabilities, Discovery, Scope};
 use ::kube::{Client, Config, Error};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use serde_json::{Value, json};
 
 use crate::control_plane::ControlPlane;
@@ -278,6 +279,16 @@ impl Kube {
             let _status: Value = api.create_subresource("binding", &pod, &how, &binding).await?;
             Ok(())
         })
+    }
+
+    /// One question of the Eviction API, by which budgets are asked.
+    ///
+    /// # Errors
+    /// 429: a budget says no. 500: more than one budget is about the pod, and so it stays.
+    pub fn evict(&self, namespace: &str, pod: &str) -> Result<(), Refusal> {
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let name = pod.to_owned();
+        self.ask(async move { api.evict(&name, &EvictParams::default()).await.map(drop) })
     }
 
     /// What the API server answers to a GET of a path, with a query or without.

@@ -1,18 +1,13 @@
 //! Nodes of the API server that are one test's own, and what administrators do to them: no other
 //! test's pods are there.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ::kube::Api;
-use ::kube::api::EvictParams;
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use crate::control_plane::ControlPlane;
 use crate::eventually::{eventually, pause};
 use crate::kube::{Kube, Refusal};
-use crate::network::Network;
 use crate::secrets::random_text;
 
 /// `kubectl drain` waits for five seconds; a test has less time.
@@ -22,7 +17,6 @@ const BETWEEN_EVICTIONS: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Nodes {
     kube: Kube,
-    network: Arc<Network>,
     pub names: Vec<String>,
 }
 
@@ -47,7 +41,7 @@ impl Nodes {
                 "metadata": { "name": name, "labels": labels },
             }));
         }
-        Self { kube, network: Arc::clone(plane.network()), names }
+        Self { kube, names }
     }
 
     /// `kubectl cordon`.
@@ -78,15 +72,12 @@ impl Nodes {
         pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// One question of the Eviction API, by which budgets are asked.
+    /// [`Kube::evict`].
     ///
     /// # Errors
-    /// 429: a budget says no.
+    /// As there.
     pub fn evict(&self, namespace: &str, pod: &str) -> Result<(), Refusal> {
-        let api: Api<Pod> = Api::namespaced(self.kube.client(), namespace);
-        let name = pod.to_owned();
-        let evicted = async move { api.evict(&name, &EvictParams::default()).await };
-        self.network.run(evicted).map(drop).map_err(Refusal::from)
+        self.kube.evict(namespace, pod)
     }
 
     /// `kubectl drain`: cordons it, and evicts what is there until nothing is.

@@ -203,11 +203,17 @@ fn one(change: impl FnOnce(&mut Value)) -> (String, Kind) {
     (one.field.clone(), one.kind)
 }
 
+/// Takes an entry of a list of the first container away.
+fn without(template: &mut Value, list: &str, key: &str, value: &str) {
+    let all = template["spec"]["containers"][0][list].as_array_mut().unwrap();
+    all.retain(|own| own[key] != value);
+}
+
 #[test]
 fn each_field_that_restarts_pods_does() {
     type Change = fn(&mut Value);
     let postgres = |field: &str| format!("containers[postgres].{field}");
-    let all: [(String, Change); 21] = [
+    let all: [(String, Change); 25] = [
         (postgres("image"), |it| it["spec"]["containers"][0]["image"] = "x".into()),
         (postgres("livenessProbe"), |it| {
             it["spec"]["containers"][0]["livenessProbe"]["periodSeconds"] = 11.into();
@@ -231,6 +237,17 @@ fn each_field_that_restarts_pods_does() {
         (postgres("securityContext.privileged"), |it| {
             it["spec"]["containers"][0]["securityContext"]["privileged"] = true.into();
         }),
+        (postgres("securityContext.capabilities"), |it| {
+            let two = json!({ "add": ["SYS_NICE", "CHOWN"] });
+            it["spec"]["containers"][0]["securityContext"]["capabilities"] = two;
+        }),
+        (postgres("env[SSL_CERTIFICATE_FILE]"), |it| {
+            without(it, "env", "name", "SSL_CERTIFICATE_FILE");
+        }),
+        (postgres("env[SSL_PRIVATE_KEY_FILE]"), |it| {
+            without(it, "env", "name", "SSL_PRIVATE_KEY_FILE");
+        }),
+        (postgres("volumeMounts[/tls]"), |it| without(it, "volumeMounts", "mountPath", "/tls")),
         (postgres("volumeMounts[/dev/shm]"), |it| {
             it["spec"]["containers"][0]["volumeMounts"][1]["subPath"] = "x".into();
         }),
