@@ -63,6 +63,7 @@ mod operator_promises;
 mod operator_robots;
 mod operator_rolling;
 mod operator_storage;
+mod operator_switchover;
 mod operator_talk;
 mod outages;
 mod packages;
