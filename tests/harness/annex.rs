@@ -5,12 +5,15 @@
 //! for connections that are there already, too.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
+use crate::eventually;
 use crate::network::{self, Network, ip};
 
 /// All that a [`Network`] has.
@@ -43,7 +46,15 @@ impl Annex {
             ip(&["addr", "add", &format!("10.89.{number}.1/29"), "dev", &there]);
             ip(&["link", "set", &there, "up"]);
         });
-        Self { namespace, number }
+        let this = Self { namespace, number };
+        // A wire that is new loses what comes first, and asking anew takes a second.
+        let nobody_listens = SocketAddr::from((Ipv4Addr::new(10, 89, number, 1), 1));
+        let connect = || TcpStream::connect_timeout(&nobody_listens, Duration::from_secs(5));
+        eventually("the wire carries", || match this.enter(connect).map_err(|own| own.kind()) {
+            Err(ErrorKind::ConnectionRefused) => Ok(()),
+            other => Err(other),
+        });
+        this
     }
 
     /// From now on whoever in it connects to this port of anybody comes to who listens at that port

@@ -1,5 +1,6 @@
 //! Somebody who looks all the time how many pods of a cluster are not ready, or not there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +16,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// Looks until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    most: Arc<AtomicUsize>,
+    down: Arc<AtomicUsize>,
+    anew: Arc<AtomicUsize>,
     looks: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
 }
@@ -23,17 +25,27 @@ pub struct Watcher {
 impl Watcher {
     /// At a cluster of so many pods, which are all ready now.
     pub fn start(world: &Cloud, pods: usize) -> Self {
-        let this = Self { most: Arc::default(), looks: Arc::default(), stopped: Arc::default() };
+        let this = Self {
+            down: Arc::default(),
+            anew: Arc::default(),
+            looks: Arc::default(),
+            stopped: Arc::default(),
+        };
         let (kube, namespace) = (world.platform.kube.clone(), world.platform.namespace.clone());
-        let [most, looks] = [&this.most, &this.looks].map(Arc::clone);
+        let [down, anew, looks] = [&this.down, &this.anew, &this.looks].map(Arc::clone);
         let stopped = Arc::clone(&this.stopped);
         std::thread::spawn(move || {
+            let mut known = BTreeSet::new();
             let all = ListParams::default().labels("application=spilo");
             while !stopped.load(Ordering::Relaxed) {
                 // While the API server is away there is nothing to see.
                 if let Ok(found) = kube.try_list("Pod", &namespace, &all) {
-                    let ready = found.iter().filter(|pod| is_ready(pod)).count();
-                    most.fetch_max(pods.saturating_sub(ready), Ordering::Relaxed);
+                    let ready: Vec<&Value> = found.iter().filter(|pod| is_ready(pod)).collect();
+                    known.extend(ready.iter().map(|pod| uid(pod)));
+                    let stays = |pod: &&Value| known.contains(&uid(pod)) && !is_going(pod);
+                    let old = found.iter().filter(stays).count();
+                    down.fetch_max(pods.saturating_sub(ready.len()), Ordering::Relaxed);
+                    anew.fetch_max(pods.saturating_sub(old), Ordering::Relaxed);
                     looks.fetch_add(1, Ordering::Relaxed);
                 }
                 pause(BETWEEN_LOOKS);
@@ -45,8 +57,20 @@ impl Watcher {
     /// How many were not ready, or not there, at a time.
     #[track_caller]
     pub fn most_down(&self) -> usize {
+        self.most(&self.down)
+    }
+
+    /// How many were being made anew at a time: from their deletion until they are ready. One whose
+    /// PostgreSQL is not there for another reason is none of them.
+    #[track_caller]
+    pub fn most_made_anew(&self) -> usize {
+        self.most(&self.anew)
+    }
+
+    #[track_caller]
+    fn most(&self, of: &AtomicUsize) -> usize {
         assert!(self.looks.load(Ordering::Relaxed) > 0, "nobody has looked");
-        self.most.load(Ordering::Relaxed)
+        of.load(Ordering::Relaxed)
     }
 }
 
@@ -59,9 +83,17 @@ impl Drop for Watcher {
 /// Whether a pod takes connections; one that is on its way out does not.
 pub fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
-    pod["metadata"]["deletionTimestamp"].is_null()
+    !is_going(pod)
         && conditions
             .into_iter()
             .flatten()
             .any(|own| own["type"] == "Ready" && own["status"] == "True")
+}
+
+fn is_going(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_string()
+}
+
+fn uid(pod: &Value) -> String {
+    pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
 }
