@@ -65,6 +65,7 @@ mod operator_robots;
 mod operator_rolling;
 mod operator_shape;
 mod operator_storage;
+mod operator_switchover;
 mod operator_talk;
 mod operator_upgrade;
 mod outages;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use harness::cloud::{CLUSTER, Cloud, minimal};
-use harness::{ControlPlane, Kube, Nodes, Platform, Writer, eventually};
+use harness::{ControlPlane, Kube, Nodes, Platform, Watcher, eventually};
 use serde_json::{Value, json};
 
 const ORDERS: &str = "acid-orders";
@@ -140,34 +140,12 @@ impl Scene {
         let scene = Self { nodes, world, manifest };
         scene.apply();
         scene.world.platform.wait_for_phase(CLUSTER, "Running");
-        scene.standby();
+        scene.world.synchronous_standby();
         scene
     }
 
     fn apply(&self) {
         self.world.platform.kube.try_apply(&self.manifest).expect("it is accepted");
-    }
-
-    fn ask_patroni(&self, pod: &str, path: &str, body: Option<&Value>) -> Value {
-        let address = self.world.agent.pod_ip(&self.world.platform.namespace, pod);
-        let mut curl = self.world.agent.command("curl");
-        curl.args(["-sS", &format!("http://{address}:8008/{path}")]);
-        curl.args(body.map(|body| ["-d".to_owned(), body.to_string()]).into_iter().flatten());
-        let output = curl.output().expect("curl");
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|_| json!(text))
-    }
-
-    /// Waits until writes wait for somebody; who that is.
-    fn standby(&self) -> String {
-        let leader = self.world.primary();
-        eventually("there is a synchronous standby", || {
-            let answer = self.ask_patroni(&leader, "cluster", None);
-            let all = answer["members"].as_array().cloned().unwrap_or_default();
-            let is_it = |own: &&Value| own["role"] == "sync_standby" && own["state"] == "streaming";
-            let name = all.iter().find(is_it).and_then(|own| own["name"].as_str());
-            name.map(str::to_owned).ok_or(answer)
-        })
     }
 
     fn node(&self, pod: &str) -> String {
@@ -178,37 +156,11 @@ impl Scene {
         self.world.platform.get("Pod", pod).unwrap_or_default()["metadata"]["uid"].clone()
     }
 
-    /// How often another one has begun to lead.
-    fn timeline(&self) -> i64 {
-        let own = self.ask_patroni(&self.world.primary(), "patroni", None);
-        own["timeline"].as_i64().unwrap_or_else(|| panic!("{own}"))
-    }
-
-    #[track_caller]
-    fn leads_another(&self, than: &str) -> String {
-        eventually("another one leads", || {
-            let now = self.world.primary();
-            if now == than { Err(self.world.platform.status(CLUSTER)) } else { Ok(now) }
-        })
-    }
-
     /// A budget says so.
     #[track_caller]
     fn is_not_evicted(&self, pod: &str) {
         let refused = self.nodes.evict(&self.world.platform.namespace, pod);
         assert_eq!(refused.map_err(|refusal| refusal.code), Err(429), "{pod}");
-    }
-
-    /// What Patroni needs by itself.
-    fn patroni_switches_over(&self, writer: &Writer) -> Duration {
-        let (start, leader) = (Instant::now(), self.world.primary());
-        let answer = self.ask_patroni(&leader, "switchover", Some(&json!({ "leader": leader })));
-        assert!(answer.as_str().is_some_and(|text| text.contains("uccessfully")), "{answer}");
-        writer.goes_on();
-        let gap = writer.longest_gap_since(start);
-        self.leads_another(&leader);
-        self.standby();
-        gap
     }
 
     /// A cordon alone is no reason while the node has the label.
@@ -225,20 +177,27 @@ impl Scene {
         let namespace = self.world.platform.namespace.clone();
         let leader = self.world.primary();
         let (node, uid) = (self.node(&leader), self.uid(&leader));
+        let before = self.world.timeline();
         self.nodes.label(&node, LABEL, &Value::Null);
         self.is_not_evicted(&leader);
         let (nodes, world) = (&self.nodes, &mut self.world);
-        let drained = std::thread::scope(|scope| {
-            let drains = scope.spawn(|| nodes.drain(&namespace, &node));
-            world.operator.take().expect("it runs").kill();
-            world.platform.forget_leader();
-            world.restart_operator();
-            drains.join().expect("it is drained")
+        let mut kills = 0;
+        let drained = nodes.drain_and(&namespace, &node, || {
+            if kills == 0 {
+                world.wait_for_event("Switching over from ");
+                world.kill_operator();
+                let told = world.platform.events(CLUSTER);
+                let is_over = told.iter().any(|own| own.starts_with("Successfully switched over"));
+                assert!(!is_over, "it is in the middle of it: {told:#?}");
+                world.restart_operator();
+                kills += 1;
+            }
         });
         assert_eq!(drained.pods, [leader.as_str()]);
-        assert!(drained.refused > 0, "the budget lets it go only when it leads no more");
-        let now = self.leads_another(&leader);
-        assert_eq!(self.standby(), leader, "it follows");
+        assert!(drained.refused > 0 && kills == 1, "the budget lets it go when it leads no more");
+        let now = self.world.leads_another(&leader);
+        assert_eq!(self.world.synchronous_standby(), leader, "it follows");
+        assert_eq!(self.world.timeline(), before + 1, "it moves once");
         assert_ne!(self.uid(&leader), uid);
         let places = [self.node(&now), self.node(&leader)];
         assert!(!places.contains(&node) && !places.contains(&self.nodes.names[3]), "{places:?}");
@@ -246,8 +205,8 @@ impl Scene {
 
     /// The candidate moves, and then the primary, once.
     fn where_all_nodes_leave_the_primary_moves_once(&self) {
-        let (leader, standby) = (self.world.primary(), self.standby());
-        let (before, uids) = (self.timeline(), [self.uid(&leader), self.uid(&standby)]);
+        let (leader, standby) = (self.world.primary(), self.world.synchronous_standby());
+        let (before, uids) = (self.world.timeline(), [self.uid(&leader), self.uid(&standby)]);
         let old = [self.node(&standby), self.node(&leader)];
         let all = self.nodes.names.iter();
         let free = all.take(3).find(|node| !old.contains(node)).expect("a third node");
@@ -256,8 +215,8 @@ impl Scene {
         for node in &old {
             self.nodes.label(node, LABEL, &Value::Null);
         }
-        assert_eq!(self.leads_another(&leader), standby);
-        assert_eq!(self.timeline(), before + 1, "it moves once");
+        assert_eq!(self.world.leads_another(&leader), standby);
+        assert_eq!(self.world.timeline(), before + 1, "it moves once");
         assert_eq!(self.node(&standby), *free);
         assert_ne!(self.uid(&standby), uids[1], "it was made anew there");
         self.world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
@@ -265,7 +224,7 @@ impl Scene {
         for node in &old {
             self.nodes.label(node, LABEL, &json!("ready"));
         }
-        self.standby();
+        self.world.synchronous_standby();
     }
 
     /// Patroni is given a time, and only once.
@@ -280,7 +239,7 @@ impl Scene {
         self.world.operator().wait_until_idle();
         self.nodes.label(&node, LABEL, &Value::Null);
         let at = eventually("a switchover is scheduled", || {
-            let cluster = self.ask_patroni(&leader, "cluster", None);
+            let cluster = self.world.patroni(&leader).get("cluster").unwrap_or_default();
             let at = cluster["scheduled_switchover"]["at"].as_str().map(str::to_owned);
             at.ok_or(cluster)
         });
@@ -297,9 +256,9 @@ impl Scene {
         // Without a window it is time.
         self.manifest["spec"].as_object_mut().expect("a spec").remove("maintenanceWindows");
         self.apply();
-        self.leads_another(&leader);
+        self.world.leads_another(&leader);
         self.nodes.label(&node, LABEL, &json!("ready"));
-        self.standby();
+        self.world.synchronous_standby();
     }
 
     /// Promise 17: another affinity moves the replica, and then the primary.
@@ -313,25 +272,23 @@ impl Scene {
                 { "matchExpressions": [{ "key": "pool", "operator": "In", "values": ["new"] }] },
             ] },
         });
-        let before = self.timeline();
+        let before = self.world.timeline();
         self.apply();
         eventually("all pods are in the new pool", || {
             let pods = ["0", "1"].map(|own| self.node(&format!("{CLUSTER}-{own}")));
             let are_there = pods.iter().all(|node| node == free);
             if are_there { Ok(()) } else { Err((pods, self.world.platform.status(CLUSTER))) }
         });
-        self.standby();
-        assert_eq!(self.timeline(), before + 1);
+        self.world.synchronous_standby();
+        assert_eq!(self.world.timeline(), before + 1);
     }
 }
 
 #[test]
 fn a_primary_leaves_its_node_before_it_is_evicted_and_nothing_that_was_acknowledged_is_lost() {
     let mut scene = Scene::new();
-    let world = &scene.world;
-    let host = format!("{CLUSTER}.{}.svc.cluster.local", world.platform.namespace);
-    let writer = Writer::start(&world.agent, &host, "postgres", &world.password("postgres"));
-    let of_patroni = scene.patroni_switches_over(&writer);
+    let (writer, watcher) = (scene.world.writer(), Watcher::start(&scene.world, 2));
+    let of_patroni = scene.world.patroni_switches_over(&writer, 2);
     scene.a_cordoned_node_with_the_label_keeps_its_primary();
     let start = Instant::now();
     scene.a_node_without_the_label_is_drained();
@@ -341,6 +298,7 @@ fn a_primary_leaves_its_node_before_it_is_evicted_and_nothing_that_was_acknowled
     let of_all = writer.longest_gap_since(start);
     scene.outside_of_a_window_the_primary_stays_until_it_opens();
     scene.another_affinity_moves_all_pods();
+    let most_down = watcher.most_down();
     let written = writer.stop();
     #[allow(clippy::print_stderr, reason = "a figure of the test")]
     {
@@ -352,6 +310,7 @@ fn a_primary_leaves_its_node_before_it_is_evicted_and_nothing_that_was_acknowled
     assert!(written.lost.is_empty(), "acknowledged and lost: {:?}", written.lost);
     assert!(of_drain <= of_patroni + MORE, "{of_drain:?} beside {of_patroni:?}");
     assert!(of_all <= of_patroni + MORE, "{of_all:?} beside {of_patroni:?}");
+    assert_eq!(most_down, 1, "pods that were down at a time");
 }
 
 #[test]

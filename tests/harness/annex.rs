@@ -5,41 +5,64 @@
 //! for connections that are there already, too.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
+use crate::eventually;
 use crate::network::{self, Network, ip};
 
-const HERE: &str = "10.89.0.2/29";
-const THERE: &str = "10.89.0.1/29";
-const GATEWAY: &str = "10.89.0.1";
-/// Nobody has this address, and no card this number.
-const NOBODY: (&str, &str) = ("10.89.0.5", "02:00:00:00:00:05");
+/// All that a [`Network`] has.
+const PODS: &str = "10.88.0.0/16";
+/// No card has this number.
+const NO_CARD: &str = "02:00:00:00:00:05";
 
-/// At most one for each network.
 #[derive(Debug)]
 pub struct Annex {
     namespace: Arc<File>,
+    number: u8,
 }
 
 impl Annex {
     pub fn of(network: &Network) -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let inside = format!("/proc/{}/fd/{}", std::process::id(), network.namespace().as_raw_fd());
+        let (there, gateway) = (format!("annex{number}"), format!("10.89.{number}.1"));
+        let end = there.clone();
         let namespace = Arc::new(network::namespace(move || {
-            ip(&["link", "add", "wire", "type", "veth", "peer", "name", "annex"]);
-            ip(&["link", "set", "annex", "netns", &inside]);
-            ip(&["addr", "add", HERE, "dev", "wire"]);
+            ip(&["link", "add", "wire", "type", "veth", "peer", "name", &end]);
+            ip(&["link", "set", &end, "netns", &inside]);
+            ip(&["addr", "add", &format!("{}/29", address(number)), "dev", "wire"]);
             ip(&["link", "set", "wire", "up"]);
-            ip(&["route", "add", "10.88.0.0/16", "via", GATEWAY]);
-            ip(&["neigh", "add", NOBODY.0, "lladdr", NOBODY.1, "dev", "wire"]);
+            ip(&["route", "add", PODS, "via", &gateway]);
+            ip(&["neigh", "add", &nobody(number), "lladdr", NO_CARD, "dev", "wire"]);
         }));
         network.enter(|| {
-            ip(&["addr", "add", THERE, "dev", "annex"]);
-            ip(&["link", "set", "annex", "up"]);
+            ip(&["addr", "add", &format!("10.89.{number}.1/29"), "dev", &there]);
+            ip(&["link", "set", &there, "up"]);
         });
-        Self { namespace }
+        let this = Self { namespace, number };
+        // A wire that is new loses what comes first, and asking anew takes a second.
+        let nobody_listens = SocketAddr::from((Ipv4Addr::new(10, 89, number, 1), 1));
+        let connect = || TcpStream::connect_timeout(&nobody_listens, Duration::from_secs(5));
+        eventually("the wire carries", || match this.enter(connect).map_err(|own| own.kind()) {
+            Err(ErrorKind::ConnectionRefused) => Ok(()),
+            other => Err(other),
+        });
+        this
+    }
+
+    /// From now on whoever in it connects to this port of anybody comes to who listens at that port
+    /// in it, with [`IP_TRANSPARENT`](crate::wire::listen_for_others).
+    pub fn intercept(&self, port: u16) {
+        let (port, own) = (port.to_string(), address(self.number));
+        self.ip(&["route", "add", "local", PODS, "dev", "lo", "table", &port, "src", &own]);
+        self.ip(&["rule", "add", "to", PODS, "ipproto", "tcp", "dport", &port, "lookup", &port]);
     }
 
     /// Makes a command run in it.
@@ -55,7 +78,7 @@ impl Annex {
     /// From now on nothing reaches this address from here.
     pub fn cut(&self, address: Ipv4Addr) {
         let to = format!("{address}/32");
-        self.ip(&["route", "add", &to, "via", NOBODY.0]);
+        self.ip(&["route", "add", &to, "via", &nobody(self.number)]);
     }
 
     /// It is reached again.
@@ -66,4 +89,14 @@ impl Annex {
     fn ip(&self, words: &[&str]) {
         self.enter(|| ip(words));
     }
+}
+
+/// Its own address.
+fn address(number: u8) -> String {
+    format!("10.89.{number}.2")
+}
+
+/// An address that nobody has.
+fn nobody(number: u8) -> String {
+    format!("10.89.{number}.5")
 }

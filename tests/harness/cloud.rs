@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use serde_json::{Value, json};
 
+use crate::annex::Annex;
 use crate::certificates::Authority;
 use crate::control_plane::ControlPlane;
 use crate::eventually;
@@ -32,6 +33,8 @@ pub struct Cloud {
     pub authority: Authority,
     pub operator: Option<Operator>,
     settings: BTreeMap<String, String>,
+    /// Where operators run, if not beside the pods.
+    annex: Option<Arc<Annex>>,
 }
 
 impl Cloud {
@@ -50,6 +53,11 @@ impl Cloud {
     /// The same before an operator comes; [`Cloud::restart_operator`] lets one come.
     pub fn without_operator(settings: &[(&str, &str)]) -> Self {
         Self::prepared(ControlPlane::shared(), Settings::default().nodes, settings)
+    }
+
+    /// The same, where pods can be on these nodes only.
+    pub fn on_without_operator(nodes: Vec<String>, settings: &[(&str, &str)]) -> Self {
+        Self::prepared(ControlPlane::shared(), nodes, settings)
     }
 
     /// The same at a control plane of one's own, that may be stopped.
@@ -94,7 +102,8 @@ impl Cloud {
         let settings = all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let settings = settings.collect();
         platform.configure(&all);
-        Self { agent, service, platform, teams, authority, operator: None, settings }
+        let (operator, annex) = (None, None);
+        Self { agent, service, platform, teams, authority, operator, settings, annex }
     }
 
     /// A key of the configuration.
@@ -119,8 +128,26 @@ impl Cloud {
     /// Another process takes over, and remembers nothing.
     pub fn restart_operator(&mut self) {
         drop(self.operator.take().map(Operator::stop));
-        let operator = self.platform.start_in(|program| self.agent.command(program));
+        let operator = self.platform.start_in(|program| {
+            let mut command = self.agent.command(program);
+            if let Some(annex) = &self.annex {
+                annex.confine(&mut command);
+            }
+            command
+        });
         self.operator = Some(operator);
+    }
+
+    /// All operators to come run there.
+    pub fn operator_is_in(&mut self, annex: &Arc<Annex>) {
+        self.annex = Some(Arc::clone(annex));
+    }
+
+    /// kill -9. Another one need not wait until its Lease has run out.
+    #[track_caller]
+    pub fn kill_operator(&mut self) {
+        self.operator.take().expect("it runs").kill();
+        self.platform.forget_leader();
     }
 
     /// The operator that runs.

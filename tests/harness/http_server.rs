@@ -66,7 +66,15 @@ impl HttpServer {
         let own = address.ip().is_loopback() || address.ip().to_string().starts_with("10.88.");
         assert!(own, "servers of tests listen on loopback, or in a network of their own");
         // The backlog of std is 128; 500 clients may come at once.
-        let listener = wire::listen(address, 1024);
+        Self::on(wire::listen(address, 1024), tls, on_request)
+    }
+
+    /// For whoever comes to a listener.
+    pub fn on(
+        listener: TcpListener,
+        tls: Option<ServerConfig>,
+        on_request: impl Fn(&mut dyn Connection, &Request) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             tls: tls.map(Arc::new),

@@ -83,6 +83,12 @@ impl Nodes {
     /// `kubectl drain`: cordons it, and evicts what is there until nothing is.
     #[track_caller]
     pub fn drain(&self, namespace: &str, node: &str) -> Drained {
+        self.drain_and(namespace, node, || {})
+    }
+
+    /// The same; whenever a budget has refused an eviction, something else happens.
+    #[track_caller]
+    pub fn drain_and(&self, namespace: &str, node: &str, mut meanwhile: impl FnMut()) -> Drained {
         self.cordon(node);
         let mut done = Drained { pods: Vec::new(), refused: 0 };
         eventually(&format!("{node} is empty"), || {
@@ -96,7 +102,10 @@ impl Nodes {
                 }
                 match self.evict(namespace, name) {
                     Ok(()) => done.pods.push(name.to_owned()),
-                    Err(Refusal { code: 429, .. }) => done.refused += 1,
+                    Err(Refusal { code: 429, .. }) => {
+                        done.refused += 1;
+                        meanwhile();
+                    }
                     Err(Refusal { code: 404, .. }) => {}
                     Err(refusal) => panic!("{name} cannot be evicted: {refusal}"),
                 }

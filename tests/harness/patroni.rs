@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::network::Network;
 
-const PORT: u16 = 8008;
+/// In every pod.
+pub(crate) const PORT: u16 = 8008;
 /// A restart of PostgreSQL takes some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,6 +44,14 @@ impl Patroni {
     #[track_caller]
     pub fn restart(&self) {
         let answer = self.ask("POST", "restart", "{}");
+        assert!(matches!(answer, Ok((200, _))), "{answer:?}");
+    }
+
+    /// Whoever may take over does, and this is the leader.
+    #[track_caller]
+    pub fn switch_over(&self, leader: &str) {
+        let body = json!({ "leader": leader }).to_string();
+        let answer = self.ask("POST", "switchover", &body);
         assert!(matches!(answer, Ok((200, _))), "{answer:?}");
     }
 

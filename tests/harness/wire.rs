@@ -87,6 +87,26 @@ pub fn listen(address: SocketAddr, backlog: i32) -> TcpListener {
     listener
 }
 
+/// A listener that also takes connections to addresses which are not of this machine, as far as its
+/// routes bring them here: IP_TRANSPARENT (ip(7)).
+pub fn listen_for_others(port: u16) -> TcpListener {
+    use std::os::fd::AsRawFd;
+    let listener = listen((std::net::Ipv4Addr::UNSPECIFIED, port).into(), 1024);
+    let (on, size) = (1_i32, size_of::<i32>() as libc::socklen_t);
+    // SAFETY: the descriptor is open, and the option is an int of the size given.
+    let set = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::SOL_IP,
+            libc::IP_TRANSPARENT,
+            (&raw const on).cast(),
+            size,
+        )
+    };
+    assert_eq!(set, 0, "IP_TRANSPARENT: {} (it needs CAP_NET_ADMIN)", io::Error::last_os_error());
+    listener
+}
+
 /// An address that swallows connections: its queue is full and nobody takes from it, so the
 /// kernel drops every further SYN, as a firewall would.
 #[derive(Debug)]
