@@ -70,6 +70,7 @@ mod operator_talk;
 mod operator_upgrade;
 mod outages;
 mod packages;
+mod packages_readme;
 mod packages_upkeep;
 mod pgbouncer;
 mod processes;

@@ -4,7 +4,9 @@
 # Usage: packaging/deb/build.sh PROGRAMS MANUALS OUTPUT [VERSION]
 #
 # PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check, teams-sync and ztoken, MANUALS what
-# `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default.
+# `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default. VERSION is
+# what version.sh says by default. DEBFULLNAME and DEBEMAIL, as of all tools of Debian, are who answers
+# for the packages.
 set -eu
 
 usage="usage: $0 PROGRAMS MANUALS OUTPUT [VERSION]"
@@ -13,10 +15,15 @@ manuals=$(realpath "${2:?$usage}")
 output=$(mkdir -p "${3:?$usage}" && realpath "$3")
 own=$(dirname "$(realpath "$0")")
 source=$(dirname "$(dirname "$own")")
-version=${4:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source/Cargo.toml" | head -n 1)}
-: "${SOURCE_DATE_EPOCH:=$(git -C "$source" log -1 --format=%ct)}"
+if [ -z "${SOURCE_DATE_EPOCH-}" ]; then
+    SOURCE_DATE_EPOCH=$(git -C "$source" log -1 --format=%ct) || {
+        echo "$0: git does not say when $source was last changed (see above): set SOURCE_DATE_EPOCH" >&2
+        exit 1
+    }
+fi
 export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
 umask 022
+version=${4:-$("$own/version.sh")}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -32,7 +39,12 @@ cp "$source/pam-oauth2/README.md" "$source/docs/reference/pam-toml.md" "$tree/do
 cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
 cp "$source/ztoken/README.md" "$tree/docs/ztoken"
 
-maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
+if [ -n "${DEBEMAIL-}" ]; then
+    maintainer="${DEBFULLNAME:-The Blue Elephant contributors} <$DEBEMAIL>"
+    awk -v maintainer="$maintainer" '/^Maintainer: / { $0 = "Maintainer: " maintainer } { print }' \
+        "$own/debian/control" >"$tree/debian/control"
+fi
+maintainer=$(sed -n 's/^Maintainer: //p' "$tree/debian/control")
 awk -v version="$version" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
     -v maintainer="$maintainer" -f "$own/changelog.awk" "$source/CHANGELOG.md" \
     >"$tree/debian/changelog"
