@@ -71,6 +71,7 @@ mod operator_upgrade;
 mod outages;
 mod packages;
 mod packages_readme;
+mod packages_service;
 mod packages_upkeep;
 mod pgbouncer;
 mod processes;

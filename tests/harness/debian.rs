@@ -129,6 +129,11 @@ impl Debian {
         command
     }
 
+    /// A path inside as it is called outside, as long as this value is there.
+    pub fn outside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.inside))
+    }
+
     /// Starts such a script, without input.
     pub fn spawn(&self, script: &str) -> Running {
         Running::start(&mut self.command(script), script.to_owned(), LIMIT)
