@@ -187,9 +187,9 @@ impl Outlook {
         self.changes.push(Change { object, field, from, to, why });
     }
 
-    /// 0 nothing, 1 an error, 2 something to change or to decide.
+    /// 0 nothing to change, 1 an error, 2 changes. Leavers are told of, and nobody locks them unasked.
     pub fn code(&self) -> u8 {
-        match (self.errors.is_empty(), self.changes.is_empty() && self.leavers.is_empty()) {
+        match (self.errors.is_empty(), self.changes.is_empty() && !self.restarts) {
             (false, _) => 1,
             (true, false) => 2,
             (true, true) => 0,
@@ -205,11 +205,10 @@ impl Outlook {
     pub fn text(&self) -> String {
         let escaped = |text: &str| text.escape_debug().to_string();
         let mut text = format!("{}:", self.cluster);
-        let is_quiet = self.changes.is_empty() && self.leavers.is_empty();
-        let is_still = self.errors.is_empty() && self.done.is_empty();
-        text.push_str(match (is_quiet && is_still, self.restarts) {
-            (true, _) => " nothing to change\n",
-            (false, true) => " pods would be restarted\n",
+        let is_quiet = self.changes.is_empty() && self.errors.is_empty() && self.done.is_empty();
+        text.push_str(match (self.restarts, is_quiet) {
+            (true, _) => " pods would be restarted\n",
+            (false, true) => " nothing to change\n",
             (false, false) => " no pod is restarted\n",
         });
         for own in &self.changes {

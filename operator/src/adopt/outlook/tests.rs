@@ -53,6 +53,18 @@ fn nothing_of_a_secret_is_shown_and_bookkeeping_is_no_change() {
 }
 
 #[test]
+fn whoever_left_is_listed_and_changes_nothing() {
+    let mut outlook = Outlook::of("default/c");
+    outlook.leavers.push("ghost".to_owned());
+    assert_eq!(outlook.code(), 0);
+    let said = outlook.text();
+    assert!(said.starts_with("default/c: nothing to change\n"), "{said}");
+    assert!(said.contains("(--lock-leavers locks them): ghost\n"), "{said}");
+    outlook.change("role ghost", "switch_off", "on", "off", "no team names it");
+    assert_eq!(outlook.code(), 2);
+}
+
+#[test]
 fn restarts_are_told_and_what_could_not_be_looked_at_is_an_error() {
     let mut outlook = Outlook::of("default/c");
     assert_eq!((outlook.code(), outlook.text().as_str()), (0, "default/c: nothing to change\n"));
