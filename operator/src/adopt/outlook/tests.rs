@@ -53,6 +53,31 @@ fn nothing_of_a_secret_is_shown_and_bookkeeping_is_no_change() {
 }
 
 #[test]
+fn a_variable_may_hold_a_key_and_is_never_shown() {
+    const JOB: &str = "/apis/batch/v1/namespaces/default/cronjobs/logical-backup-c";
+    let job = |env: Value| {
+        json!({"kind": "CronJob", "metadata": {"name": "logical-backup-c"},
+        "spec": {"suspend": false, "containers": [{"name": "logical-backup", "env": env}]}})
+    };
+    let mut live = job(json!([{"name": "KEY", "value": "hunter2"}, {"name": "EMPTY"}]));
+    live["metadata"]["managedFields"] = json!([{
+        "manager": "postgres-operator", "operation": "Apply", "fieldsV1": {"f:spec": {
+            "f:suspend": {}, "f:containers": {"k:{\"name\":\"logical-backup\"}": {
+                "f:env": {"k:{\"name\":\"KEY\"}": {"f:value": {}}}}}}}}]);
+    let from = json!({"secretKeyRef": {"name": "c", "key": "KEY"}});
+    let wanted = job(json!([{"name": "KEY", "valueFrom": from}, {"name": "EMPTY", "value": ""}]));
+    let mut wanted = wanted;
+    wanted["spec"].as_object_mut().unwrap().remove("suspend");
+    let mut outlook = Outlook::of("default/c");
+    outlook.writes(&[patch(JOB, wanted, live)]);
+    let said = outlook.json() + &outlook.text();
+    assert!(!said.contains("hunter2"), "{said}");
+    let fields: Vec<_> = outlook.changes.iter().map(|own| own.field.as_str()).collect();
+    let of = "spec.containers[name=logical-backup].env[name=KEY]";
+    assert_eq!(fields, [format!("{of}.valueFrom"), format!("{of}.value")], "and nothing else");
+}
+
+#[test]
 fn whoever_left_is_listed_and_changes_nothing() {
     let mut outlook = Outlook::of("default/c");
     outlook.leavers.push("ghost".to_owned());
