@@ -44,6 +44,7 @@ mod operator_clone;
 mod operator_cluster;
 mod operator_configuration;
 mod operator_databases;
+mod operator_deleted_by_hand;
 mod operator_deletion;
 mod operator_fair;
 mod operator_faults;
