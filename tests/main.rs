@@ -39,6 +39,7 @@ mod manuals;
 mod names;
 mod node_agent;
 mod operator_adopt;
+mod operator_adopt_complete;
 mod operator_book;
 mod operator_clone;
 mod operator_cluster;
