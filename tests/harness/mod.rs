@@ -58,6 +58,7 @@ pub mod session;
 pub mod spilo_cluster;
 pub mod standby;
 pub mod syslog;
+pub mod takeover;
 pub mod teams_api;
 pub mod teams_sync;
 pub mod token_service;
