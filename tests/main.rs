@@ -104,5 +104,6 @@ mod ztoken;
 mod ztoken_exec;
 mod ztoken_faults;
 mod ztoken_network;
+mod ztoken_servers;
 mod ztoken_store;
 mod ztoken_turns;
