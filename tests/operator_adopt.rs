@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::cloud::{CLUSTER, Cloud, secret_name};
 use harness::eventually::pause;
 use harness::reference::{self, MANAGER, Reference, password};
-use harness::takeover::{Standing, catalog, dry_run, fields, line, standing, stands, writes};
+use harness::takeover::{Standing, catalog, dry_run, fields, line, settled, stands, writes};
 use harness::{ControlPlane, eventually};
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     world.logs_in("alice", "alices");
     world.logs_in("ghost", "ghosts");
     world.logs_in(&reader, &password(&reader));
-    let (before, roles) = (standing(&world), catalog(&world));
+    let (before, roles) = (settled(&world), catalog(&world));
     let foreign = secrets(&world, &elsewhere);
 
     let outlook = dry_run(&world, 2, &[]);

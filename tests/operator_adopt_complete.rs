@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use harness::cloud::{CLUSTER, Cloud, decoded};
 use harness::reference::{complete, password};
-use harness::takeover::{Standing, dry_run, fields, standing, stands, writes};
+use harness::takeover::{Standing, dry_run, fields, settled, standing, stands, writes};
 use harness::{ControlPlane, eventually};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn a_complete_cluster_is_taken_over_and_all_that_changes_was_said_before() {
     }
     complete::install(&mut world);
     world.logs_in("alice", "alices");
-    let before = standing(&world);
+    let before = settled(&world);
     let said = dry_run(&world, 2, &[]);
     assert_eq!(said["restarts"], false, "{said:#}");
     assert_eq!(said["errors"], json!([]), "{said:#}");

@@ -2,11 +2,13 @@
 //! the operator wrote, and what a dry run said beforehand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::cloud::{CLUSTER, Cloud};
 use crate::control_plane::ControlPlane;
+use crate::eventually::{eventually, pause};
 use crate::reference::password;
 use crate::secrets::Secrets;
 
@@ -32,6 +34,9 @@ const UNTOUCHED: [&str; 3] = ["RoleBinding", "Secret", "ServiceAccount"];
 /// What Patroni and the controllers write every now and then.
 const HEARTBEAT: [&str; 6] = ["optime", "renewTime", "retain_slots", "slots", "status", "failsafe"];
 
+/// Longer than Patroni waits between two looks.
+const LOOP: Duration = Duration::from_secs(2);
+
 /// Objects by kind and name, as they have to stay: without what others count, and without notes of
 /// ours.
 pub type Standing = BTreeMap<String, Value>;
@@ -49,6 +54,17 @@ pub fn standing(world: &Cloud) -> Standing {
         named(kind, object.unwrap_or_else(|| panic!("there is a {kind}")))
     });
     of_cluster.chain(of_namespace).collect()
+}
+
+/// The same once nothing of it changes any more: controllers and Patroni are a little behind.
+#[track_caller]
+pub fn settled(world: &Cloud) -> Standing {
+    let mut last = standing(world);
+    eventually("nothing of the cluster changes", || {
+        pause(LOOP);
+        let before = std::mem::replace(&mut last, standing(world));
+        if before == last { Ok(last.clone()) } else { Err(()) }
+    })
 }
 
 fn named(kind: &str, mut object: Value) -> (String, Value) {

@@ -52,6 +52,11 @@ pub fn install(world: &mut Cloud) {
     kube.patch_status("postgresql", namespace, CLUSTER, &word);
     ready(world, 2);
     serve(world);
+    eventually("a replica is synchronous", || {
+        let chosen = kube.get("ConfigMap", namespace, &format!("{CLUSTER}-sync"));
+        let chosen = chosen.unwrap_or_default()["metadata"]["annotations"]["sync_standby"].clone();
+        if chosen.as_str().is_some_and(|name| !name.is_empty()) { Ok(()) } else { Err(chosen) }
+    });
     // What Patroni made gets the annotations of the manifest.
     for part in ["leader", "config", "sync"] {
         let noted = json!({ "metadata": { "annotations": inherited() } });
