@@ -33,6 +33,7 @@ mod jwt_claims;
 mod jwt_keys;
 mod jwt_signatures;
 mod key_sets;
+mod licences;
 mod login;
 mod manifests;
 mod manuals;

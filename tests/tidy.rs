@@ -12,7 +12,7 @@ use serde_json::Value;
 const LONGEST_FILE: usize = 500;
 
 /// Every Rust file below a folder of the repository, by its path from there.
-fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
+pub(crate) fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![source().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -255,6 +255,22 @@ fn the_promised_version_of_rust_is_the_one_that_is_used() {
 fn the_module_carries_no_tables_of_unicode() {
     let tree = module_tree("{p}");
     assert!(tree.lines().any(|line| line.starts_with("idna_adapter v1.0.")), "{tree}");
+}
+
+/// deny.toml says so to whoever adds one; this holds deny.toml to it, and looks at all platforms.
+#[test]
+fn what_is_banned_is_banned_and_nowhere() {
+    let read = |file: &str| fs::read_to_string(source().join(file)).unwrap();
+    let [rules, locked] = ["deny.toml", "Cargo.lock"].map(read);
+    let (_, denied) = rules.split_once("\ndeny = [\n").unwrap();
+    let denied = denied.split("\n]").next().unwrap();
+    let is_locked = |name: &str| locked.contains(&format!("\nname = \"{name}\"\n"));
+    assert!(is_locked("ring"));
+    for banned in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl-sys", "rsa"] {
+        let rule = format!("\n    {{ crate = \"{banned}\", reason = ");
+        assert!(format!("\n{denied}").contains(&rule), "deny.toml lets {banned} in");
+        assert!(!is_locked(banned), "{banned}");
+    }
 }
 
 /// In `teams-sync/src`: whether a file is in one of these folders, or is one of these files.

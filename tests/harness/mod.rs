@@ -16,6 +16,7 @@
 pub mod annex;
 pub mod api_proxy;
 pub mod artifacts;
+pub mod bills;
 pub mod book;
 pub mod cache;
 pub mod canary;
