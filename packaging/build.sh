@@ -5,6 +5,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# What cargo tells a program that it runs, as a test, is no word about this build; build scripts would
+# take it for a change, and everything would be compiled anew.
+for name in $(env | sed -n 's/^\(CARGO_\(MANIFEST\|PKG\)_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+
 home=${CARGO_HOME:-$HOME/.cargo}
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 cargo fetch --quiet --locked

@@ -73,6 +73,8 @@ mod operator_talk;
 mod operator_upgrade;
 mod outages;
 mod packages;
+mod packages_readme;
+mod packages_service;
 mod packages_upkeep;
 mod pgbouncer;
 mod processes;

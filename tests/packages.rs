@@ -43,11 +43,17 @@ impl Server {
 
     /// What psql says when alice logs in with it, over TLS.
     fn login(&self, token: &str) -> Result<String, String> {
+        self.login_of("alice", token)
+    }
+
+    fn login_of(&self, user: &str, token: &str) -> Result<String, String> {
         let ended = self.debian.try_with(
-            "read -r PGPASSWORD || [ \"$PGPASSWORD\" ]
-             export PGPASSWORD PGSSLMODE=require
-             psql -h localhost -U alice -d postgres -Atc \\
-                 'select current_user, ssl from pg_stat_ssl where pid = pg_backend_pid()'",
+            &format!(
+                "read -r PGPASSWORD || [ \"$PGPASSWORD\" ]
+                 export PGPASSWORD PGSSLMODE=require
+                 psql -h localhost -U {user} -d postgres -Atc \\
+                     'select current_user, ssl from pg_stat_ssl where pid = pg_backend_pid()'"
+            ),
             token.as_bytes(),
         );
         match ended.code {
@@ -105,6 +111,8 @@ fn what_is_installed_and_purged_leaves_nothing_behind() {
     debian.run("apt-get remove --yes libpam-oauth2 teams-sync ztoken");
     assert_eq!(debian.run("cat /etc/teams-sync/token"), "secret");
     debian.run("apt-get purge --yes libpam-oauth2 teams-sync ztoken");
+    // But for the account of the service, which Debian keeps.
+    debian.run("userdel teams-sync");
     assert_eq!(debian.listing(), before);
     let left = debian.run("dpkg --audit; dpkg-query -W -f '${Package}\\n'");
     assert!(
@@ -152,8 +160,59 @@ fn the_profile_of_pam_auth_update_is_off_and_can_be_used() {
     // One of the system itself, as root is: nobody is that by a token.
     debian.run("usermod --uid 900 alice");
     assert!(server.login(&server.token("alice")).is_err());
+    // The same for somebody who is nobody, in spite of a high number.
+    debian.run("su postgres -c 'psql -qc \"create role nobody login in role users\"'");
+    assert!(server.login_of("nobody", &server.token("nobody")).is_err());
 
     debian.run("apt-get remove --yes libpam-oauth2");
     assert!(!debian.run(common).contains("oauth2"));
     debian.run("pg_ctlcluster 15 main stop");
+}
+
+/// Whatever state our configuration is in, who has a password of the machine gets in with it, and
+/// nobody with another one.
+#[test]
+fn the_profile_of_pam_auth_update_locks_nobody_out() {
+    let (debian, key) = (Debian::new(), Key::p256().with_kid("one"));
+    debian.install(&Packages::shared().current());
+    debian.file("/etc/pam_oauth2/keys.json", mint::jwks(&[key.public_jwk()]));
+    debian.run("useradd -m carol; echo carol:secret | chpasswd");
+    let su = |password: &str| {
+        let password = format!("{password}\n");
+        let ended =
+            debian.try_with("runuser -u daemon -- su carol -c 'id -un'", password.as_bytes());
+        // Whoever is refused learns nothing of us.
+        assert!(!ended.complaint.contains("oauth2"), "{ended:?}");
+        (ended.code, ended.output)
+    };
+    let token = Jwt::new(now()).user("carol").sign(&key, key.algorithm());
+    assert!(token.len() < 512, "misc_conv(3) takes no more: {}", token.len());
+
+    let (welcome, refused) = ((Some(0), "carol\n".to_owned()), (Some(1), String::new()));
+    assert_eq!((su("secret"), su("wrong")), (welcome.clone(), refused.clone()));
+    let issuer = |keys: &str| {
+        format!(
+            "[common]\nlogin-field = \"sub\"\ntimeout = \"1s\"\n[[common.issuer]]\n\
+             url = \"https://issuer.example.com\"\naudience = \"postgres\"\njwks = \"{keys}\"\n"
+        )
+    };
+    let (good, away) = (issuer("/etc/pam_oauth2/keys.json"), issuer("https://127.0.0.1:1/keys"));
+    debian.run("pam-auth-update --package --enable oauth2");
+    for (what, configuration, mode, by_token) in [
+        ("absent", None, "644", &refused),
+        ("broken", Some("[common"), "644", &refused),
+        ("open to all", Some(good.as_str()), "666", &refused),
+        ("out of reach", Some(away.as_str()), "644", &refused),
+        ("good", Some(good.as_str()), "644", &welcome),
+    ] {
+        if let Some(text) = configuration {
+            debian.file("/etc/pam_oauth2.toml", text);
+            debian.run(&format!("chmod {mode} /etc/pam_oauth2.toml"));
+        }
+        assert_eq!(su("secret"), welcome, "{what}");
+        assert_eq!(su("wrong"), refused, "{what}");
+        assert_eq!(su(&token), *by_token, "{what}");
+    }
+    debian.run("apt-get remove --yes libpam-oauth2");
+    assert_eq!((su("secret"), su(&token)), (welcome, refused));
 }

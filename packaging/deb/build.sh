@@ -4,8 +4,9 @@
 # Usage: packaging/deb/build.sh PROGRAMS MANUALS OUTPUT [VERSION]
 #
 # PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check, teams-sync and ztoken, MANUALS what
-# `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default. The notices
-# are in the folder NOTICES, or made (../notices.sh).
+# `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default. VERSION is
+# what version.sh says by default. DEBFULLNAME and DEBEMAIL, as of all tools of Debian, are who answers
+# for the packages. The notices are in the folder NOTICES, or made (../notices.sh).
 set -eu
 
 usage="usage: $0 PROGRAMS MANUALS OUTPUT [VERSION]"
@@ -14,10 +15,15 @@ manuals=$(realpath "${2:?$usage}")
 output=$(mkdir -p "${3:?$usage}" && realpath "$3")
 own=$(dirname "$(realpath "$0")")
 source=$(dirname "$(dirname "$own")")
-version=${4:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source/Cargo.toml" | head -n 1)}
-: "${SOURCE_DATE_EPOCH:=$(git -C "$source" log -1 --format=%ct)}"
+if [ -z "${SOURCE_DATE_EPOCH-}" ]; then
+    SOURCE_DATE_EPOCH=$(git -C "$source" log -1 --format=%ct) || {
+        echo "$0: git does not say when $source was last changed (see above): set SOURCE_DATE_EPOCH" >&2
+        exit 1
+    }
+fi
 export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
 umask 022
+version=${4:-$("$own/version.sh")}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -45,7 +51,12 @@ cp "$notices/NOTICE.pam-oauth2" "$notices/NOTICE.pam-oauth2-check" "$tree/docs/l
 cp "$notices/NOTICE.teams-sync" "$tree/docs/teams-sync"
 cp "$notices/NOTICE.ztoken" "$tree/docs/ztoken"
 
-maintainer=$(sed -n 's/^Maintainer: //p' "$own/debian/control")
+if [ -n "${DEBEMAIL-}" ]; then
+    maintainer="${DEBFULLNAME:-The Blue Elephant contributors} <$DEBEMAIL>"
+    awk -v maintainer="$maintainer" '/^Maintainer: / { $0 = "Maintainer: " maintainer } { print }' \
+        "$own/debian/control" >"$tree/debian/control"
+fi
+maintainer=$(sed -n 's/^Maintainer: //p' "$tree/debian/control")
 awk -v version="$version" -v date="$(date -R -d "@$SOURCE_DATE_EPOCH")" \
     -v maintainer="$maintainer" -f "$own/changelog.awk" "$source/CHANGELOG.md" \
     >"$tree/debian/changelog"

@@ -38,7 +38,7 @@ pub fn mdbook() -> PathBuf {
     cache::mdbook()
 }
 
-/// The text of each page, by its path from docs/, with what it includes of docs/examples.
+/// The text of each page, by its path from docs/, with what it includes of docs/examples and of README.md.
 pub fn pages() -> BTreeMap<String, String> {
     let files = files_with("md");
     let pages =
@@ -144,13 +144,26 @@ fn name_of(path: &Path) -> String {
     name.to_str().expect("its name is UTF-8").to_owned()
 }
 
-/// With the files of docs/examples that it includes. Pages that are a README of another folder stay
-/// as they are: the tests of that folder read it.
+/// What README.md has between the marks of this name.
+#[track_caller]
+pub fn of_the_readme(anchor: &str) -> String {
+    let text = fs::read_to_string(source().join("README.md")).expect("a README");
+    let (begin, end) =
+        (format!("<!-- ANCHOR: {anchor} -->\n"), format!("<!-- ANCHOR_END: {anchor} -->"));
+    let part = text.split(&begin).nth(1).and_then(|rest| rest.split(&end).next());
+    part.unwrap_or_else(|| panic!("README.md has no part {anchor}")).to_owned()
+}
+
+/// With the files of docs/examples and the parts of README.md that it includes. Pages that are a
+/// README of another folder stay as they are: the tests of that folder read it.
 fn expanded(path: &Path) -> String {
     let text =
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let include = |line: &str| {
         let file = line.strip_prefix("{{#include ")?.strip_suffix("}}")?;
+        if let Some(anchor) = file.strip_prefix("../README.md:") {
+            return Some(of_the_readme(anchor));
+        }
         let file = path.parent()?.join(file);
         let is_example = file.components().any(|part| part.as_os_str() == "examples");
         is_example.then(|| fs::read_to_string(&file).expect("an example that is included"))

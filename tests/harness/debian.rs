@@ -8,10 +8,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache;
+use crate::network::Network;
 use crate::process::Process;
 use crate::sandbox::require_namespaces;
+use crate::teams_sync::Running;
 use crate::workdir::Workdir;
 
 /// Makes the root of the new namespaces and waits in it. `$1` is the root below, `$2` a folder, `$3`
@@ -44,6 +48,9 @@ pub const MARK: &str = "/.blue-elephant-test-server";
 const GUARD: &str = r#"[ -e "$1" ] || { echo "this is no root of a test" >&2; exit 125; }
 exec sh -euc "$0""#;
 
+/// Of a script that goes on beside a test: far beyond what one takes.
+const LIMIT: Duration = Duration::from_secs(120);
+
 /// A command inside, as root with an environment that says nothing of this machine.
 const WORDS: [&str; 6] = [
     "env",
@@ -58,6 +65,7 @@ const WORDS: [&str; 6] = [
 pub struct Debian {
     /// Who keeps the namespaces, as it is known outside.
     inside: String,
+    _network: Option<Arc<Network>>,
     // Goes before the folder that it has mounted on.
     _holder: Process,
     _workdir: Workdir,
@@ -74,17 +82,30 @@ pub struct Ended {
 
 impl Debian {
     pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// Somebody else is in its network.
+    pub fn within(network: &Arc<Network>) -> Self {
+        Self::with(Some(Arc::clone(network)))
+    }
+
+    fn with(network: Option<Arc<Network>>) -> Self {
         require_namespaces();
         let workdir = Workdir::new();
         let mut command = Command::new("unshare");
         command
-            .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--"])
+            .args(network.is_none().then_some("--net"))
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--"])
             .args(["sh", "-c", HOLD, "server"])
             .args([&cache::debian(), workdir.path()])
             .arg(MARK)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(network) = &network {
+            network.confine(&mut command);
+        }
         let mut holder = Process::spawn(&mut command, libc::SIGKILL);
         let (output, mut errors) = holder.pipes();
         let mut line = String::new();
@@ -94,16 +115,34 @@ impl Debian {
             let _best_effort = errors.read_to_string(&mut complaint);
             panic!("no root of Debian could be made: {complaint}");
         }
-        Self { inside: line.trim().to_owned(), _holder: holder, _workdir: workdir }
+        let inside = line.trim().to_owned();
+        Self { inside, _network: network, _holder: holder, _workdir: workdir }
     }
 
-    /// Runs a script of sh(1) inside, as root, with this input.
-    pub fn try_with(&self, script: &str, input: &[u8]) -> Ended {
+    /// A script of sh(1) that runs inside, as root.
+    fn command(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", &self.inside, "--mount", "--net", "--pid", "--root", "--wd", "--"])
             .args(WORDS)
-            .args(["sh", "-euc", GUARD, script, MARK])
+            .args(["sh", "-euc", GUARD, script, MARK]);
+        command
+    }
+
+    /// A path inside as it is called outside, as long as this value is there.
+    pub fn outside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.inside))
+    }
+
+    /// Starts such a script, without input.
+    pub fn spawn(&self, script: &str) -> Running {
+        Running::start(&mut self.command(script), script.to_owned(), LIMIT)
+    }
+
+    /// Runs a script of sh(1) inside, as root, with this input.
+    pub fn try_with(&self, script: &str, input: &[u8]) -> Ended {
+        let mut command = self.command(script);
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

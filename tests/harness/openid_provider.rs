@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mint::Key;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::artifacts::source;
 use crate::cache;
 use crate::certificates::Identity;
+use crate::network::Network;
 use crate::secrets::random_text;
 use crate::teams_sync::{Output, Running};
 use crate::workdir::Workdir;
@@ -35,6 +36,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Conduct {
     /// Who sits at the browser.
     pub user: String,
+    /// Of that person.
+    pub realm: String,
     /// Whether she agrees.
     pub consent: bool,
     /// Of access tokens.
@@ -54,21 +57,28 @@ pub struct OpenidProvider {
     secret: String,
     key: Key,
     conduct: Mutex<Conduct>,
+    /// Where it and its people are, if not on this machine.
+    network: Option<Arc<Network>>,
     workdir: Workdir,
 }
 
 impl OpenidProvider {
     /// Plain http.
     pub fn start() -> Self {
-        Self::with(None)
+        Self::with(None, None)
     }
 
     /// https, as `localhost`.
     pub fn encrypted(identity: &Identity) -> Self {
-        Self::with(Some(identity))
+        Self::with(Some(identity), None)
     }
 
-    fn with(identity: Option<&Identity>) -> Self {
+    /// The same inside, and so are the browsers of its people.
+    pub fn encrypted_in(network: &Arc<Network>, identity: &Identity) -> Self {
+        Self::with(Some(identity), Some(Arc::clone(network)))
+    }
+
+    fn with(identity: Option<&Identity>, network: Option<Arc<Network>>) -> Self {
         let workdir = Workdir::new();
         let key = Key::p256().with_kid("service-account");
         // Characters that a form has to encode (RFC 6749 section 2.3.1).
@@ -82,6 +92,7 @@ impl OpenidProvider {
         workdir.file("setup.json", setup.to_string());
         let conduct = Conduct {
             user: "alice".to_owned(),
+            realm: "/employees".to_owned(),
             consent: true,
             lifetime: Duration::from_secs(3600),
             refresh: true,
@@ -91,9 +102,18 @@ impl OpenidProvider {
         workdir.file("conduct.json", conduct.to_json().to_string());
         let mut command = node("server.mjs");
         command.arg(workdir.path()).arg(cache::openid_provider());
+        confine(network.as_ref(), &mut command);
         let mut server = Running::start(&mut command, "oidc-provider".to_owned(), LIMIT);
         let issuer = server.line().unwrap_or_else(|| panic!("no issuer: {}", server.stderr()));
-        Self { _server: server, issuer, secret, key, conduct: Mutex::new(conduct), workdir }
+        Self {
+            _server: server,
+            issuer,
+            secret,
+            key,
+            conduct: Mutex::new(conduct),
+            network,
+            workdir,
+        }
     }
 
     pub fn issuer(&self) -> &str {
@@ -137,18 +157,25 @@ impl OpenidProvider {
     pub fn visit(&self, url: &str, says_yes: bool) -> Output {
         let mut command = node("browser.mjs");
         command.arg(url).arg(if says_yes { "yes" } else { "no" });
+        confine(self.network.as_ref(), &mut command);
         Running::start(&mut command, "a browser".to_owned(), LIMIT).wait()
     }
 }
 
 impl Conduct {
     fn to_json(&self) -> Value {
-        let Self { user, consent, lifetime, refresh, delay, revoked } = self;
+        let Self { user, realm, consent, lifetime, refresh, delay, revoked } = self;
         let delay = u64::try_from(delay.as_millis()).expect("not that long");
         json!({
-            "consent": consent, "delay": delay, "lifetime": lifetime.as_secs(), "refresh": refresh,
-            "revoked": revoked, "user": user,
+            "consent": consent, "delay": delay, "lifetime": lifetime.as_secs(), "realm": realm,
+            "refresh": refresh, "revoked": revoked, "user": user,
         })
+    }
+}
+
+fn confine(network: Option<&Arc<Network>>, command: &mut Command) {
+    if let Some(network) = network {
+        network.confine(command);
     }
 }
 

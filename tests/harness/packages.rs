@@ -57,12 +57,24 @@ impl Packages {
 
     /// Built once more, into a folder of this name; sorted.
     pub fn build(&self, folder: &str, version: &[&str]) -> Vec<PathBuf> {
+        self.build_with(folder, version, &[])
+    }
+
+    /// The same in another environment, and with a umask that lets nobody else read.
+    pub fn build_with(
+        &self,
+        folder: &str,
+        version: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Vec<PathBuf> {
         let output = self.0.join(folder);
         let script = source().join("packaging/deb/build.sh");
-        let mut command = Command::new(script);
+        let mut command = Command::new("sh");
+        let umask = if environment.is_empty() { "022" } else { "077" };
+        command.args(["-c", "umask \"$0\"; exec \"$@\"", umask]).arg(script);
         command.args([&self.0.join("programs"), &self.manuals(), &output]);
         command.args(version).env("SOURCE_DATE_EPOCH", DATE[0]).env("NOTICES", bills());
-        run(&mut command);
+        run(command.envs(environment.iter().copied()));
         let mut built: Vec<PathBuf> = files(&output);
         built.sort();
         built

@@ -20,7 +20,7 @@ const { default: Provider } = await import(
 );
 
 const setup = read('setup.json');
-// { user, consent, lifetime (s), refresh, delay (ms), revoked (a counter) }
+// { user, realm, consent, lifetime (s), refresh, delay (ms), revoked (a counter) }
 const conduct = () => read('conduct.json');
 
 let answer;
@@ -77,7 +77,7 @@ const provider = new Provider(issuer, {
   cookies: { keys: [signing.export({ format: 'jwk' }).d] },
   extraTokenClaims: (ctx, token) =>
     token.accountId
-      ? { preferred_username: token.accountId, realm: '/employees' }
+      ? { preferred_username: token.accountId, realm: conduct().realm }
       : { realm: '/services' },
   features: {
     clientCredentials: { enabled: true },
