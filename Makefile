@@ -1,5 +1,5 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-notes
+.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-files release-notes
 cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
 mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
@@ -73,6 +73,7 @@ manifests: ## makes anew what of packaging/ is made from the code and from the c
 	REGENERATE=yes cargo test --locked -p e2e --test e2e -- --exact manifests::what_is_made_from_something_is_up_to_date
 
 lint:   ## what CI checks before it tests
+	tests/install.sh fuzz
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked -p pam-oauth2 --features panic-injection -- -D warnings
@@ -87,16 +88,22 @@ deny:   ## licences, sources, and what is banned or there twice (deny.toml); CI 
 advisories: ## known holes in dependencies; fetches https://github.com/rustsec/advisory-db, so CI does not
 	tests/install.sh deny
 	@$(cargo_deny) fetch db || { echo "advisories: nothing was checked, as the advisory database could not be fetched (see above)" >&2; exit 1; }
-	$(cargo_deny) --locked check --hide-inclusion-graph advisories
+	$(cargo_deny) --locked check --hide-inclusion-graph -D warnings advisories
 
 reference: ## writes what in docs/reference is made from the code; the tests compare it
-	REFERENCE=write cargo test --locked -p operator -p pam-oauth2 -p teams-sync --lib -- reference
+	tests/install.sh build
+	REFERENCE=write cargo test --locked -p manuals -p operator -p pam-oauth2 -p teams-sync --lib -- reference
 
-sbom:   ## target/sbom/PACKAGE.cdx.json: which crates are in what ships (CycloneDX)
+sbom:   ## target/sbom: which crates are in what ships (CycloneDX), and their licences
+	tests/install.sh build
 	cargo run --quiet --locked -p sbom -- target/sbom
 
 reproducible: ## does somebody else's build of the module have the same bytes as ours? CI asks, too
+	tests/install.sh build
 	pam-oauth2/reproducible.sh
+
+release-files: ## what a release publishes, with sums, in target/release-files: after `make packages sbom`
+	packaging/release-files.sh target/packages target/sbom target/release-files
 
 release-notes: ## what CHANGELOG.md says about VERSION=1.2.3
 	@packaging/release-notes.sh $(VERSION)

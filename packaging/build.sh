@@ -1,7 +1,7 @@
 #!/bin/sh
-# A release build that holds nothing of the machine that made it: the same sources and the same
-# toolchain give the same bytes in any folder, for any user (pam-oauth2/reproducible.sh proves it for
-# the module). Usage: packaging/build.sh -p PACKAGE [ARGUMENT OF cargo build ...]
+# A release build that holds nothing of the machine that made it but its tools: the same sources, the
+# same toolchain, C compiler, binutils and C library give the same bytes in any folder, for any user
+# (pam-oauth2/reproducible.sh proves it for the module; docs/releasing.md has more). Usage: packaging/build.sh -p PACKAGE [ARGUMENT OF cargo build ...]
 set -eu
 cd "$(dirname "$0")/.."
 

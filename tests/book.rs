@@ -138,7 +138,7 @@ fn prose(text: &str) -> String {
 #[test]
 fn every_link_of_the_repository_leads_somewhere() {
     let mut files = book::files_with("md");
-    for folder in ["", "operator", "pam-oauth2", "teams-sync"] {
+    for folder in ["", "operator", "packaging", "pam-oauth2", "teams-sync", "ztoken"] {
         let entries = fs::read_dir(source().join(folder)).unwrap().flatten();
         let paths = entries.map(|entry| entry.path());
         files.extend(paths.filter(|path| path.extension().is_some_and(|own| own == "md")));

@@ -1,11 +1,13 @@
 //! The recipes of the book are run as they stand there: each line against the provider that it is for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use harness::artifacts::source;
 use harness::sandbox::own;
 use harness::secrets::random_token;
 use harness::{Code, OpenidProvider, TokenService, World, Ztoken, book};
@@ -85,7 +87,7 @@ fn the_lines_of_plain_tokeninfo_let_an_employee_in() {
     world.login("alice", random_token()).assert_reason("cannot be asked");
 }
 
-/// What its documentation says that it answers.
+/// An answer of the form that the page shows. Nobody has asked Google itself.
 #[test]
 fn an_answer_of_the_form_of_google_becomes_the_role_of_the_map() {
     let page = "recipes/google.md";
@@ -159,4 +161,49 @@ fn the_lines_of_oidc_provider_let_an_employee_in() {
     let of_services = here(by_keys).replace("/employees", "/services");
     world.sandbox.pam_file("postgresql", &of_services);
     world.login("alice", token("alice", &profile)).assert_reason("\"realm\" of the token");
+}
+
+/// The settings of a page, by their names.
+fn settings(page: &str) -> BTreeMap<String, String> {
+    let text = book::page(page);
+    let rows = text.lines().skip_while(|line| *line != "| | |").skip(2);
+    let rows =
+        rows.map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    rows.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Those that are not run are as true as what somebody has read, and only for as long as it holds.
+#[test]
+fn each_page_of_a_provider_says_whether_it_was_run_and_when() {
+    let list = book::page("recipes/providers.md");
+    let rows: Vec<Vec<&str>> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("| [")?.strip_suffix('|'))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let own = fs::read_to_string(source().join("tests/book_recipes.rs")).unwrap();
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let [first, .., run, read] = &row[..] else { panic!("{row:?}") };
+        let page = first.split_once("](").unwrap().1.trim_end_matches(')');
+        let settings = settings(&format!("recipes/{page}"));
+        let told = settings["run"].as_str();
+        let tests = told.split('`').skip(1).step_by(2).filter_map(|one| one.split_once("::"));
+        for (module, test) in tests {
+            assert_eq!(module, "book_recipes", "{page}");
+            assert!(own.contains(&format!("\nfn {test}() {{")), "{page}: {test}");
+        }
+        if told.starts_with("no") {
+            let (day, place) = settings["read"].split_once(", in ").unwrap();
+            assert!(day.parse::<jiff::civil::Date>().is_ok(), "{page}: {day}");
+            assert!(!place.is_empty(), "{page}");
+            assert_eq!((*run, *read), ("no", day), "{page}");
+        } else {
+            assert!(told.contains("by the test") && told.contains("at every change"), "{page}");
+            assert_eq!((*run, *read), ("by a test, at every change", ""), "{page}");
+        }
+        seen.insert(page.to_owned());
+    }
+    let wanted = ["dex", "entra-id", "google", "keycloak", "oidc-provider", "okta", "tokeninfo"];
+    assert_eq!(seen, wanted.map(|name| format!("{name}.md")).into());
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use harness::bills::bills;
 use harness::manifest_tools::said;
 use harness::servers::Server;
 use harness::workdir::Workdir;
@@ -51,11 +52,12 @@ fn programs() -> Workdir {
 
 fn make(target: &Path) {
     let script = artifacts::source().join("packaging/images/roots.sh");
-    said(Command::new(script).arg(programs().path()).arg(target)).unwrap();
+    let mut command = Command::new(script);
+    said(command.arg(programs().path()).arg(target).env("NOTICES", bills())).unwrap();
 }
 
 /// The trees, made once.
-fn roots() -> &'static Path {
+pub(crate) fn roots() -> &'static Path {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     ONCE.get_or_init(|| {
         let folder = artifacts::target().join("image-roots-of-tests");
@@ -271,7 +273,7 @@ fn what_asks_for_a_newer_glibc_than_that_of_spilo_gets_into_no_tree() {
     let older = |glibc: &str| {
         let (programs, target) = (programs(), Workdir::new());
         let mut script = Command::new(artifacts::source().join("packaging/images/roots.sh"));
-        script.arg(programs.path()).arg(target.path().join("roots"));
+        script.arg(programs.path()).arg(target.path().join("roots")).env("NOTICES", bills());
         said(script.env("SPILO_GLIBC", glibc))
     };
     let error = older("2.9").unwrap_err();

@@ -3,7 +3,7 @@
 # not have, which goes into the cache folder of the user: further versions of PostgreSQL, Patroni, an
 # OpenID provider, the control plane of Kubernetes (where KUBEBUILDER_ASSETS names a folder with it, that
 # is used), helm, kustomize and kubectl, cargo-deny, and mdbook. Quick and silent when nothing is.
-# Usage: tests/install.sh demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests
+# Usage: tests/install.sh build|demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests
 set -eu
 
 build="gcc libc6-dev libpam0g-dev"
@@ -61,6 +61,7 @@ debian="ca-certificates fish man-db postgresql-15 systemd zsh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/blue-elephant
 crates=
 case "${1-}" in
+build) wanted="$build" postgresql= kubernetes= manifest_tools= logins= debian= ;;
 demo) wanted="$build $servers" postgresql= kubernetes= manifest_tools= logins= debian= ;;
 demo-kubernetes) wanted="$build $servers $kubernetes" postgresql= manifest_tools= logins= debian= ;;
 test | soak)
@@ -78,7 +79,7 @@ packages) wanted="$build $packages" postgresql= kubernetes= manifest_tools= logi
 image-roots) wanted="$build ca-certificates" postgresql= kubernetes= manifest_tools= logins= debian= ;;
 manifests) wanted="$build python3-venv" postgresql= kubernetes= logins= debian= ;;
 *)
-    echo "usage: $0 demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests" >&2
+    echo "usage: $0 build|demo|demo-kubernetes|test|soak|fuzz|bench|deny|docs|packages|image-roots|manifests" >&2
     exit 64
     ;;
 esac

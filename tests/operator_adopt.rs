@@ -1,18 +1,16 @@
 //! A cluster that zalando/postgres-operator runs becomes ours without anybody noticing: objects as it
 //! writes them, real Patroni under them, people and robots as it makes them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use harness::cloud::{CLUSTER, Cloud, secret_name};
 use harness::eventually::pause;
 use harness::reference::{self, MANAGER, Reference, password};
-use harness::secrets::Secrets;
+use harness::takeover::{Standing, catalog, dry_run, fields, line, settled, stands, writes};
 use harness::{ControlPlane, eventually};
 use serde_json::{Value, json};
-
-const KINDS: [&str; 5] =
-    ["StatefulSet", "Service", "PodDisruptionBudget", "Endpoints", "ConfigMap"];
 
 /// A world with a cluster in it and no operator yet.
 fn taken(
@@ -31,33 +29,6 @@ fn taken(
     (world, reference)
 }
 
-/// Everything of the cluster, by kind and name, as it has to stay: without what the API server and
-/// Patroni count, and without notes of ours.
-fn objects(world: &Cloud) -> Vec<(String, Value)> {
-    let mut all = Vec::new();
-    for kind in KINDS {
-        let label = format!("cluster-name={CLUSTER}");
-        for mut object in world.platform.kube.list(kind, &world.platform.namespace, &label) {
-            let name = format!("{kind} {}", object["metadata"]["name"].as_str().unwrap());
-            object.as_object_mut().unwrap().remove("status");
-            if matches!(kind, "Endpoints" | "ConfigMap") {
-                // The heartbeat of the leader.
-                object["metadata"]["annotations"] = Value::Null;
-                object["metadata"]["ownerReferences"] = Value::Null;
-            }
-            let metadata = object["metadata"].as_object_mut().unwrap();
-            for counted in ["managedFields", "resourceVersion"] {
-                metadata.remove(counted);
-            }
-            if let Some(Value::Object(notes)) = metadata.get_mut("annotations") {
-                notes.retain(|key, _| !key.starts_with("acid.zalan.do/"));
-            }
-            all.push((name, object));
-        }
-    }
-    all
-}
-
 fn secrets(world: &Cloud, namespace: &str) -> Vec<(Value, Value, Value)> {
     let all = world.platform.kube.list("Secret", namespace, &format!("cluster-name={CLUSTER}"));
     let part = |own: &Value, field: &str| own["metadata"][field].clone();
@@ -69,60 +40,6 @@ fn secrets(world: &Cloud, namespace: &str) -> Vec<(Value, Value, Value)> {
 fn pods(world: &Cloud) -> Vec<Value> {
     let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
     pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
-}
-
-/// Flags, memberships, settings, password and comment of every role.
-fn catalog(world: &Cloud) -> String {
-    world.as_superuser(
-        "select string_agg(concat_ws(' ', rolname, rolcanlogin, rolsuper, rolcreatedb, rolpassword, \
-         (select string_agg(g.rolname, ',' order by g.rolname) from pg_auth_members m \
-          join pg_roles g on g.oid = m.roleid where m.member = a.oid), \
-         (select array_to_string(setconfig, ',') from pg_db_role_setting where setrole = a.oid), \
-         shobj_description(a.oid, 'pg_authid')), E'\\n' order by rolname) \
-         from pg_authid a where rolname !~ '^pg_'",
-    )
-}
-
-fn line<'a>(catalog: &'a str, role: &str) -> &'a str {
-    let own = catalog.lines().find(|line| line.split(' ').next() == Some(role));
-    own.unwrap_or_else(|| panic!("{role} in {catalog}"))
-}
-
-/// Writes of the operator since then, but for its Lease and events.
-fn writes(world: &Cloud, mark: usize) -> Vec<String> {
-    let all = ControlPlane::shared().writes_since(mark, &world.platform.user());
-    let own = all.iter().filter(|one| one.resource != "leases" && one.resource != "events");
-    own.map(|one| format!("{} {}", one.verb, one.uri)).collect()
-}
-
-/// What a dry run says, as the one object that it is.
-#[track_caller]
-fn dry_run(world: &Cloud, code: i32, more: &[&str]) -> Value {
-    let mark = ControlPlane::shared().mark();
-    let before = catalog(world);
-    let mut arguments = vec!["--dry-run", "--output", "json"];
-    arguments.extend(more);
-    let output = world.adopt(&arguments);
-    assert_eq!(output.code, Some(code), "{} {}", output.stdout, output.stderr);
-    assert_eq!(writes(world, mark), <[&str; 0]>::default(), "a dry run writes nothing");
-    let user = world.platform.user();
-    // One that runs has its Lease to renew.
-    let all = ControlPlane::shared().writes_since(mark, &user);
-    assert!(world.operator.is_some() || all.is_empty(), "nor any event: {all:?}");
-    assert_eq!(catalog(world), before, "nor in the database");
-    let hidden = Secrets::default();
-    for role in ["postgres", "standby", "zalando", "foo_user", "etl"] {
-        hidden.add(password(role).as_bytes());
-    }
-    hidden.assert_absent("a dry run", output.stdout.as_bytes());
-    assert_eq!(output.stdout.lines().count(), 1, "{}", output.stdout);
-    serde_json::from_str(&output.stdout).expect("JSON")
-}
-
-fn fields(outlook: &Value) -> Vec<String> {
-    let changes = outlook["changes"].as_array().unwrap().iter();
-    let text = |own: &Value, field: &str| own[field].as_str().unwrap().to_owned();
-    changes.map(|own| format!("{} {}", text(own, "object"), text(own, "field"))).collect()
 }
 
 /// Logs in all the time while something happens; nobody may be kept out.
@@ -169,8 +86,8 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     world.logs_in("alice", "alices");
     world.logs_in("ghost", "ghosts");
     world.logs_in(&reader, &password(&reader));
-    let (before, passwords, there) = (objects(&world), secrets(&world, &namespace), pods(&world));
-    let (roles, foreign) = (catalog(&world), secrets(&world, &elsewhere));
+    let (before, roles) = (settled(&world), catalog(&world));
+    let foreign = secrets(&world, &elsewhere);
 
     let outlook = dry_run(&world, 2, &[]);
     assert_eq!(outlook["restarts"], false, "{outlook:#}");
@@ -213,9 +130,12 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
         ];
         if all.into_iter().all(is_true) { Ok(()) } else { Err(status) }
     });
-    the_objects_are_as_they_were(&world, before, &start);
-    assert_eq!(pods(&world), there, "no pod was made anew");
-    assert_eq!(secrets(&world, &namespace), passwords, "no Secret was written");
+    the_objects_are_as_they_were(
+        &world,
+        before,
+        start,
+        &format!("{elsewhere}/{}", secret_name(&reader)),
+    );
     let marked = secrets(&world, &elsewhere);
     assert_eq!(marked[0].2, foreign[0].2, "what it holds is what it held");
     let secret = world.platform.kube.get("Secret", &elsewhere, &secret_name(&reader)).unwrap();
@@ -230,23 +150,21 @@ fn a_cluster_of_another_operator_is_ours_and_nobody_notices() {
     leavers_are_locked_by_a_person_alone(&world);
 }
 
-fn the_objects_are_as_they_were(world: &Cloud, mut before: Vec<(String, Value)>, start: &usize) {
+fn the_objects_are_as_they_were(world: &Cloud, mut before: Standing, start: usize, reader: &str) {
     // The one thing that the manifest does not ask for.
-    for (name, object) in &mut before {
-        if *name == format!("Service {CLUSTER}-repl") {
-            object["metadata"].as_object_mut().unwrap().remove("annotations");
-        }
-    }
-    let after = objects(world);
-    let names = |all: &[(String, Value)]| all.iter().map(|own| own.0.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&after), names(&before));
-    for ((name, after), (_, before)) in after.iter().zip(&before) {
-        assert_eq!(after, before, "{name}");
-    }
-    let written = writes(world, *start);
-    let touched = |kind: &str| written.iter().filter(|own| own.contains(kind)).count();
-    assert_eq!(touched("/endpoints/"), 0, "the lock of Patroni is nobody's to write: {written:?}");
-    assert_eq!(touched("/pods/"), 0, "{written:?}");
+    let replicas = before.get_mut(&format!("Service {CLUSTER}-repl")).unwrap();
+    replicas["metadata"].as_object_mut().unwrap().remove("annotations");
+    stands(world, &before);
+    let written = [
+        // Whose Secret it is that lies elsewhere.
+        format!("patch secrets {reader}"),
+        // Fields that it set become ours, so that they can be removed.
+        format!("patch services {CLUSTER}"),
+        format!("patch services {CLUSTER}-repl"),
+        format!("patch statefulsets {CLUSTER}"),
+        format!("patch postgresqls/status {CLUSTER}"),
+    ];
+    assert_eq!(writes(world, start), BTreeSet::from(written), "and nothing else");
     let set = world.platform.wait_for("StatefulSet", CLUSTER);
     let managers = set["metadata"]["managedFields"].as_array().unwrap();
     let plain = managers.iter().find(|own| {
@@ -283,10 +201,11 @@ fn the_second_operator_writes_nothing(world: &mut Cloud) {
     world.restart_operator();
     world.operator().wait_until_people_are_known();
     world.operator().wait_until_idle();
-    assert_eq!(writes(world, mark), <[&str; 0]>::default());
+    assert_eq!(writes(world, mark), BTreeSet::new());
     assert_eq!(catalog(world), before);
-    let outlook = dry_run(world, 2, &[]);
+    let outlook = dry_run(world, 0, &[]);
     assert_eq!(outlook["changes"], json!([]), "{outlook:#}");
+    assert_eq!(outlook["leavers"], json!(["ghost"]), "told of, and nothing that would be done");
 }
 
 /// A label that came by the other operator goes when nobody asks for it any more.

@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use harness::artifacts::{self, source};
+use harness::bills::{bills, bills_in};
+use harness::book;
+use harness::manifest_tools::said;
+use harness::workdir::Workdir;
 use serde_json::Value;
 
 /// Name and version.
 type Crate = (String, String);
 
 fn cargo(arguments: &[&str]) -> String {
-    let output =
-        Command::new(env!("CARGO")).args(arguments).current_dir(source()).output().unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    let cargo = artifacts::of_its_own(&mut cargo).args(arguments);
+    let output = cargo.current_dir(source()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -58,24 +63,21 @@ fn compiled(package: &str, ids: &BTreeMap<String, Crate>) -> BTreeSet<Crate> {
     artifacts.map(|message| ids[message["package_id"].as_str().unwrap()].clone()).collect()
 }
 
-fn bills(name: &str) -> PathBuf {
-    let folder = artifacts::target().join(name);
-    let _nothing_there = fs::remove_dir_all(&folder);
-    cargo(&["run", "--quiet", "--locked", "--package", "sbom", "--", folder.to_str().unwrap()]);
-    folder
-}
-
 #[test]
 fn a_bill_of_materials_names_exactly_the_crates_that_cargo_compiles() {
     let (shipped, ids) = packages();
     let ours: BTreeSet<&str> = shipped.iter().map(String::as_str).collect();
-    assert!(ours.is_superset(&["operator", "pam-oauth2", "pam-oauth2-check", "teams-sync"].into()));
-    let folder = bills("sbom-tested");
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), shipped.len());
+    let wanted = ["operator", "pam-oauth2", "pam-oauth2-check", "teams-sync", "ztoken"];
+    assert!(ours.is_superset(&wanted.into()));
+    let folder = bills();
+    // A bill and a notice of each.
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2 * shipped.len());
     for package in shipped {
         let file = folder.join(format!("{package}.cdx.json"));
         let bill: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let own = &bill["metadata"]["component"];
+        let is_library = package == "pam-oauth2";
+        assert_eq!(own["type"], if is_library { "library" } else { "application" }, "{package}");
         let components = bill["components"].as_array().unwrap();
         let named: Vec<Crate> = components.iter().chain([own]).map(crate_of).collect();
         let once: BTreeSet<Crate> = named.iter().cloned().collect();
@@ -109,12 +111,64 @@ fn a_bill_of_materials_names_exactly_the_crates_that_cargo_compiles() {
 
 #[test]
 fn bills_of_the_same_sources_are_the_same_bytes() {
-    let [one, other] = ["sbom-one", "sbom-other"].map(bills);
-    for entry in fs::read_dir(&one).unwrap().flatten() {
-        let [one, other] =
-            [&one, &other].map(|folder| fs::read(folder.join(entry.file_name())).unwrap());
-        assert_eq!(one, other, "{:?}", entry.file_name());
+    let other = bills_in("other-bills");
+    // What is of nothing any more goes; what is not ours stays.
+    for name in ["gone.cdx.json", "NOTICE.gone", "notes.txt"] {
+        fs::write(other.join(name), "old").unwrap();
     }
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--package", "sbom", "--"]).arg(&other);
+    assert!(cargo.current_dir(source()).status().unwrap().success());
+    fs::remove_file(other.join("notes.txt")).unwrap();
+    let names = |folder: &Path| -> BTreeSet<_> {
+        fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect()
+    };
+    assert_eq!(names(bills()), names(&other));
+    for name in names(bills()) {
+        let [one, other] = [bills(), &other].map(|folder| fs::read(folder.join(&name)).unwrap());
+        assert!(one == other, "{name:?}");
+    }
+}
+
+/// The commands of the page, in a folder with packages and bills of nothing.
+#[test]
+fn a_release_is_one_folder_that_can_be_checked_as_the_page_says() {
+    let workdir = Workdir::new();
+    for folder in ["packaging", "target/packages", "target/sbom", "target/release-files"] {
+        workdir.folder(folder);
+    }
+    for file in ["Makefile", "packaging/release-files.sh", "tests/install.sh"] {
+        workdir.folder(Path::new(file).parent().unwrap().to_str().unwrap());
+        fs::copy(source().join(file), workdir.path().join(file)).unwrap();
+    }
+    workdir.file("target/release-files/ztoken_0.0.9_amd64.deb", "of the last release");
+    let run = |folder: &Path, subject: &str| {
+        let fences = book::fences_on("releasing.md", "sh").into_iter();
+        let commands: Vec<_> = fences.filter(|fence| fence.subject == subject).collect();
+        assert_eq!(commands.len(), 1, "{subject}");
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", &format!("{}ls\n", commands[0].text)]).current_dir(folder);
+        said(&mut shell)
+    };
+    let error = run(workdir.path(), "release").unwrap_err();
+    assert!(error.contains("target/packages has no package"), "{error}");
+    workdir.file("target/packages/ztoken_1.2.3_amd64.deb", "package");
+    let error = run(workdir.path(), "release").unwrap_err();
+    assert!(error.contains("target/sbom has no bill"), "{error}");
+    workdir.file("target/sbom/ztoken.cdx.json", "bill");
+    let told = run(workdir.path(), "release").unwrap();
+    assert!(told.ends_with("\nSHA256SUMS\nztoken.cdx.json\nztoken_1.2.3_amd64.deb\n"), "{told}");
+
+    // Somebody who wants the package alone downloads it, and the sums.
+    let download = workdir.folder("download");
+    let published = workdir.path().join("target/release-files");
+    for name in ["SHA256SUMS", "ztoken_1.2.3_amd64.deb"] {
+        fs::copy(published.join(name), download.join(name)).unwrap();
+    }
+    let told = run(&download, "check").unwrap();
+    assert!(told.starts_with("ztoken_1.2.3_amd64.deb: OK\n"), "{told}");
+    fs::write(download.join("ztoken_1.2.3_amd64.deb"), "Package").unwrap();
+    assert!(run(&download, "check").unwrap_err().contains("FAILED"));
 }
 
 fn release_notes(version: &str, changelog: &Path) -> Output {

@@ -12,7 +12,7 @@ use serde_json::Value;
 const LONGEST_FILE: usize = 500;
 
 /// Every Rust file below a folder of the repository, by its path from there.
-fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
+pub(crate) fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![source().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -257,6 +257,22 @@ fn the_module_carries_no_tables_of_unicode() {
     assert!(tree.lines().any(|line| line.starts_with("idna_adapter v1.0.")), "{tree}");
 }
 
+/// deny.toml says so to whoever adds one; this holds deny.toml to it, and looks at all platforms.
+#[test]
+fn what_is_banned_is_banned_and_nowhere() {
+    let read = |file: &str| fs::read_to_string(source().join(file)).unwrap();
+    let [rules, locked] = ["deny.toml", "Cargo.lock"].map(read);
+    let (_, denied) = rules.split_once("\ndeny = [\n").unwrap();
+    let denied = denied.split("\n]").next().unwrap();
+    let is_locked = |name: &str| locked.contains(&format!("\nname = \"{name}\"\n"));
+    assert!(is_locked("ring"));
+    for banned in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl-sys", "rsa"] {
+        let rule = format!("\n    {{ crate = \"{banned}\", reason = ");
+        assert!(format!("\n{denied}").contains(&rule), "deny.toml lets {banned} in");
+        assert!(!is_locked(banned), "{banned}");
+    }
+}
+
 /// In `teams-sync/src`: whether a file is in one of these folders, or is one of these files.
 fn is_in(path: &Path, places: &[&str]) -> bool {
     let path = path.strip_prefix("teams-sync/src").unwrap();
@@ -386,7 +402,7 @@ fn in_ztoken_each_effect_has_its_place() {
         (&["io::stdout", "io::stderr().write"], &["output.rs"]),
         (&["SystemTime", "thread::sleep"], &["clock.rs"]),
         (&["reqwest", "TcpListener", "TcpStream::"], &["provider", "login/loopback.rs"]),
-        (&["Command::new"], &["exec/mod.rs", "login/opener.rs", "store/keyring.rs"]),
+        (&["Command::new"], &["program.rs"]),
         (&["rustls"], &["provider/http.rs", "provider/tls.rs"]),
     ];
     let mut seen = 0;
@@ -399,7 +415,7 @@ fn in_ztoken_each_effect_has_its_place() {
             seen += usize::from(has.is_some());
         }
     }
-    assert!(seen >= 10, "{seen}");
+    assert!(seen >= 8, "{seen}");
 }
 
 /// Cargo drops `lto` without a word where the same target is built as an rlib, too.

@@ -106,6 +106,7 @@ pub struct Adopt {
     /// Let through what the guard held under this id
     #[arg(long, value_name = "PLAN_ID", requires = "lock_leavers")]
     pub release: Vec<PlanId>,
+    /// For people, or one JSON object per cluster and line
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
     /// All clusters, where something is to be done
@@ -124,15 +125,16 @@ command says what that means, and does the two things that only a person may dec
   {\"cluster\": \"NAMESPACE/NAME\", \"restarts\": false, \"changes\": [
      {\"object\": \"...\", \"field\": \"...\", \"from\": \"...\", \"to\": \"...\", \"why\": \"...\"}],
    \"leavers\": [\"role\"], \"notes\": [\"...\"], \"errors\": [\"...\"]}
-`leavers` can log in and are named by no team. Values that may be secret are \"(hidden)\".
+`leavers` can log in and are named by no team; with --lock-leavers they are changes as well. Values
+that may be secret are \"(hidden)\".
 
 Examples:
   operator adopt --dry-run
   operator adopt --dry-run --lock-leavers --output json default/acid-minimal-cluster
   operator adopt --accept-restarts default/acid-minimal-cluster
 
-Exit codes: 0 nothing to change, or done; 2 a dry run found changes or leavers; 1 an error, or
-something that could not be looked at.";
+Exit codes: 0 nothing to change, or done; 2 a dry run found changes; 1 an error, or something that
+could not be looked at.";
 
 /// How it is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -6,7 +6,7 @@
 # PROGRAMS is a folder with libpam_oauth2.so, pam-oauth2-check, teams-sync and ztoken, MANUALS what
 # `manuals` wrote. SOURCE_DATE_EPOCH is the date of all, that of the last commit by default. VERSION is
 # what version.sh says by default. DEBFULLNAME and DEBEMAIL, as of all tools of Debian, are who answers
-# for the packages.
+# for the packages. The notices are in the folder NOTICES, or made (../notices.sh).
 set -eu
 
 usage="usage: $0 PROGRAMS MANUALS OUTPUT [VERSION]"
@@ -35,9 +35,21 @@ cp "$programs/libpam_oauth2.so" "$tree/programs/pam_oauth2.so"
 cp "$programs/pam-oauth2-check" "$programs/teams-sync" "$programs/ztoken" "$tree/programs"
 cp -R "$manuals" "$tree/manuals"
 cp -R "$own/debian" "$own/examples" "$own/pam-configs" "$source/packaging/man" "$tree"
-cp "$source/pam-oauth2/README.md" "$source/docs/reference/pam-toml.md" "$tree/docs/libpam-oauth2"
-cp "$source/teams-sync/README.md" "$tree/docs/teams-sync"
-cp "$source/ztoken/README.md" "$tree/docs/ztoken"
+# Documents of the repository, for a package; what links elsewhere in it is text there.
+documents() {
+    package=$1
+    shift
+    for document in "$@"; do
+        sed 's/\[\([^]]*\)\]([^):]*)/\1/g' "$source/$document" >"$tree/docs/$package/${document##*/}"
+    done
+}
+documents libpam-oauth2 pam-oauth2/README.md docs/reference/pam-toml.md
+documents teams-sync teams-sync/README.md
+documents ztoken ztoken/README.md
+notices=$("$source/packaging/notices.sh" "$work/notices")
+cp "$notices/NOTICE.pam-oauth2" "$notices/NOTICE.pam-oauth2-check" "$tree/docs/libpam-oauth2"
+cp "$notices/NOTICE.teams-sync" "$tree/docs/teams-sync"
+cp "$notices/NOTICE.ztoken" "$tree/docs/ztoken"
 
 if [ -n "${DEBEMAIL-}" ]; then
     maintainer="${DEBFULLNAME:-The Blue Elephant contributors} <$DEBEMAIL>"

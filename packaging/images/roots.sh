@@ -2,6 +2,7 @@
 # Makes what the images hold: one folder for each Dockerfile beside this file, which only copies it.
 # Usage: packaging/images/roots.sh PROGRAMS TARGET, where PROGRAMS has operator, teams-sync,
 # libpam_oauth2.so and pam-oauth2-check. Twice from the same programs gives the same trees.
+# The notices are in the folder NOTICES, or made (../notices.sh).
 # SPILO_GLIBC is the version of glibc in the Spilo image, 2.35 unless given (Ubuntu 22.04).
 set -eu
 umask 022
@@ -34,11 +35,15 @@ say() {
     echo "$2" >>"$root$1"
 }
 
-# Ours, and those of the packages whose files are copied.
+# Ours, those of the crates that are in a program, and those of the packages whose files are copied.
 licences() {
     for licence in LICENSE-APACHE LICENSE-MIT; do
         put "$source/$licence" "/usr/share/doc/blue-elephant/$licence" 644
     done
+    for program in $1; do
+        gzip -9nc "$notices/NOTICE.$program" >"$root/usr/share/doc/blue-elephant/NOTICE.$program.gz"
+    done
+    shift
     for package in "$@"; do
         put "/usr/share/doc/$package/copyright" "/usr/share/doc/$package/copyright" 644
     done
@@ -58,7 +63,7 @@ program() {
     say /etc/passwd "$name:x:65532:65532::/nonexistent:/nonexistent"
     say /etc/group "$name:x:65532:"
     say /etc/nsswitch.conf "hosts: files dns"
-    licences ca-certificates libc6 libgcc-s1
+    licences "$name" ca-certificates libc6 libgcc-s1
 }
 
 # No version of glibc's functions is newer than the one of Spilo. GLIBC_ABI_DT_RELR is a newer one, and
@@ -80,10 +85,14 @@ overlay() {
     triplet=$(gcc -dumpmachine) || fail "gcc is missing"
     put "$programs/libpam_oauth2.so" "/usr/lib/$triplet/security/pam_oauth2.so" 644
     put "$programs/pam-oauth2-check" /usr/bin/pam-oauth2-check 755
-    licences
+    licences "pam-oauth2 pam-oauth2-check"
 }
 
 rm -rf "$target"
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+trap 'exit 130' INT TERM HUP
+notices=$("$source/packaging/notices.sh" "$made")
 for image in operator spilo teams-sync; do
     root=$target/$image
     mkdir -p "$root"

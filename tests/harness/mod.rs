@@ -16,6 +16,7 @@
 pub mod annex;
 pub mod api_proxy;
 pub mod artifacts;
+pub mod bills;
 pub mod book;
 pub mod cache;
 pub mod canary;
@@ -58,6 +59,7 @@ pub mod session;
 pub mod spilo_cluster;
 pub mod standby;
 pub mod syslog;
+pub mod takeover;
 pub mod teams_api;
 pub mod teams_sync;
 pub mod token_service;

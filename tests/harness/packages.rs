@@ -11,6 +11,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::artifacts::{check, module, source, target, teams_sync, ztoken};
+use crate::bills::bills;
 
 /// A time in the past, so that nothing that differs from run to run is in a package.
 const DATE: [&str; 2] = ["1767225600", "2026-01-01"];
@@ -72,10 +73,8 @@ impl Packages {
         let umask = if environment.is_empty() { "022" } else { "077" };
         command.args(["-c", "umask \"$0\"; exec \"$@\"", umask]).arg(script);
         command.args([&self.0.join("programs"), &self.manuals(), &output]);
-        run(command
-            .args(version)
-            .env("SOURCE_DATE_EPOCH", DATE[0])
-            .envs(environment.iter().copied()));
+        command.args(version).env("SOURCE_DATE_EPOCH", DATE[0]).env("NOTICES", bills());
+        run(command.envs(environment.iter().copied()));
         let mut built: Vec<PathBuf> = files(&output);
         built.sort();
         built

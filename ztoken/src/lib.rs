@@ -18,6 +18,7 @@ mod kept;
 mod login;
 mod logout;
 mod output;
+mod program;
 mod provider;
 mod robot;
 mod secret;

@@ -57,6 +57,11 @@ impl Rehearsal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An object as a watch has it, for which the operator may not ask by its name.
+    pub fn knows(&self, path: String, object: Value) {
+        self.lock().objects.entry(path).or_insert(Some(object));
+    }
+
     /// Keeps a write; the answer to it.
     fn wrote(&self, write: Write) -> (StatusCode, Value) {
         let mut state = self.lock();

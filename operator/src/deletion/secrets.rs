@@ -82,7 +82,7 @@ fn elsewhere(
     let known = context.memory.read(id, |known| known.accepted.clone()).flatten();
     let read = || validate(manifest?, config).ok();
     let named = |roles: &ManifestRoles| {
-        let places = roles.roles.iter().filter_map(|(_, role)| role.secret.as_ref());
+        let places = roles.roles.values().filter_map(|role| role.secret.as_ref());
         places.filter_map(|place| place.namespace.clone()).collect::<BTreeSet<_>>()
     };
     let mut all = match known {

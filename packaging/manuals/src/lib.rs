@@ -1,10 +1,13 @@
 //! Man pages and completions of every command, from what its `--help` is made of.
 //!
-//! In: the table of commands below. Out: for each a tree `FOLDER/<command>/usr/share/...`, as it
+//! In: the table of commands below, and the documents that have the keys of their files. Out: for each a tree `FOLDER/<command>/usr/share/...`, as it
 //! lies on a Debian system. The date is that of the sources, so that the same sources give the same
 //! pages.
 
+mod configuration;
 mod page;
+#[cfg(all(test, feature = "operator"))]
+mod reference;
 
 #[allow(dead_code, reason = "only its program reads what was typed")]
 #[path = "../../../pam-oauth2/check/src/cli.rs"]
@@ -39,7 +42,10 @@ pub fn write(folder: &Path, date: &str) -> Result<(), String> {
 }
 
 fn write_one(command: Command, place: &Path, date: &str) -> io::Result<()> {
-    for (path, content) in completions(&command).into_iter().chain(page::all(command, date)?) {
+    let source = page::source(&command);
+    let file = configuration::page(command.get_name(), &source, date);
+    let completions = completions(&command);
+    for (path, content) in completions.into_iter().chain(page::all(command, date)?).chain(file) {
         let path = place.join("usr/share").join(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;

@@ -14,9 +14,14 @@ use clap_mangen::roff::{Roff, roman};
 const SECTIONS: [(&str, &str); 3] =
     [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS"), ("Files:", "FILES")];
 
+/// What a page says that it is a part of.
+pub(crate) fn source(command: &Command) -> String {
+    format!("Blue Elephant {}", command.get_version().unwrap_or_default())
+}
+
 /// The pages of a command and of its subcommands, with their paths below /usr/share.
 pub(crate) fn all(command: Command, date: &str) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let source = format!("Blue Elephant {}", command.get_version().unwrap_or_default());
+    let source = source(&command);
     // Their help is what is written here.
     let mut command = command.disable_help_subcommand(true);
     command.build();

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use crate::Fault;
 use crate::tree::{About, Checksums, Id, Tree};
 
-/// The bill of a package. Pure, but for what it is given.
-pub(crate) fn bill(tree: &Tree, checksums: &Checksums) -> Result<Value, Fault> {
+/// The bill of a package that becomes something of this kind. Pure, but for what it is given.
+pub(crate) fn bill(tree: &Tree, kind: &str, checksums: &Checksums) -> Result<Value, Fault> {
     let mut components = Vec::new();
     let mut own = Value::Null;
     for (id, about) in &tree.crates {
         let mut component = component(id, about, checksums)?;
         if *id == tree.root {
-            component["type"] = json!("application");
+            component["type"] = json!(kind);
             own = component;
             continue;
         }

@@ -1,15 +1,17 @@
-//! `sbom FOLDER`: for each package that ships, `FOLDER/PACKAGE.cdx.json` says which crates are in it.
+//! `sbom FOLDER`: for each package that ships, `FOLDER/PACKAGE.cdx.json` says which crates are in it,
+//! and `FOLDER/NOTICE.PACKAGE` has their licences.
 //!
 //! Cargo says which (`cargo tree`: the features and the target that a build has, not those of the
 //! whole workspace), Cargo.lock has their checksums. Nothing else goes in, no time and no random
 //! number: the same sources give the same bytes.
 
 mod cyclonedx;
+mod notice;
 mod tree;
 
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::Value;
@@ -29,35 +31,68 @@ fn main() -> ExitCode {
 }
 
 fn complain(fault: &str) -> ExitCode {
-    let _nobody_reads = writeln!(std::io::stderr(), "sbom: {fault}");
+    let _nobody_reads = writeln!(io::stderr(), "sbom: {fault}");
     ExitCode::FAILURE
 }
 
 fn write_all(folder: PathBuf) -> Result<(), Fault> {
     let metadata = json(&cargo(&["metadata", "--format-version=1", "--locked"])?)?;
-    let checksums = tree::Checksums::read(&text(&metadata["workspace_root"])?)?;
+    let workspace = text(&metadata["workspace_root"])?;
+    let checksums = tree::Checksums::read(&workspace)?;
+    let sources = notice::Sources::of(&metadata, &workspace);
     let idle = tree::idle(&metadata);
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for package in shipped(&metadata) {
-        let bill = cyclonedx::bill(&tree::Tree::of(package, &idle)?, &checksums)?;
-        let file = folder.join(format!("{package}.cdx.json"));
-        let text = format!("{bill:#}\n");
-        fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    // `rustc 1.2.3 (abc 2026-01-01)`; its library is in every program.
+    let compiler = said("RUSTC", "rustc", &["--version"])?;
+    let compiler = compiler.split(' ').nth(1).unwrap_or_default();
+    clear(&folder)?;
+    for (package, kind) in shipped(&metadata) {
+        let tree = tree::Tree::of(package, &idle)?;
+        let bill = cyclonedx::bill(&tree, kind, &checksums)?;
+        let notice = notice::notice(&tree, &sources, compiler)?;
+        let files = [
+            (format!("{package}.cdx.json"), format!("{bill:#}\n")),
+            (format!("NOTICE.{package}"), notice),
+        ];
+        for (name, text) in files {
+            let file = folder.join(name);
+            fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        }
     }
     Ok(())
 }
 
-/// The default members of the workspace that become a file which is installed.
-fn shipped(metadata: &Value) -> impl Iterator<Item = &str> {
+/// Makes the folder, and removes what was written there before: a package may be gone.
+fn clear(folder: &Path) -> Result<(), Fault> {
+    let fault = |error: io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(folder).map_err(fault)?;
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".cdx.json") || name.starts_with("NOTICE.") {
+            fs::remove_file(&path).map_err(fault)?;
+        }
+    }
+    Ok(())
+}
+
+/// The default members of the workspace that become a file which is installed, and what CycloneDX
+/// calls such a file.
+fn shipped(metadata: &Value) -> impl Iterator<Item = (&str, &'static str)> {
     let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
     let defaults = list(&metadata["workspace_default_members"]);
     let packages = metadata["packages"].as_array().into_iter().flatten();
-    let becomes_a_file = move |package: &&Value| {
+    packages.filter(move |package| defaults.contains(&package["id"])).filter_map(move |package| {
         let targets = list(&package["targets"]);
-        let mut kinds = targets.iter().flat_map(|target| list(&target["crate_types"]));
-        defaults.contains(&package["id"]) && kinds.any(|kind| kind == "bin" || kind == "cdylib")
-    };
-    packages.filter(becomes_a_file).filter_map(|package| package["name"].as_str())
+        let kinds: Vec<Value> =
+            targets.iter().flat_map(|target| list(&target["crate_types"])).collect();
+        let is = |kind: &str| kinds.iter().any(|own| own == kind);
+        let kind = match (is("bin"), is("cdylib")) {
+            (true, _) => "application",
+            (false, true) => "library",
+            (false, false) => return None,
+        };
+        Some((package["name"].as_str()?, kind))
+    })
 }
 
 fn json(text: &str) -> Result<Value, Fault> {
@@ -70,12 +105,17 @@ fn text(value: &Value) -> Result<String, Fault> {
 
 /// What cargo prints.
 fn cargo(arguments: &[&str]) -> Result<String, Fault> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    said("CARGO", "cargo", arguments)
+}
+
+/// What a program prints, which a variable may name.
+fn said(variable: &str, name: &str, arguments: &[&str]) -> Result<String, Fault> {
+    let program = std::env::var_os(variable).unwrap_or_else(|| name.into());
     let output = Command::new(program).args(arguments).output();
-    let output = output.map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let output = output.map_err(|error| format!("{name} cannot be started: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("cargo {}: {}", arguments.join(" "), said.trim_end()));
+        return Err(format!("{name} {}: {}", arguments.join(" "), said.trim_end()));
     }
-    String::from_utf8(output.stdout).map_err(|error| format!("cargo {arguments:?}: {error}"))
+    String::from_utf8(output.stdout).map_err(|error| format!("{name} {arguments:?}: {error}"))
 }

@@ -1,6 +1,7 @@
 //! The crates of one package as `cargo tree` prints them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,6 +13,12 @@ use crate::{Fault, cargo};
 pub(crate) struct Id {
     pub(crate) name: String,
     pub(crate) version: String,
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
 }
 
 /// What its manifest says.
@@ -132,7 +139,7 @@ pub(crate) struct Checksums(BTreeMap<Id, Option<String>>);
 impl Checksums {
     pub(crate) fn read(workspace: &str) -> Result<Self, Fault> {
         let path = Path::new(workspace).join("Cargo.lock");
-        let fault = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        let fault = |why: &dyn fmt::Display| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(&path).map_err(|error| fault(&error))?;
         let table: toml::Table = text.parse().map_err(|error| fault(&error))?;
         let packages = table.get("package").and_then(toml::Value::as_array);
@@ -147,10 +154,7 @@ impl Checksums {
     }
 
     pub(crate) fn of(&self, id: &Id) -> Result<Option<&str>, Fault> {
-        let known = self
-            .0
-            .get(id)
-            .ok_or_else(|| format!("Cargo.lock has no {} {}", id.name, id.version))?;
+        let known = self.0.get(id).ok_or_else(|| format!("Cargo.lock has no {id}"))?;
         Ok(known.as_deref())
     }
 }

@@ -66,7 +66,7 @@ impl Default for Settings {
 /// Runs until it is dropped.
 #[derive(Debug)]
 pub struct NodeAgent {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 

@@ -68,7 +68,10 @@ pub(crate) struct Recipe<'a> {
     /// Sources on the machine, targets in the container.
     pub(crate) mounts: Vec<(PathBuf, PathBuf)>,
     pub(crate) data: &'a str,
+    /// Of the pod; whoever runs a command in the container has it as well.
     pub(crate) environment: &'a Environment,
+    /// What the service script leaves of it.
+    pub(crate) visible: &'a Environment,
     pub(crate) command: Vec<PathBuf>,
 }
 
@@ -97,6 +100,8 @@ impl Container {
             .arg(recipe.hostname)
             .arg(&mounts)
             .arg(recipe.data)
+            .args(["env", "-i"])
+            .args(recipe.visible.iter().map(|(name, value)| format!("{name}={value}")))
             .args(&recipe.command)
             .env_clear()
             .envs(recipe.environment)
@@ -131,13 +136,17 @@ impl Container {
         self.0.stop();
     }
 
-    /// unshare(1) passes nothing on.
-    fn signal(&self, signal: i32) {
+    /// Who has the environment that it began with, and who has its namespaces and its root: unshare(1),
+    /// and Patroni, as soon as that is its child.
+    pub(crate) fn processes(&self) -> Option<(u32, u32)> {
         let parent = self.0.id();
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-        for child in children.unwrap_or_default().split_whitespace() {
-            child.parse().into_iter().for_each(|child| send_signal(child, signal));
-        }
+        Some((parent, children.ok()?.split_whitespace().next()?.parse().ok()?))
+    }
+
+    /// unshare(1) passes nothing on.
+    fn signal(&self, signal: i32) {
+        self.processes().into_iter().for_each(|(_, child)| send_signal(child, signal));
     }
 }
 

@@ -72,7 +72,8 @@ impl Machine {
             hostname: text(pod, "/metadata/name"),
             mounts,
             data,
-            environment: &configured.environment,
+            environment: &environment,
+            visible: &configured.environment,
             command: vec![
                 self.patroni.join("bin/python3"),
                 "-m".into(),

@@ -9,6 +9,7 @@ mod agent;
 mod api;
 mod container;
 pub mod environment;
+mod exec;
 mod hosts;
 mod machine;
 mod pod;

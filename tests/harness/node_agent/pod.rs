@@ -74,6 +74,11 @@ impl Pod {
             && text(&self.object, "/metadata/name") == name
     }
 
+    /// Those of its container, if that runs.
+    pub(crate) fn processes(&self) -> Option<(u32, u32)> {
+        self.container.as_ref()?.processes()
+    }
+
     /// Does what is due. What the API server refuses is done again later.
     pub(crate) fn step(&mut self, machine: &Machine, api: &Api, may_start: bool) -> Next {
         if self.dead {

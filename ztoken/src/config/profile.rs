@@ -1,10 +1,8 @@
 //! A profile that was understood: what is wrong with it was said before anybody is asked anything.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -61,17 +59,6 @@ pub(crate) struct Profile {
     pub(crate) login_timeout: Duration,
     /// How long one answer of the provider is waited for.
     pub(crate) timeout: Duration,
-}
-
-impl Profile {
-    /// A program of others, which gets all of our environment but the client secret.
-    pub(crate) fn program(&self, name: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(name);
-        if let Some(ClientSecret::Environment(variable)) = &self.client_secret {
-            command.env_remove(variable);
-        }
-        command
-    }
 }
 
 /// The name of a profile, and of its files.

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::foreign::shown;
 use crate::kept::Token;
 use crate::output::say;
+use crate::program::program;
 use crate::token::{Session, token};
 
 /// A renewal that failed is tried again after this.
@@ -71,16 +72,14 @@ fn start(
     passfile: Option<&Passfile>,
 ) -> Result<Child, Error> {
     let mut words = command.iter();
-    let program = words.next().cloned().unwrap_or_default();
-    let mut start = profile.program(&program);
+    let name = words.next().cloned().unwrap_or_default();
+    let mut start = program(profile, &name);
     start.args(words);
     match passfile {
         Some(passfile) => start.env_remove("PGPASSWORD").env("PGPASSFILE", passfile.path()),
         None => start.env("PGPASSWORD", token.access.expose()),
     };
-    start
-        .spawn()
-        .map_err(|error| Error::Start { program: shown(&program.to_string_lossy()), error })
+    start.spawn().map_err(|error| Error::Start { program: shown(&name.to_string_lossy()), error })
 }
 
 /// As long as this process lives.

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use url::Url;
 
 use crate::config::Profile;
+use crate::program::program;
 
 /// Whether this session seems to have a browser at all.
 pub(super) fn has_browser(variable: impl Fn(&str) -> Option<OsString>) -> bool {
@@ -21,9 +22,8 @@ pub(super) fn open(profile: &Profile, url: &Url) {
     let wanted = wanted.unwrap_or_else(|| "xdg-open".to_owned());
     for command in wanted.split(':') {
         let words = words(command, url.as_str());
-        let Some((program, arguments)) = words.split_first() else { continue };
-        let started = profile
-            .program(program)
+        let Some((name, arguments)) = words.split_first() else { continue };
+        let started = program(profile, name)
             .args(arguments)
             // Not ours: whoever reads our output would wait for the end of the browser.
             .stdin(Stdio::null())

@@ -14,6 +14,7 @@ use super::Fault;
 use crate::clock::pause;
 use crate::config::Profile;
 use crate::foreign::shown;
+use crate::program::program;
 
 /// A keyring that is locked asks the person for its password.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -52,8 +53,7 @@ fn run(verb: &str, options: &[&str], profile: &Profile, input: &[u8]) -> Result<
     let failed = |what: std::io::Error| {
         Fault::Keyring(format!("secret-tool (Debian: libsecret-tools) does not run: {what}"))
     };
-    let mut child = profile
-        .program("secret-tool")
+    let mut child = program(profile, "secret-tool")
         .arg(verb)
         .args(options)
         .args(["application", "ztoken", "profile", &profile.name.to_string()])

@@ -70,7 +70,7 @@ const DEFAULTS: [&str; 13] = [
 ];
 
 /// The same, wherever they are.
-const FILLED_IN: [&str; 12] = [
+const FILLED_IN: [&str; 13] = [
     ".apiVersion",
     ".dnsPolicy",
     ".imagePullPolicy",
@@ -80,10 +80,35 @@ const FILLED_IN: [&str; 12] = [
     ".restartPolicy",
     ".schedulerName",
     ".securityContext",
+    ".serviceAccount",
     ".strategy",
     ".terminationMessagePath",
     ".terminationMessagePolicy",
 ];
+
+/// The same with these values. With others they are somebody's.
+const FILLED_IN_WITH: [(&str, i64); 5] = [
+    (".failureThreshold", 3),
+    (".periodSeconds", 10),
+    (".secret.defaultMode", 0o644),
+    (".successThreshold", 1),
+    (".timeoutSeconds", 1),
+];
+
+/// Whether an apply changes nothing of a field, since an API server has the one for the other.
+fn is_filled_in(field: &Field) -> bool {
+    if !field.to.is_null() {
+        // What Go leaves out of its JSON.
+        return field.from.is_null() && field.to == "" && field.path.ends_with(".value");
+    }
+    let with = |(suffix, value): &(&str, i64)| {
+        field.path.ends_with(suffix) && field.from.as_i64() == Some(*value)
+    };
+    let runs = field.path == "spec.suspend" && field.from == false;
+    runs || DEFAULTS.contains(&field.path.as_str())
+        || FILLED_IN.iter().any(|suffix| field.path.ends_with(suffix))
+        || FILLED_IN_WITH.iter().any(with)
+}
 
 impl Outlook {
     /// Of a cluster of which nothing is known yet.
@@ -142,18 +167,17 @@ impl Outlook {
         let is_secret = write.path.contains("/secrets/");
         let fields = compare::fields(&write.body, live, NAME);
         for field in fields.into_iter().flat_map(by_key) {
-            let is_filled_in = |suffix: &&str| field.path.ends_with(*suffix);
-            let is_default = field.to.is_null()
-                && (DEFAULTS.contains(&field.path.as_str()) || FILLED_IN.iter().any(is_filled_in));
             let is_elsewhere =
                 write.path.contains("/statefulsets/") && field.path.starts_with("spec.template");
             let is_bookkeeping = field.path.starts_with("metadata.managedFields")
                 || field.path == "metadata.resourceVersion"
                 || field.path == format!("metadata.annotations.{HELD}");
-            if is_default || is_elsewhere || is_bookkeeping {
+            if is_filled_in(&field) || is_elsewhere || is_bookkeeping {
                 continue;
             }
-            let hidden = is_secret && !field.path.starts_with("metadata.");
+            // Another operator writes keys of a cloud into variables.
+            let is_variable = field.path.contains(".env[") || field.path.ends_with(".env");
+            let hidden = is_variable || is_secret && !field.path.starts_with("metadata.");
             let shown = |value: &Value| match value {
                 Value::Null => NONE.to_owned(),
                 _ if hidden => HIDDEN.to_owned(),
@@ -187,9 +211,9 @@ impl Outlook {
         self.changes.push(Change { object, field, from, to, why });
     }
 
-    /// 0 nothing, 1 an error, 2 something to change or to decide.
+    /// 0 nothing to change, 1 an error, 2 changes. Leavers are told of, and nobody locks them unasked.
     pub fn code(&self) -> u8 {
-        match (self.errors.is_empty(), self.changes.is_empty() && self.leavers.is_empty()) {
+        match (self.errors.is_empty(), self.changes.is_empty() && !self.restarts) {
             (false, _) => 1,
             (true, false) => 2,
             (true, true) => 0,
@@ -205,11 +229,10 @@ impl Outlook {
     pub fn text(&self) -> String {
         let escaped = |text: &str| text.escape_debug().to_string();
         let mut text = format!("{}:", self.cluster);
-        let is_quiet = self.changes.is_empty() && self.leavers.is_empty();
-        let is_still = self.errors.is_empty() && self.done.is_empty();
-        text.push_str(match (is_quiet && is_still, self.restarts) {
-            (true, _) => " nothing to change\n",
-            (false, true) => " pods would be restarted\n",
+        let is_quiet = self.changes.is_empty() && self.errors.is_empty() && self.done.is_empty();
+        text.push_str(match (self.restarts, is_quiet) {
+            (true, _) => " pods would be restarted\n",
+            (false, true) => " nothing to change\n",
             (false, false) => " no pod is restarted\n",
         });
         for own in &self.changes {

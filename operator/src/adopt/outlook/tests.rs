@@ -53,6 +53,43 @@ fn nothing_of_a_secret_is_shown_and_bookkeeping_is_no_change() {
 }
 
 #[test]
+fn a_variable_may_hold_a_key_and_is_never_shown() {
+    const JOB: &str = "/apis/batch/v1/namespaces/default/cronjobs/logical-backup-c";
+    let job = |env: Value| {
+        json!({"kind": "CronJob", "metadata": {"name": "logical-backup-c"},
+        "spec": {"suspend": false, "containers": [{"name": "logical-backup", "env": env}]}})
+    };
+    let mut live = job(json!([{"name": "KEY", "value": "hunter2"}, {"name": "EMPTY"}]));
+    live["metadata"]["managedFields"] = json!([{
+        "manager": "postgres-operator", "operation": "Apply", "fieldsV1": {"f:spec": {
+            "f:suspend": {}, "f:containers": {"k:{\"name\":\"logical-backup\"}": {
+                "f:env": {"k:{\"name\":\"KEY\"}": {"f:value": {}}}}}}}}]);
+    let from = json!({"secretKeyRef": {"name": "c", "key": "KEY"}});
+    let wanted = job(json!([{"name": "KEY", "valueFrom": from}, {"name": "EMPTY", "value": ""}]));
+    let mut wanted = wanted;
+    wanted["spec"].as_object_mut().unwrap().remove("suspend");
+    let mut outlook = Outlook::of("default/c");
+    outlook.writes(&[patch(JOB, wanted, live)]);
+    let said = outlook.json() + &outlook.text();
+    assert!(!said.contains("hunter2"), "{said}");
+    let fields: Vec<_> = outlook.changes.iter().map(|own| own.field.as_str()).collect();
+    let of = "spec.containers[name=logical-backup].env[name=KEY]";
+    assert_eq!(fields, [format!("{of}.valueFrom"), format!("{of}.value")], "and nothing else");
+}
+
+#[test]
+fn whoever_left_is_listed_and_changes_nothing() {
+    let mut outlook = Outlook::of("default/c");
+    outlook.leavers.push("ghost".to_owned());
+    assert_eq!(outlook.code(), 0);
+    let said = outlook.text();
+    assert!(said.starts_with("default/c: nothing to change\n"), "{said}");
+    assert!(said.contains("(--lock-leavers locks them): ghost\n"), "{said}");
+    outlook.change("role ghost", "switch_off", "on", "off", "no team names it");
+    assert_eq!(outlook.code(), 2);
+}
+
+#[test]
 fn restarts_are_told_and_what_could_not_be_looked_at_is_an_error() {
     let mut outlook = Outlook::of("default/c");
     assert_eq!((outlook.code(), outlook.text().as_str()), (0, "default/c: nothing to change\n"));

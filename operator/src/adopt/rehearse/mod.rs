@@ -2,7 +2,9 @@
 //! server that is asked and never told; and what would be done to pods and servers that run. Nothing
 //! here talks to a database, and Patroni is asked and never told as well.
 
+use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 
 use super::held::{self, ACCEPT};
@@ -16,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::context::Context;
 use crate::finalizer;
+use crate::packed;
 use crate::report::{Finding, Outcome};
 use crate::restart::{self, Kind, Live};
 use crate::rolling::{Marking, is_marked, marking};
@@ -53,6 +56,7 @@ pub async fn rehearse(
         Ok(Some(reason)) => return outlook.errors.push(reason),
         Err(error) => return outlook.errors.push(error.to_string()),
     }
+    claims(context, rehearsal, cluster);
     let findings = [
         finalizer::ensure(context, config, manifest).await,
         resources::run(context, config, manifest, cluster).await,
@@ -88,6 +92,19 @@ pub async fn rehearse(
     let annotated = pod_annotations::run(context, config, cluster).await;
     outlook.errors.extend(annotated.iter().map(ToString::to_string));
     outlook.writes(&rehearsal.take());
+}
+
+/// Tells the rehearsal of the claims: they are watched, and nobody may read one by its name.
+fn claims(context: &Context, rehearsal: &Rehearsal, cluster: &Cluster) {
+    for claim in context.caches.claims.of(&cluster.id) {
+        let namespace = &cluster.id.namespace;
+        let name = claim.name_any();
+        let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
+        let Ok(mut object) = serde_json::to_value(&*claim) else { continue };
+        packed::unpack(&mut object);
+        object["kind"] = PersistentVolumeClaim::KIND.into();
+        rehearsal.knows(path, object);
+    }
 }
 
 /// Whether something could not be done, or not be looked at.

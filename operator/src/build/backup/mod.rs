@@ -106,6 +106,7 @@ fn template(cluster: &Cluster, config: &Config, keys: &[String]) -> PodTemplateS
         ..PodSpec::default()
     };
     let metadata = ObjectMeta {
+        namespace: Some(cluster.id.namespace.clone()),
         labels: Some(pod_labels(cluster, &config.labels)),
         annotations: Some(pod::annotations(cluster, config)).filter(|all| !all.is_empty()),
         ..ObjectMeta::default()

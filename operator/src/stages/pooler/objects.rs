@@ -85,7 +85,7 @@ impl Place<'_> {
         let asked = live.as_ref().and_then(infrastructure_roles);
         let list = users::list(context, config, cluster, role, credentials, asked.as_deref());
         let list = list.await?;
-        let made = pooler::deployment(wanted, role, cluster, config, list.facts());
+        let mut made = pooler::deployment(wanted, role, cluster, config, list.facts());
         let ends = || Standing::Waits(format!("{name} ends, and is made anew then"));
         let Some(there) = &live else {
             list.write(context).await?;
@@ -94,6 +94,7 @@ impl Place<'_> {
         if there.metadata.deletion_timestamp.is_some() {
             return Ok(ends());
         }
+        keep_namespace(&mut made, there);
         let way = way(&made, there, &cluster.uid);
         if let Way::Refuse(reason) = way {
             return Err(ApplyError::new("Deployment", &name, reason));
@@ -149,6 +150,17 @@ impl Place<'_> {
             self.context.caches.deployments.wrote(now);
         }
         waits.map_or(Standing::Ready, Standing::Waits)
+    }
+}
+
+/// The reference says it in the template as well. It means nothing there, and without it the pods would
+/// be replaced: another template is another one, whatever is different.
+fn keep_namespace(wanted: &mut Deployment, live: &Deployment) {
+    let said = live.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+    let said = said.and_then(|metadata| metadata.namespace.clone());
+    let wanted = wanted.spec.as_mut().and_then(|spec| spec.template.metadata.as_mut());
+    if let Some(metadata) = wanted {
+        metadata.namespace = said;
     }
 }
 

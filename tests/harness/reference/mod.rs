@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::cloud::{CLUSTER, Cloud, secret_name};
 use crate::eventually;
 
+pub mod complete;
+mod workload;
+
 /// Whom managed fields name: a Go client is called like its program.
 pub const MANAGER: &str = "postgres-operator";
 /// Resources that its configuration gives to pods.
@@ -70,74 +73,15 @@ impl Reference {
         kube.patch_merge_as(MANAGER, "Service", namespace, &format!("{CLUSTER}-repl"), &noted);
         let word = json!({ "PostgresClusterStatus": "Running" });
         kube.patch_status("postgresql", namespace, CLUSTER, &word);
-        eventually("the pods of the other operator are ready", || {
-            let pods = kube.list("Pod", namespace, &format!("cluster-name={CLUSTER}"));
-            let is_ready = |pod: &&Value| {
-                let conditions = pod["status"]["conditions"].as_array().cloned();
-                let mut conditions = conditions.unwrap_or_default().into_iter();
-                conditions.any(|own| own["type"] == "Ready" && own["status"] == "True")
-                    && pod["metadata"]["labels"]["spilo-role"].is_string()
-            };
-            let ready = pods.iter().filter(is_ready).count();
-            if ready == self.instances as usize { Ok(()) } else { Err(ready) }
-        });
-        world.logs_in("postgres", &password("postgres"));
-        self.roles(world);
-    }
-
-    /// By the statements that it makes. People: alice and bob are in the team; ghost left while no
-    /// operator ran; old left before, and was renamed.
-    fn roles(&self, world: &Cloud) {
-        let user = |name: &str, flags: &str| {
-            let password = password(name);
-            format!(
-                "SET LOCAL synchronous_commit = 'local'; CREATE ROLE \"{name}\" {flags} ADMIN \"admin\" ENCRYPTED PASSWORD '{password}';"
-            )
-        };
-        let person = |name: &str| {
-            format!(
-                "SET LOCAL synchronous_commit = 'local'; CREATE ROLE \"{name}\" LOGIN IN ROLE \"users\",\"admin\" PASSWORD NULL; \
-                 DO $$ BEGIN ALTER ROLE \"{name}\" RESET ALL;ALTER ROLE \"{name}\" SET log_statement TO 'all'; END;$$;"
-            )
-        };
-        let mut statements = vec![
-            user("zalando", "CREATEDB LOGIN SUPERUSER"),
-            user("foo_user", "LOGIN"),
-            format!(
-                "CREATE ROLE \"etl\" LOGIN IN ROLE \"admin\" ENCRYPTED PASSWORD '{}';",
-                password("etl")
-            ),
-        ];
-        statements.extend(self.reader().map(|reader| user(&reader, "LOGIN")));
-        statements.extend(["alice", "bob", "ghost", "old"].map(person));
-        statements.push(
-            "DO $$ BEGIN ALTER ROLE \"old\" NOLOGIN; END;$$; ALTER ROLE \"old\" RENAME TO \"old_deleted\";"
-                .to_owned(),
-        );
-        for statement in statements {
-            world.as_superuser(&statement);
-        }
-        world.as_superuser("CREATE DATABASE \"foo\" OWNER \"zalando\"");
+        ready(world, self.instances);
+        people(world, self.reader().as_deref());
     }
 
     fn objects(&self, namespace: &str) -> Vec<Value> {
         let object = |version: &str, kind: &str, name: &str, labels: Value| {
-            json!({ "apiVersion": version, "kind": kind, "metadata": {
-                "name": name, "namespace": namespace, "labels": labels, "creationTimestamp": null,
-            } })
+            made(version, kind, namespace, name, &labels)
         };
-        let mut all = vec![
-            json!({ "apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": { "name": "postgres-pod", "namespace": namespace } }),
-            json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-                "metadata": { "name": "postgres-pod", "namespace": namespace },
-                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
-                    "name": "postgres-pod" },
-                "subjects": [{ "kind": "ServiceAccount", "name": "postgres-pod",
-                    "namespace": namespace }],
-            }),
-        ];
+        let mut all = of_namespace(namespace);
         if !self.config_maps {
             let mut endpoints = object("v1", "Endpoints", CLUSTER, with_role(full(), "master"));
             endpoints["subsets"] = json!([]);
@@ -163,18 +107,7 @@ impl Reference {
         if let (Some(place), Some(reader)) = (&self.elsewhere, self.reader()) {
             all.push(secret(place, &reader, &secret_name(&reader)));
         }
-        let budget = |name: String, selector: Value, what: &str, value: Value| {
-            let mut budget = object("policy/v1", "PodDisruptionBudget", &name, full());
-            budget["spec"] = json!({ "selector": { "matchLabels": selector } });
-            budget["spec"][what] = value;
-            budget
-        };
-        let mut critical = base();
-        critical["critical-operation"] = json!("true");
-        let (primary, operations) =
-            (format!("postgres-{CLUSTER}-pdb"), format!("postgres-{CLUSTER}-critical-op-pdb"));
-        all.push(budget(primary, with_role(base(), "master"), "minAvailable", json!(1)));
-        all.push(budget(operations, critical, "maxUnavailable", json!(0)));
+        all.extend(budgets(namespace, &full()));
         let mut set = object("apps/v1", "StatefulSet", CLUSTER, full());
         set["spec"] = self.stateful_set(namespace);
         set["status"] = json!({ "replicas": 0, "availableReplicas": 0 });
@@ -233,15 +166,6 @@ impl Reference {
 
     /// In its order.
     fn environment(&self) -> Vec<Value> {
-        let plain = |name: &str, value: &str| json!({ "name": name, "value": value });
-        let field = |name: &str, path: &str| {
-            json!({ "name": name, "valueFrom":
-                { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } })
-        };
-        let secret = |name: &str, user: &str| {
-            json!({ "name": name, "valueFrom":
-                { "secretKeyRef": { "name": secret_name(user), "key": "password" } } })
-        };
         // Compact, in this order.
         let spilo = r#"{"postgresql":{},"bootstrap":{"initdb":[{"auth-host":"scram-sha-256"},{"auth-local":"trust"}],"dcs":{"ttl":20,"loop_wait":1,"retry_timeout":3,"failsafe_mode":false}}}"#;
         let mut all = vec![
@@ -252,9 +176,9 @@ impl Reference {
             plain("PGUSER_SUPERUSER", "postgres"),
             plain("KUBERNETES_SCOPE_LABEL", "cluster-name"),
             plain("KUBERNETES_ROLE_LABEL", "spilo-role"),
-            secret("PGPASSWORD_SUPERUSER", "postgres"),
+            secret_of("PGPASSWORD_SUPERUSER", "postgres"),
             plain("PGUSER_STANDBY", "standby"),
-            secret("PGPASSWORD_STANDBY", "standby"),
+            secret_of("PGPASSWORD_STANDBY", "standby"),
             plain("PAM_OAUTH2", &self.pam),
             plain("HUMAN_ROLE", "users"),
             plain("PGVERSION", "15"),
@@ -268,6 +192,116 @@ impl Reference {
         }
         all
     }
+}
+
+/// What pods of a namespace need before the first of them.
+fn of_namespace(namespace: &str) -> Vec<Value> {
+    vec![
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": { "name": "postgres-pod", "namespace": namespace } }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": { "name": "postgres-pod", "namespace": namespace },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                "name": "postgres-pod" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "postgres-pod",
+                "namespace": namespace }],
+        }),
+    ]
+}
+
+fn made(version: &str, kind: &str, namespace: &str, name: &str, labels: &Value) -> Value {
+    json!({ "apiVersion": version, "kind": kind, "metadata": {
+        "name": name, "namespace": namespace, "labels": labels, "creationTimestamp": null,
+    } })
+}
+
+/// Of the primary, and of operations that must not be interrupted.
+fn budgets(namespace: &str, labels: &Value) -> [Value; 2] {
+    let budget = |name: String, selector: Value, what: &str, value: Value| {
+        let mut budget = made("policy/v1", "PodDisruptionBudget", namespace, &name, labels);
+        budget["spec"] = json!({ "selector": { "matchLabels": selector } });
+        budget["spec"][what] = value;
+        budget
+    };
+    let mut critical = base();
+    critical["critical-operation"] = json!("true");
+    let (primary, operations) =
+        (format!("postgres-{CLUSTER}-pdb"), format!("postgres-{CLUSTER}-critical-op-pdb"));
+    [
+        budget(primary, with_role(base(), "master"), "minAvailable", json!(1)),
+        budget(operations, critical, "maxUnavailable", json!(0)),
+    ]
+}
+
+/// Variables: as they are, of a field of the pod, of a key of a Secret, the password of a role.
+fn plain(name: &str, value: &str) -> Value {
+    json!({ "name": name, "value": value })
+}
+
+fn field(name: &str, path: &str) -> Value {
+    json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } })
+}
+
+fn key(name: &str, secret: &str, key: &str) -> Value {
+    json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": secret, "key": key } } })
+}
+
+fn secret_of(name: &str, user: &str) -> Value {
+    key(name, &secret_name(user), "password")
+}
+
+/// Waits for so many pods of the database.
+fn ready(world: &Cloud, instances: u32) {
+    let (kube, namespace) = (&world.platform.kube, &world.platform.namespace);
+    eventually("the pods of the other operator are ready", || {
+        let label = format!("application=spilo,cluster-name={CLUSTER}");
+        let pods = kube.list("Pod", namespace, &label);
+        let is_ready = |pod: &&Value| {
+            let conditions = pod["status"]["conditions"].as_array().cloned();
+            let mut conditions = conditions.unwrap_or_default().into_iter();
+            conditions.any(|own| own["type"] == "Ready" && own["status"] == "True")
+                && pod["metadata"]["labels"]["spilo-role"].is_string()
+        };
+        let ready = pods.iter().filter(is_ready).count();
+        if ready == instances as usize { Ok(()) } else { Err(ready) }
+    });
+    world.logs_in("postgres", &password("postgres"));
+}
+
+/// By the statements that it makes. People: alice and bob are in the team; ghost left while no
+/// operator ran; old left before, and was renamed.
+fn people(world: &Cloud, reader: Option<&str>) {
+    let user = |name: &str, flags: &str| {
+        let password = password(name);
+        format!(
+            "SET LOCAL synchronous_commit = 'local'; CREATE ROLE \"{name}\" {flags} ADMIN \"admin\" ENCRYPTED PASSWORD '{password}';"
+        )
+    };
+    let person = |name: &str| {
+        format!(
+            "SET LOCAL synchronous_commit = 'local'; CREATE ROLE \"{name}\" LOGIN IN ROLE \"users\",\"admin\" PASSWORD NULL; \
+             DO $$ BEGIN ALTER ROLE \"{name}\" RESET ALL;ALTER ROLE \"{name}\" SET log_statement TO 'all'; END;$$;"
+        )
+    };
+    let mut statements = vec![
+        user("zalando", "CREATEDB LOGIN SUPERUSER"),
+        user("foo_user", "LOGIN"),
+        format!(
+            "CREATE ROLE \"etl\" LOGIN IN ROLE \"admin\" ENCRYPTED PASSWORD '{}';",
+            password("etl")
+        ),
+    ];
+    statements.extend(reader.map(|reader| user(reader, "LOGIN")));
+    statements.extend(["alice", "bob", "ghost", "old"].map(person));
+    statements.push(
+        "DO $$ BEGIN ALTER ROLE \"old\" NOLOGIN; END;$$; ALTER ROLE \"old\" RENAME TO \"old_deleted\";"
+            .to_owned(),
+    );
+    for statement in statements {
+        world.as_superuser(&statement);
+    }
+    world.as_superuser("CREATE DATABASE \"foo\" OWNER \"zalando\"");
 }
 
 /// 64 letters and digits, always the same of one role.

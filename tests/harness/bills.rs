@@ -1,0 +1,25 @@
+//! What the crates in our programs are, and their licences, by the program behind `make sbom`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::artifacts::{source, target};
+
+/// A folder with `PACKAGE.cdx.json` and `NOTICE.PACKAGE` of each, made once.
+pub fn bills() -> &'static Path {
+    static ONCE: OnceLock<PathBuf> = OnceLock::new();
+    ONCE.get_or_init(|| bills_in("test-bills"))
+}
+
+/// Made once more, in a folder of this name.
+pub fn bills_in(name: &str) -> PathBuf {
+    let folder = target().join(name);
+    let _none_yet = fs::remove_dir_all(&folder);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--package", "sbom", "--"]).arg(&folder);
+    let output = cargo.current_dir(source()).output().expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
