@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use harness::bills::bills;
 use harness::debian::MARK;
 use harness::workdir::Workdir;
 use harness::{Debian, Packages, artifacts};
@@ -87,7 +88,7 @@ fn who_builds_packages_can_answer_for_them() {
     let mut script = Command::new(artifacts::source().join("packaging/deb/build.sh"));
     script.args([&programs, &Packages::shared().manuals(), &output]);
     script.env("DEBFULLNAME", "Alice of Example").env("DEBEMAIL", "alice@example.com");
-    let built = script.output().unwrap();
+    let built = script.env("NOTICES", bills()).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let packages: Vec<_> =
         fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path()).collect();
