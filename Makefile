@@ -57,7 +57,7 @@ packages: ## Debian packages in target/packages: libpam-oauth2, teams-sync, ztok
 	packaging/build.sh -p pam-oauth2-check
 	packaging/build.sh -p teams-sync
 	packaging/build.sh -p ztoken
-	cargo run --locked --quiet -p manuals --no-default-features -- target/manuals $$(git log -1 --format=%cs)
+	date=$$(git log -1 --format=%cs) && cargo run --locked --quiet -p manuals --no-default-features -- target/manuals "$$date"
 	packaging/deb/build.sh $(or $(CARGO_TARGET_DIR),target)/release target/manuals target/packages
 
 image-roots: ## what the images of packaging/images hold, in target/image-roots

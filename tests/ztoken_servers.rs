@@ -1,7 +1,6 @@
 //! `PGPASSWORD=$(ztoken) psql` at servers that ask the token service, where each thing that can stand
 //! between a person and her token does: a server gets a good token, or none at all.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
