@@ -1,6 +1,7 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
 .PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-files release-notes
 cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
+waits = control_plane node_agent operator_ packages sync_ ztoken
 mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
@@ -19,9 +20,10 @@ test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of 
 	tests/install.sh test
 	packaging/build.sh -p pam-oauth2
 	cargo build --locked --workspace --bins
-	cargo test --locked --workspace -- --skip operator_
+	# What is about time, and needs the processors for itself.
+	cargo test --locked --workspace -- $(waits:%=--skip %)
 	# The others: they wait for servers most of the time.
-	cargo test --locked --workspace -- operator_ --test-threads $(or $(OPERATOR_TEST_THREADS),4)
+	cargo test --locked --workspace -- $(waits) --test-threads $(or $(WAITING_TEST_THREADS),4)
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
 
 bench:  ## what a login, a sync and an operator cost; RUNS=300, SECONDS=5, SYNCS=5, CLUSTERS=1000, STARTS=3; PEER_PAM_MODULE=/path/to/other.so compares

@@ -14,6 +14,8 @@ struct File {
     document: &'static str,
     /// Sections of the document, or all of them where none is named.
     sections: &'static [&'static str],
+    /// The one that the package has.
+    example: &'static str,
 }
 
 const FILES: [File; 2] = [
@@ -23,6 +25,7 @@ const FILES: [File; 2] = [
         place: "/etc/teams-sync/teams-sync.toml",
         document: include_str!("../../../docs/reference/teams-sync-config.md"),
         sections: &[],
+        example: include_str!("../../deb/examples/teams-sync.toml"),
     },
     File {
         command: "ztoken",
@@ -30,6 +33,7 @@ const FILES: [File; 2] = [
         place: "~/.config/ztoken/config.toml, /etc/ztoken/config.toml",
         document: include_str!("../../../ztoken/README.md"),
         sections: &["Set it up", "Keys of a profile", "Robots"],
+        example: include_str!("../../deb/examples/config.toml"),
     },
 ];
 
@@ -55,6 +59,8 @@ pub(crate) fn page(command: &str, source: &str, date: &str) -> Option<(PathBuf, 
             blocks(&mut roff, text);
         }
     }
+    roff.control("SH", ["EXAMPLES"]);
+    fenced(&mut roff, file.example);
     roff.control("SH", ["SEE ALSO"]);
     roff.text([bold(command), roman("(1)")]);
     let path = PathBuf::from(format!("man/man5/{}.5", file.name));
@@ -73,12 +79,7 @@ fn blocks(roff: &mut Roff, text: &str) {
     for (index, part) in text.split("```").enumerate() {
         if index % 2 == 1 {
             paragraph(roff);
-            roff.control("nf", []);
-            let code = part.split_once('\n').map_or("", |(_language, code)| code);
-            code.trim_end().lines().for_each(|line| {
-                roff.text([roman(format!("  {line}"))]);
-            });
-            roff.control("fi", []);
+            fenced(roff, part.split_once('\n').map_or("", |(_language, code)| code));
             continue;
         }
         for block in part.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
@@ -92,6 +93,15 @@ fn blocks(roff: &mut Roff, text: &str) {
             }
         }
     }
+}
+
+/// As it stands.
+fn fenced(roff: &mut Roff, code: &str) {
+    roff.control("nf", []);
+    code.trim_end().lines().for_each(|line| {
+        roff.text([roman(format!("  {line}"))]);
+    });
+    roff.control("fi", []);
 }
 
 /// Of a key its default, if it has one, and what it means.

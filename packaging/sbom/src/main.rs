@@ -83,8 +83,8 @@ fn shipped(metadata: &Value) -> impl Iterator<Item = (&str, &'static str)> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     packages.filter(move |package| defaults.contains(&package["id"])).filter_map(move |package| {
         let targets = list(&package["targets"]);
-        let kinds: Vec<Value> =
-            targets.iter().flat_map(|target| list(&target["crate_types"])).collect();
+        // That of a build script is its own, though it is compiled as a program.
+        let kinds: Vec<Value> = targets.iter().flat_map(|target| list(&target["kind"])).collect();
         let is = |kind: &str| kinds.iter().any(|own| own == kind);
         let kind = match (is("bin"), is("cdylib")) {
             (true, _) => "application",
