@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use harness::postmaster::query;
+use harness::reference::complete::LOOKUP;
 use harness::{PgBouncer, Sandbox, Server, Version};
 use operator::build::pooler::UserList;
 use operator::databases::pooler::{Lookup, LookupReport, sync};
@@ -190,21 +191,11 @@ fn nobody_who_may_make_functions_in_the_schema_is_overlooked() {
     assert!(said[0].contains("1 other functions user_lookup"), "{said:?}");
 }
 
-/// As zalando/postgres-operator makes it.
-const REFERENCE: &str = "create schema if not exists pooler; \
-     create or replace function pooler.user_lookup(in i_username text, out uname text, \
-     out phash text) returns record as $$ begin select usename, passwd from pg_catalog.pg_shadow \
-     where usename = i_username into uname, phash; return; end; $$ \
-     language plpgsql security definer; \
-     revoke all on function pooler.user_lookup(text) from public, pooler; \
-     grant execute on function pooler.user_lookup(text) to pooler; \
-     grant usage on schema pooler to pooler";
-
 #[test]
 fn what_another_operator_made_is_corrected_and_taken_from_others() {
     for version in VERSIONS {
         let server = start(version, &[]);
-        as_postgres(&server, "foo", REFERENCE);
+        as_postgres(&server, "foo", LOOKUP);
         assert_eq!(asked(&server, "pooler", "foo", "boss").unwrap(), "boss SCRAM-SHA-256");
         let others = "create role \"o\"\"ld\" login; grant usage on schema pooler to public; \
              grant execute on function pooler.user_lookup(text) to public, \"o\"\"ld\"; \

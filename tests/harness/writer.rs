@@ -43,6 +43,28 @@ pub struct Written {
     pub interruptions: usize,
 }
 
+/// What tests allow beside what Patroni alone needs.
+const MORE: Duration = Duration::from_secs(10);
+
+impl Written {
+    /// Prints the longest gaps beside that of a switchover of Patroni alone, and holds each to it;
+    /// and nothing that was acknowledged is lost.
+    #[track_caller]
+    pub fn assert_kept(&self, of_patroni: Duration, gaps: &[(&str, Duration)]) {
+        #[allow(clippy::print_stderr, reason = "figures of the test")]
+        {
+            eprintln!(
+                "longest write gap: switchover of Patroni alone {of_patroni:?}, {gaps:?}; {} rows, {} interruptions",
+                self.acknowledged, self.interruptions
+            );
+        }
+        assert!(self.lost.is_empty(), "acknowledged and lost: {:?}", self.lost);
+        for (what, gap) in gaps {
+            assert!(*gap <= of_patroni + MORE, "{what}: {gap:?} beside {of_patroni:?}");
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     place: Place,

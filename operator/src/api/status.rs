@@ -30,14 +30,13 @@ impl PostgresStatus {
     /// What a status says, as far as it is one of ours. What is ours of Patroni's settings is not
     /// lost with words that another version wrote.
     pub fn read(status: Value) -> Self {
-        let patroni = status.get("patroni").cloned().unwrap_or_default();
         let status = match status {
             // In 2018 it was a word.
             Value::String(word) => json!({ "PostgresClusterStatus": word }),
             status => status,
         };
-        serde_json::from_value(status).unwrap_or_else(|_| Self {
-            patroni: serde_json::from_value(patroni).unwrap_or_default(),
+        Self::deserialize(&status).unwrap_or_else(|_| Self {
+            patroni: PatroniStatus::deserialize(&status["patroni"]).unwrap_or_default(),
             ..Self::default()
         })
     }

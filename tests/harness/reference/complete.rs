@@ -17,7 +17,7 @@ pub(super) const CLOUD: &str = "cloud-keys";
 /// Of the poolers, in the order of roles: primary, replicas.
 pub const POOLERS: [(&str, &str); 2] = [("-pooler", "master"), ("-pooler-repl", "replica")];
 /// What a pooler asks, as it makes it.
-const LOOKUP: &str = "create schema if not exists pooler; \
+pub const LOOKUP: &str = "create schema if not exists pooler; \
      create or replace function pooler.user_lookup(in i_username text, out uname text, \
      out phash text) returns record as $$ begin select usename, passwd from pg_catalog.pg_shadow \
      where usename = i_username into uname, phash; return; end; $$ \

@@ -168,30 +168,38 @@ impl Reference {
     fn environment(&self) -> Vec<Value> {
         // Compact, in this order.
         let spilo = r#"{"postgresql":{},"bootstrap":{"initdb":[{"auth-host":"scram-sha-256"},{"auth-local":"trust"}],"dcs":{"ttl":20,"loop_wait":1,"retry_timeout":3,"failsafe_mode":false}}}"#;
-        let mut all = vec![
-            plain("SCOPE", CLUSTER),
-            plain("PGROOT", "/home/postgres/pgdata/pgroot"),
-            field("POD_IP", "status.podIP"),
-            field("POD_NAMESPACE", "metadata.namespace"),
-            plain("PGUSER_SUPERUSER", "postgres"),
-            plain("KUBERNETES_SCOPE_LABEL", "cluster-name"),
-            plain("KUBERNETES_ROLE_LABEL", "spilo-role"),
-            secret_of("PGPASSWORD_SUPERUSER", "postgres"),
-            plain("PGUSER_STANDBY", "standby"),
-            secret_of("PGPASSWORD_STANDBY", "standby"),
-            plain("PAM_OAUTH2", &self.pam),
-            plain("HUMAN_ROLE", "users"),
-            plain("PGVERSION", "15"),
-            plain("KUBERNETES_LABELS", r#"{"application":"spilo"}"#),
-            plain("SPILO_CONFIGURATION", spilo),
-            plain("DCS_ENABLE_KUBERNETES_API", "true"),
-            plain("KUBERNETES_BOOTSTRAP_LABELS", r#"{"critical-operation":"true"}"#),
-        ];
+        let mut all = of_every_pod(&self.pam, Vec::new(), spilo);
         if self.config_maps {
             all.push(plain("KUBERNETES_USE_CONFIGMAPS", "true"));
         }
         all
     }
+}
+
+/// What the pods of every cluster have, in its order; `more` stands before the version.
+fn of_every_pod(pam: &str, more: Vec<Value>, spilo: &str) -> Vec<Value> {
+    let before = [
+        plain("SCOPE", CLUSTER),
+        plain("PGROOT", "/home/postgres/pgdata/pgroot"),
+        field("POD_IP", "status.podIP"),
+        field("POD_NAMESPACE", "metadata.namespace"),
+        plain("PGUSER_SUPERUSER", "postgres"),
+        plain("KUBERNETES_SCOPE_LABEL", "cluster-name"),
+        plain("KUBERNETES_ROLE_LABEL", "spilo-role"),
+        secret_of("PGPASSWORD_SUPERUSER", "postgres"),
+        plain("PGUSER_STANDBY", "standby"),
+        secret_of("PGPASSWORD_STANDBY", "standby"),
+        plain("PAM_OAUTH2", pam),
+        plain("HUMAN_ROLE", "users"),
+    ];
+    let behind = [
+        plain("PGVERSION", "15"),
+        plain("KUBERNETES_LABELS", r#"{"application":"spilo"}"#),
+        plain("SPILO_CONFIGURATION", spilo),
+        plain("DCS_ENABLE_KUBERNETES_API", "true"),
+        plain("KUBERNETES_BOOTSTRAP_LABELS", r#"{"critical-operation":"true"}"#),
+    ];
+    before.into_iter().chain(more).chain(behind).collect()
 }
 
 /// What pods of a namespace need before the first of them.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::complete::{CLOUD, Of, TLS, all_labels_of_pooler, full, inherited, labels_of_pooler};
-use super::{base, field, key, plain, secret_of};
+use super::{base, field, key, of_every_pod, plain, secret_of};
 use crate::cloud::{CLUSTER, secret_name};
 
 /// The list of the manifest, with the line for tokens that whoever has a list of his own needs.
@@ -119,25 +119,9 @@ fn environment(of: &Of<'_>) -> Vec<Value> {
     let spilo = format!(
         r#"{{"postgresql":{{"parameters":{{"shared_buffers":"32MB"}},"pg_hba":{hba}}},"bootstrap":{{"initdb":[{{"auth-host":"scram-sha-256"}},{{"auth-local":"trust"}},"data-checksums",{{"encoding":"UTF8"}},{{"locale":"C.UTF-8"}}],"dcs":{{"ttl":20,"loop_wait":1,"retry_timeout":3,"maximum_lag_on_failover":33554432,"synchronous_mode":true,"postgresql":{{"parameters":{{"log_min_duration_statement":"1000","max_connections":"60"}}}}}}}}}}"#
     );
-    vec![
-        plain("SCOPE", CLUSTER),
-        plain("PGROOT", "/home/postgres/pgdata/pgroot"),
-        field("POD_IP", "status.podIP"),
-        field("POD_NAMESPACE", "metadata.namespace"),
-        plain("PGUSER_SUPERUSER", "postgres"),
-        plain("KUBERNETES_SCOPE_LABEL", "cluster-name"),
-        plain("KUBERNETES_ROLE_LABEL", "spilo-role"),
-        secret_of("PGPASSWORD_SUPERUSER", "postgres"),
-        plain("PGUSER_STANDBY", "standby"),
-        secret_of("PGPASSWORD_STANDBY", "standby"),
-        plain("PAM_OAUTH2", &of.pam),
-        plain("HUMAN_ROLE", "users"),
-        plain("ENABLE_WAL_PATH_COMPAT", "true"),
-        plain("PGVERSION", "15"),
-        plain("KUBERNETES_LABELS", r#"{"application":"spilo"}"#),
-        plain("SPILO_CONFIGURATION", &spilo),
-        plain("DCS_ENABLE_KUBERNETES_API", "true"),
-        plain("KUBERNETES_BOOTSTRAP_LABELS", r#"{"critical-operation":"true"}"#),
+    let wal = vec![plain("ENABLE_WAL_PATH_COMPAT", "true")];
+    let mut all = of_every_pod(&of.pam, wal, &spilo);
+    all.extend([
         plain("KUBERNETES_USE_CONFIGMAPS", "true"),
         plain("LANG_OF_LOGS", "en"),
         key("AWS_KEY", "pod-environment", "AWS_KEY"),
@@ -149,7 +133,8 @@ fn environment(of: &Of<'_>) -> Vec<Value> {
         plain("SSL_CERTIFICATE_FILE", "/tls/tls.crt"),
         plain("SSL_PRIVATE_KEY_FILE", "/tls/tls.key"),
         plain("SSL_CA_FILE", "/tls/ca.crt"),
-    ]
+    ]);
+    all
 }
 
 /// The Deployment of one.
