@@ -134,11 +134,18 @@ impl Service<Request<Body>> for Stage {
             if path.starts_with("/apis/events.k8s.io/") || asks_only {
                 return answer(StatusCode::CREATED, &body);
             }
-            let live = match (head.method == Method::POST, rehearsal.known(&path)) {
-                (true, _) => None,
-                (false, Some(known)) => known,
-                (false, None) => read(&client, &path).await?,
+            let is_new = head.method == Method::POST;
+            let place = match is_new {
+                true => format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default()),
+                false => path.clone(),
             };
+            let live = match rehearsal.known(&place) {
+                Some(known) => known,
+                None => read(&client, &place).await?,
+            };
+            if is_new && live.is_some() {
+                return answer(StatusCode::CONFLICT, &already_there());
+            }
             let write = Write { method: head.method, path, body, live };
             let (code, object) = rehearsal.wrote(write);
             answer(code, &object)
@@ -159,6 +166,13 @@ fn answer(code: StatusCode, object: &Value) -> Result<Response<Body>, BoxError> 
     Ok(Response::builder().status(code).header("content-type", "application/json").body(body)?)
 }
 
+fn already_there() -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "AlreadyExists",
+        "message": "it is there", "code": 409,
+    })
+}
+
 fn not_found() -> Value {
     json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound",
@@ -170,7 +184,7 @@ fn not_found() -> Value {
 mod tests {
     use k8s_openapi::api::core::v1::Service as KubeService;
     use kube::Api;
-    use kube::api::{DeleteParams, Patch, PatchParams};
+    use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 
     use super::*;
     use crate::testing::Store;
@@ -183,6 +197,10 @@ mod tests {
         let api = store.api();
         let rehearsal = Rehearsal::default();
         let services: Api<KubeService> = Api::namespaced(rehearsal.client(api.client()), "default");
+        let another: KubeService =
+            serde_json::from_value(json!({"metadata": {"name": "c"}})).unwrap();
+        let refused = services.create(&PostParams::default(), &another).await.unwrap_err();
+        assert!(matches!(refused, kube::Error::Api(status) if status.reason == "AlreadyExists"));
         let patch = json!({"metadata": {"labels": {"a": null, "c": "3"}}});
         let now = services.patch("c", &PatchParams::default(), &Patch::Merge(&patch)).await;
         let labels = now.unwrap().metadata.labels.unwrap();
@@ -190,9 +208,10 @@ mod tests {
         assert_eq!(services.get("c").await.unwrap().metadata.labels.unwrap(), labels);
         drop(services.delete("c", &DeleteParams::default()).await.unwrap());
         assert!(services.get_opt("c").await.unwrap().is_none());
+        services.create(&PostParams::default(), &another).await.unwrap();
         assert_eq!(api.writes(), Vec::<String>::new());
         let methods: Vec<_> = rehearsal.take().into_iter().map(|own| own.method).collect();
-        assert_eq!(methods, [Method::PATCH, Method::DELETE]);
+        assert_eq!(methods, [Method::PATCH, Method::DELETE, Method::POST]);
         assert!(rehearsal.take().is_empty(), "once is enough");
     }
 }

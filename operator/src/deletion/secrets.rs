@@ -58,9 +58,14 @@ async fn everywhere(
     let mut all: Vec<Secret> = list(context, &id.namespace, selector).await?;
     let mut unseen = vec![format!("all namespaces: {refused}")];
     for namespace in elsewhere(context, config, id, manifest) {
-        match list::<Secret>(context, &namespace, selector).await {
-            Ok(found) => all.extend(found),
-            Err(error) => unseen.push(error.to_string()),
+        let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
+        match api.list(&ListParams::default().labels(selector)).await {
+            Ok(found) => all.extend(found.items),
+            Err(error) if has_code(&error, 403) => {
+                unseen.push(format!("{namespace}: {}", describe(&error)));
+            }
+            // That may be over at the next look.
+            Err(error) => return Err(ApplyError::of::<Secret>(selector, &error)),
         }
     }
     // Nobody waits for that: what is there stays, and it is said.
@@ -72,7 +77,8 @@ async fn everywhere(
     Ok(all)
 }
 
-/// The other namespaces in which a cluster has Secrets, as far as that is known.
+/// The other namespaces in which a cluster has Secrets, as far as that is known: by its manifest, and
+/// by what was seen there.
 fn elsewhere(
     context: &Context,
     config: &Config,
@@ -89,6 +95,7 @@ fn elsewhere(
         Some(accepted) => named(&accepted.roles),
         None => read().map(|accepted| named(&accepted.roles)).unwrap_or_default(),
     };
+    all.extend(context.caches.secrets.of(id).iter().filter_map(|seen| seen.namespace()));
     all.remove(&id.namespace);
     all
 }

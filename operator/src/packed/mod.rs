@@ -24,7 +24,8 @@ use serde_json::value::RawValue;
 /// JSON as its text. Looking at it makes a tree of it again.
 ///
 /// It takes what is nested too deep for that as well, and says so when it is looked at: one such
-/// object in a list would keep us from all others.
+/// object in a list would keep us from all others. So it is read from JSON alone, as it comes from an
+/// API server: in an event, the type before the object.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Packed(
     /// `None`: null.

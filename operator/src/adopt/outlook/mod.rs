@@ -110,6 +110,15 @@ fn is_filled_in(field: &Field) -> bool {
         || FILLED_IN_WITH.iter().any(with)
 }
 
+/// Whether a value is a container, or has one somewhere.
+fn has_variables(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.contains_key("env") || fields.values().any(has_variables),
+        Value::Array(items) => items.iter().any(has_variables),
+        _ => false,
+    }
+}
+
 impl Outlook {
     /// Of a cluster of which nothing is known yet.
     pub fn of(cluster: impl ToString) -> Self {
@@ -177,7 +186,9 @@ impl Outlook {
             }
             // Another operator writes keys of a cloud into variables.
             let is_variable = field.path.contains(".env[") || field.path.ends_with(".env");
-            let hidden = is_variable || is_secret && !field.path.starts_with("metadata.");
+            let is_whole = has_variables(&field.from) || has_variables(&field.to);
+            let hidden =
+                is_variable || is_whole || is_secret && !field.path.starts_with("metadata.");
             let shown = |value: &Value| match value {
                 Value::Null => NONE.to_owned(),
                 _ if hidden => HIDDEN.to_owned(),

@@ -72,6 +72,20 @@ fn a_variable_may_hold_a_key_and_is_never_shown() {
     outlook.writes(&[patch(JOB, wanted, live)]);
     let said = outlook.json() + &outlook.text();
     assert!(!said.contains("hunter2"), "{said}");
+    // Nor where its whole container goes, or comes.
+    let of = |name: &str| json!({"containers": [{"name": name, "env": [{"name": "KEY", "value": "hunter2"}]}]});
+    let mut live =
+        json!({"kind": "CronJob", "metadata": {"name": "logical-backup-c"}, "spec": of("a")});
+    live["metadata"]["managedFields"] = json!([{
+        "manager": "postgres-operator", "operation": "Apply", "fieldsV1": {"f:spec": {
+            "f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:env": {}}}}}}]);
+    let mut whole = Outlook::of("default/c");
+    let wanted =
+        json!({"kind": "CronJob", "metadata": {"name": "logical-backup-c"}, "spec": of("b")});
+    whole.writes(&[patch(JOB, wanted, live)]);
+    assert!(!whole.changes.is_empty());
+    let said = whole.json() + &whole.text();
+    assert!(!said.contains("hunter2"), "{said}");
     let fields: Vec<_> = outlook.changes.iter().map(|own| own.field.as_str()).collect();
     let of = "spec.containers[name=logical-backup].env[name=KEY]";
     assert_eq!(fields, [format!("{of}.valueFrom"), format!("{of}.value")], "and nothing else");

@@ -1,5 +1,8 @@
 //! Secrets in other namespaces than their cluster's.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
@@ -89,10 +92,13 @@ async fn a_deletion_goes_on_where_secrets_may_be_listed_in_some_namespaces_alone
     let mut config = config();
     config.deletion.enable_secrets_deletion = true;
     config.secrets.enable_cross_namespace_secret = true;
-    let api = FakeApi::new(|asked| {
+    let is_away = Arc::new(AtomicBool::new(true));
+    let away = Arc::clone(&is_away);
+    let api = FakeApi::new(move |asked| {
         let parts: Vec<&str> = asked.path.split('/').collect();
         match (asked.method.as_str(), &parts[..]) {
             ("GET", [_, "api", "v1", "secrets"]) => refusal(403),
+            ("GET", [.., "b", "secrets"]) if away.load(Ordering::Relaxed) => refusal(500),
             ("GET", [_, "api", "v1", "namespaces", "d", "secrets"]) => refusal(403),
             ("GET", [_, "api", "v1", "namespaces", own, "secrets"]) => {
                 let mut items = all();
@@ -115,7 +121,12 @@ async fn a_deletion_goes_on_where_secrets_may_be_listed_in_some_namespaces_alone
         "teamId": "acid", "numberOfInstances": 1, "volume": { "size": "1Gi" },
         "postgresql": { "version": "17" }, "users": { "b.foo": [], "d.bar": [], "own": [] },
     }));
-    let ended = proceed(&context, &config, &id(), &Deletion::Wanted(manifest.into())).await;
+    let wanted = Deletion::Wanted(manifest.into());
+    // What is no refusal may be over at the next look: nothing is forgotten.
+    let ended = proceed(&context, &config, &id(), &wanted).await;
+    assert!(matches!(ended, Ended::Failed { .. }), "{ended:?}");
+    is_away.store(false, Ordering::Relaxed);
+    let ended = proceed(&context, &config, &id(), &wanted).await;
     let mut deleted = api.writes();
     deleted.retain(|line| line.starts_with("DELETE") && line.contains("/secrets/"));
     assert_eq!(

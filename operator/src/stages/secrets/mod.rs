@@ -151,12 +151,16 @@ async fn one(
                 type_: Some("Opaque".to_owned()),
                 ..metadata.clone()
             };
-            if let Some(created) = create(context, &new).await? {
-                context.caches.secrets.wrote(created);
-                return Ok(if is_kept { Made::Again } else { Made::New });
-            }
             // Somebody was quicker, or made it beforehand: it is believed.
-            read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?
+            match create(context, &new).await {
+                Ok(Some(created)) => {
+                    context.caches.secrets.wrote(created);
+                    return Ok(if is_kept { Made::Again } else { Made::New });
+                }
+                Ok(None) => read().await?.ok_or_else(|| failed("it comes and goes".to_owned()))?,
+                // Whoever refuses one more says nothing of one that is there: a quota, a policy.
+                Err(error) => read().await.ok().flatten().ok_or(error)?,
+            }
         }
     };
     let (_, now) = ensure_whole(context, &metadata, &*live, Extent::All).await?;
@@ -320,11 +324,52 @@ pub async fn patch(context: &Context, live: &Secret, what: Further) -> Result<()
 mod tests {
     use std::collections::BTreeSet;
 
+    use base64::Engine as _;
+    use serde_json::json;
     use teams_sync::infrastructure::Infrastructure;
     use teams_sync::role::RoleName;
 
-    use super::of_manifest;
+    use super::{of_manifest, run};
+    use crate::api::postgresql::Postgresql;
+    use crate::build;
     use crate::roles::{RobotNames, of_manifest as roles_of, vectors};
+    use crate::testing::{FakeApi, nothing, refusal};
+
+    /// A quota or a policy refuses before it is looked whether there is one.
+    #[tokio::test]
+    async fn a_secret_that_is_there_is_believed_where_none_may_be_made() {
+        let api = FakeApi::new(|asked| {
+            let name = asked.path.rsplit('/').next().unwrap_or_default();
+            let user = name.split('.').next().unwrap_or_default().replace('-', "_");
+            let encoded = base64::engine::general_purpose::STANDARD.encode(user);
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": { "name": name, "namespace": "default", "uid": "1" },
+                "data": { "username": encoded, "password": encoded },
+            });
+            match (asked.method.as_str(), name.contains(".credentials.")) {
+                ("POST", _) => refusal(403),
+                ("GET" | "PATCH", true) => (200, secret),
+                _ => nothing(asked),
+            }
+        });
+        let (config, cluster) =
+            (build::tests::config(), build::tests::cluster(json!({ "users": { "foo": [] } })));
+        let context = api.context(config.clone(), None);
+        let roles = roles_of(&cluster, &config).unwrap();
+        let manifest = Postgresql::default();
+        let found = run(&context, &config, &manifest, &cluster, &roles).await;
+        assert_eq!(found.reason, "Ready", "{}", found.message);
+        // With none there, the refusal is what is told.
+        let api = FakeApi::new(|asked| match asked.method.as_str() {
+            "POST" => refusal(403),
+            _ => nothing(asked),
+        });
+        let context = api.context(config.clone(), None);
+        let found = run(&context, &config, &manifest, &cluster, &roles).await;
+        assert_eq!(found.reason, "SecretsFailed");
+        assert!(found.message.contains("refused"), "{}", found.message);
+    }
 
     #[test]
     fn a_user_with_the_name_of_an_infrastructure_role_has_no_password_of_its_own() {
