@@ -15,8 +15,9 @@ pub(crate) fn effective_user() -> u32 {
 /// prctl(2): what is in memory, tokens among it, gets into no core dump, and is read by no other
 /// process of the user (ptrace(2)). Programs that we start are as they were.
 pub(crate) fn keep_memory_private() {
-    // SAFETY: the call takes integers and touches no memory of ours.
-    let _best_effort = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    let none: libc::c_ulong = 0;
+    // SAFETY: the call takes integers of this size and touches no memory of ours.
+    let _best_effort = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, none, none, none, none) };
 }
 
 /// kill(2), for a child that has not been waited for: its number is nobody else's.

@@ -79,10 +79,11 @@ fn run(verb: &str, options: &[&str], profile: &Profile, input: &[u8]) -> Result<
         }
         pause(STEP);
     };
-    let complaint = complaint.recv_timeout(REST).unwrap_or_default();
+    let endless = |_| Fault::Keyring("what it says has no end, though it has ended".to_owned());
+    let complaint = complaint.recv_timeout(REST).map_err(endless)?;
     Ok(Said {
         succeeded: status.success(),
-        output: output.recv_timeout(REST).unwrap_or_default(),
+        output: output.recv_timeout(REST).map_err(endless)?,
         complaint: shown(String::from_utf8_lossy(&complaint).trim()),
     })
 }
