@@ -19,9 +19,9 @@ postgresql="
 17.10.0-beta.17 854e128276b5f62c433ff9773ffce41e143d074243577f6a03ded1373e7941c9e07918c50b9ff51b7e8b663383549f3891524751340c9a5cbb9f358ef23b3c92
 18.4.0-beta.17 8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
 "
-# Of Kubernetes as it is in tests: etcd, networks, and Python for Patroni. Debian's Python lies where
-# everybody can read it, and Patroni does not run as root.
-kubernetes="etcd-server iproute2 python3-venv"
+# Of Kubernetes as it is in tests: etcd, networks, the first process of a container, and Python for
+# Patroni. Debian's Python lies where everybody can read it, and Patroni does not run as root.
+kubernetes="dumb-init etcd-server iproute2 python3-venv"
 # Patroni as Spilo has it, with all that it needs. The harness reads its version, too.
 patroni=4.0.4
 python_packages="

@@ -1,7 +1,9 @@
 //! One run of a container: Patroni and the PostgreSQL that it starts, with a root, a host name and
 //! process ids of their own (namespaces(7)), in the network of the cluster.
 //!
-//! Patroni has process id 1 there, as in an image: when it goes, the kernel ends PostgreSQL.
+//! dumb-init(1) has process id 1 there, as in Spilo's image: when it goes with Patroni, the kernel ends
+//! PostgreSQL. Patroni alone would hang for good now and then: before 4.1 it logs in a handler of
+//! signals where it is the first process, and that waits for itself where it was just logging.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
@@ -102,6 +104,7 @@ impl Container {
             .arg(recipe.data)
             .args(["env", "-i"])
             .args(recipe.visible.iter().map(|(name, value)| format!("{name}={value}")))
+            .args(["dumb-init", "--single-child", "--"])
             .args(&recipe.command)
             .env_clear()
             .envs(recipe.environment)
@@ -137,7 +140,7 @@ impl Container {
     }
 
     /// Who has the environment that it began with, and who has its namespaces and its root: unshare(1),
-    /// and Patroni, as soon as that is its child.
+    /// and its first process, as soon as that is its child.
     pub(crate) fn processes(&self) -> Option<(u32, u32)> {
         let parent = self.0.id();
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
