@@ -17,7 +17,7 @@ use crate::control_plane::{ApiRequest, ControlPlane};
 use crate::eventually::pause;
 use crate::kube::Kube;
 use crate::network::Network;
-use crate::teams_sync::{Output, Running};
+use crate::teams_sync::{LastWords, Output, Running};
 use crate::workdir::Workdir;
 use crate::{artifacts, eventually, permissions};
 
@@ -260,7 +260,8 @@ impl Platform {
             .env("PATH", "/usr/bin:/bin")
             .envs(&self.environment);
         let running = Running::start(&mut command, "operator run".to_owned(), LIMIT);
-        Operator { running, port, network: Arc::clone(&self.network) }
+        let last_words = running.last_words();
+        Operator { running, port, network: Arc::clone(&self.network), _last_words: last_words }
     }
 
     /// A cluster's manifest, with the least that there has to be.
@@ -346,6 +347,7 @@ pub struct Operator {
     pub running: Running,
     port: u16,
     network: Arc<Network>,
+    _last_words: LastWords,
 }
 
 impl Operator {

@@ -122,6 +122,10 @@ impl Running {
         self.process.id()
     }
 
+    pub(crate) fn last_words(&self) -> LastWords {
+        LastWords(Arc::clone(&self.errors.bytes))
+    }
+
     pub fn is_alive(&mut self) -> bool {
         self.process.exited().is_none()
     }
@@ -211,6 +215,28 @@ fn next(what: &str, stream: &mut Stream) -> Option<String> {
             None => Err(stream.text()),
         }
     })
+}
+
+/// What a program complained about, printed where the test that it ran for fails: without it, nobody
+/// knows why.
+#[derive(Debug)]
+pub(crate) struct LastWords(Arc<Mutex<Vec<u8>>>);
+
+/// Bytes of it.
+const MOST_WORDS: usize = 64 * 1024;
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let bytes = lock(&self.0);
+        let end = &bytes[bytes.len().saturating_sub(MOST_WORDS)..];
+        #[allow(clippy::print_stderr, reason = "a test that fails tells why")]
+        {
+            eprintln!("{}", String::from_utf8_lossy(end));
+        }
+    }
 }
 
 /// What comes out of a pipe, read as it comes so that nobody has to wait.
