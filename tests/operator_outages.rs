@@ -149,9 +149,9 @@ fn the_way_to_the_pods_is_cut(world: &Cloud, annex: &Annex) {
             world.agent.pod_ip(&world.platform.namespace, name)
         })
         .collect();
-    for address in &addresses {
-        annex.cut(*address);
-    }
+    cut_in_the_middle_of_a_statement(world, || {
+        addresses.iter().for_each(|address| annex.cut(*address));
+    });
     apply(world, |spec| {
         spec["dockerImage"] = json!(NEWER);
         spec["patroni"]["maximum_lag_on_failover"] = json!(77_777_777);
@@ -178,6 +178,28 @@ fn the_way_to_the_pods_is_cut(world: &Cloud, annex: &Annex) {
     let now = world.uids();
     assert!(now.iter().all(|(pod, uid)| before.get(pod) != Some(uid)), "{now:?}");
     assert_eq!(world.as_superuser("select 1 from pg_database where datname = 'bar'"), "1");
+}
+
+/// The session of the operator is silent from then on, and nobody ends it.
+fn cut_in_the_middle_of_a_statement(world: &Cloud, cut: impl FnOnce()) {
+    let hold = "begin; lock table pg_authid in exclusive mode; select pg_sleep(600)";
+    let sessions =
+        |which: &str| format!("from pg_stat_activity where pid <> pg_backend_pid() and {which}");
+    let holder = sessions("query like '%lock table pg_authid%' and wait_event = 'PgSleep'");
+    let waits = sessions("application_name = 'postgres-operator' and wait_event_type = 'Lock'");
+    let is_there = |which: &str| match world.as_superuser(&format!("select count(*) {which}")) {
+        none if none == "0" => Err(()),
+        _ => Ok(()),
+    };
+    std::thread::scope(|scope| {
+        let session = scope.spawn(|| world.login("postgres", &world.password("postgres"), hold));
+        eventually("the lock is held", || is_there(&holder));
+        apply(world, |spec| spec["users"]["late"] = json!([]));
+        eventually("the operator waits for it", || is_there(&waits));
+        cut();
+        world.as_superuser(&format!("select pg_terminate_backend(pid) {holder}"));
+        session.join().expect("psql ends").expect_err("its session is ended");
+    });
 }
 
 fn objects_are_deleted_by_hand(world: &Cloud) {

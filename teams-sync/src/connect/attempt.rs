@@ -195,18 +195,11 @@ fn config(
     if let Some(options) = &dsn.options {
         config.options(options);
     }
-    if let Some(idle) = dsn.keepalives.idle {
-        config.keepalives_idle(idle);
-    }
-    if let Some(interval) = dsn.keepalives.interval {
-        config.keepalives_interval(interval);
-    }
-    if let Some(count) = dsn.keepalives.count {
-        config.keepalives_retries(count);
-    }
-    if let Some(timeout) = dsn.keepalives.user_timeout {
-        config.tcp_user_timeout(timeout);
-    }
+    config
+        .keepalives_idle(dsn.keepalives.idle)
+        .keepalives_interval(dsn.keepalives.interval)
+        .keepalives_retries(dsn.keepalives.count)
+        .tcp_user_timeout(dsn.keepalives.user_timeout);
     config
 }
 

@@ -50,14 +50,43 @@ pub(in crate::connect) struct TlsSettings {
     pub(in crate::connect) direct: bool,
 }
 
-/// How to notice that the other end of a TCP connection is gone.
+/// How to notice that the other end of a TCP connection is gone (tcp(7)).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::connect) struct Keepalives {
     pub(in crate::connect) enabled: bool,
-    pub(in crate::connect) idle: Option<Duration>,
-    pub(in crate::connect) interval: Option<Duration>,
-    pub(in crate::connect) count: Option<u32>,
-    pub(in crate::connect) user_timeout: Option<Duration>,
+    pub(in crate::connect) idle: Duration,
+    pub(in crate::connect) interval: Duration,
+    pub(in crate::connect) count: u32,
+    pub(in crate::connect) user_timeout: Duration,
+}
+
+/// Where nothing is said, libpq leaves it to the system, which takes hours: so long would a server that
+/// lost its power, or a network that was cut, hold up a sync. A statement may take as long as it
+/// wants, as the system of a server that is there answers these.
+impl Default for Keepalives {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            idle: Duration::from_secs(5),
+            interval: Duration::from_secs(5),
+            count: 3,
+            user_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What is not positive is not said, as in libpq.
+fn keepalives(settings: &Settings) -> Result<Keepalives, DsnError> {
+    let default = Keepalives::default();
+    let number = |key| Ok::<_, DsnError>(settings.number(key)?.and_then(positive));
+    Ok(Keepalives {
+        enabled: settings.number("keepalives")? != Some(0),
+        idle: number("keepalives_idle")?.map_or(default.idle, seconds),
+        interval: number("keepalives_interval")?.map_or(default.interval, seconds),
+        count: number("keepalives_count")?.unwrap_or(default.count),
+        user_timeout: number("tcp_user_timeout")?
+            .map_or(default.user_timeout, |own| Duration::from_millis(own.into())),
+    })
 }
 
 pub(super) fn interpret(
@@ -103,16 +132,7 @@ pub(super) fn interpret(
             .unwrap_or(ChannelBinding::Prefer),
         // Zero, negative: without limit, as in libpq. The caller's own limit holds anyway.
         connect_timeout: settings.number("connect_timeout")?.and_then(positive).map(seconds),
-        keepalives: Keepalives {
-            enabled: settings.number("keepalives")? != Some(0),
-            idle: settings.number("keepalives_idle")?.and_then(positive).map(seconds),
-            interval: settings.number("keepalives_interval")?.and_then(positive).map(seconds),
-            count: settings.number("keepalives_count")?.and_then(positive),
-            user_timeout: settings
-                .number("tcp_user_timeout")?
-                .and_then(positive)
-                .map(|milliseconds| Duration::from_millis(milliseconds.into())),
-        },
+        keepalives: keepalives(settings)?,
         application_name: Some(application_name.to_owned()).filter(|name| !name.is_empty()),
         options: settings.text("options"),
     })

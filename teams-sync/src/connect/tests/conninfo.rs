@@ -56,18 +56,18 @@ fn an_empty_string_is_all_defaults() {
     assert_eq!(dsn.channel_binding, ChannelBinding::Prefer);
     assert_eq!(dsn.application_name.as_deref(), Some("teams-sync"));
     assert_eq!((dsn.connect_timeout, dsn.options, dsn.password_file), (None, None, None));
-    assert_eq!(
-        dsn.keepalives,
-        Keepalives { enabled: true, idle: None, interval: None, count: None, user_timeout: None }
-    );
+    let keepalives = Keepalives::default();
+    assert_eq!(dsn.keepalives, keepalives);
+    let silence = keepalives.idle + keepalives.interval * keepalives.count;
+    assert_eq!((silence, keepalives.user_timeout), (Duration::from_secs(20), silence));
     assert!(dsn.tls.server_name_indication && !dsn.tls.direct && !dsn.tls.at_least_1_3);
 }
 
 #[test]
 fn values_mean_what_they_mean_to_libpq() {
     let dsn = parse(
-        "connect_timeout=' 7 ' keepalives=1 keepalives_idle=60 keepalives_interval=5 \
-         keepalives_count=3 tcp_user_timeout=1500 channel_binding=require options='-c a=b' \
+        "connect_timeout=' 7 ' keepalives=1 keepalives_idle=60 keepalives_interval=7 \
+         keepalives_count=2 tcp_user_timeout=1500 channel_binding=require options='-c a=b' \
          load_balance_hosts=random target_session_attrs=read-only sslsni=0 \
          ssl_min_protocol_version=TLSv1.3 sslcert=/c sslkey=/k application_name=name \
          passfile=/p fallback_application_name=other sslnegotiation=direct sslmode=require",
@@ -78,10 +78,10 @@ fn values_mean_what_they_mean_to_libpq() {
         dsn.keepalives,
         Keepalives {
             enabled: true,
-            idle: Some(Duration::from_secs(60)),
-            interval: Some(Duration::from_secs(5)),
-            count: Some(3),
-            user_timeout: Some(Duration::from_millis(1500)),
+            idle: Duration::from_secs(60),
+            interval: Duration::from_secs(7),
+            count: 2,
+            user_timeout: Duration::from_millis(1500),
         }
     );
     assert_eq!(dsn.channel_binding, ChannelBinding::Require);
