@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-const STEP: Duration = Duration::from_millis(5);
+/// From one look to the next: a tenth of the time that it has taken, as who looks takes time from
+/// what is waited for.
+const LEAST: Duration = Duration::from_millis(5);
+const MOST: Duration = Duration::from_millis(100);
 /// Far beyond what anything takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -17,7 +20,7 @@ pub fn eventually<T, S: Debug>(what: &str, mut probe: impl FnMut() -> Result<T, 
             Err(status) if start.elapsed() > PATIENCE => {
                 panic!("{what}: not within {PATIENCE:?}; last status: {status:?}")
             }
-            Err(_) => pause(STEP),
+            Err(_) => pause((start.elapsed() / 10).clamp(LEAST, MOST)),
         }
     }
 }
