@@ -7,35 +7,16 @@ use std::sync::{Arc, Mutex};
 use harness::cloud::{CLUSTER, Cloud, minimal};
 use harness::kube::Refusal;
 use harness::kubelet::{Answer, Asked};
-use harness::patroni::Patroni;
 use harness::{ControlPlane, Writer, eventually};
 use serde_json::{Value, json};
 
 /// The Secret of the certificate.
 const CERTIFICATE: &str = "postgres-tls";
 
-fn pods(world: &Cloud) -> Vec<Value> {
-    world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo")
-}
-
-fn uids(world: &Cloud) -> BTreeMap<String, String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let pods = pods(world);
-    let own = pods.iter().map(|pod| &pod["metadata"]);
-    own.map(|own| (text(&own["name"]), text(&own["uid"]))).collect()
-}
-
 /// The Services of the primary and of replicas.
 fn hosts(world: &Cloud) -> [String; 2] {
     ["", "-repl"]
         .map(|own| format!("{CLUSTER}{own}.{}.svc.cluster.local", world.platform.namespace))
-}
-
-/// How often another one has begun to lead.
-fn timeline(world: &Cloud) -> i64 {
-    let address = world.agent.pod_ip(&world.platform.namespace, &world.primary());
-    let own = Patroni::of(world.platform.network(), address).get("patroni").expect("an answer");
-    own["timeline"].as_i64().unwrap_or_else(|| panic!("{own}"))
 }
 
 /// Waits until writes wait for somebody.
@@ -161,18 +142,18 @@ fn the_script_runs_once_and_nobody_is_evicted_meanwhile(world: &Cloud, kept: &Mu
 /// Replicas, when the script has ended.
 fn a_replica_may_be_evicted_again(world: &Cloud) {
     eventually("no pod has the label any more", || {
-        let pods = pods(world);
+        let pods = world.pods();
         let label = |pod: &Value| pod["metadata"]["labels"]["critical-operation"].clone();
         let left = pods.iter().map(label).filter(|label| !label.is_null()).count();
         if left == 0 { Ok(()) } else { Err(left) }
     });
-    let (leader, all) = (world.primary(), uids(world));
+    let (leader, all) = (world.primary(), world.uids());
     let replica = all.keys().find(|pod| **pod != leader).expect("a replica");
     eventually("the replica is evicted", || {
         world.platform.kube.evict(&world.platform.namespace, replica)
     });
     eventually("another one is made", || {
-        let now = uids(world);
+        let now = world.uids();
         if now.get(replica).is_some_and(|uid| *uid != all[replica]) { Ok(()) } else { Err(now) }
     });
 }
@@ -193,28 +174,28 @@ fn what_pods_are_arrives_by_one_roll_with_one_switchover_and_then_the_script_of_
     let own = verified(&world, &primary).expect_err("each pod has made a certificate of its own");
     assert!(own.contains("certificate verify failed"), "{own}");
     let writer = Writer::start(&world.agent, &primary, "postgres", &world.password("postgres"));
-    let (before, leader, leads) = (uids(&world), world.primary(), timeline(&world));
+    let (before, leader, leads) = (world.uids(), world.primary(), world.timeline());
 
     let kept = the_script_is_played(&world);
     everything_is_changed_at_once(&mut world, &mut manifest);
     eventually("both pods are new", || {
-        let now = uids(&world);
+        let now = world.uids();
         let is_new = before.iter().all(|(pod, uid)| now.get(pod).is_some_and(|own| own != uid));
         if is_new { Ok(()) } else { Err((now, world.platform.status(CLUSTER))) }
     });
     world.platform.wait_for_condition(CLUSTER, "PodsReady", ("True", "Ready"));
     world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
     has_a_synchronous_standby(&world);
-    let new = pods(&world);
+    let new = world.pods();
     assert_eq!(new.len(), 2);
     new.iter().for_each(has_what_was_asked_for);
     for host in [&primary, &replicas] {
         assert_eq!(verified(&world, host), Ok("TLSv1.3".to_owned()), "{host}");
     }
 
-    let after = uids(&world);
+    let after = world.uids();
     assert_ne!(world.primary(), leader);
-    assert_eq!(timeline(&world), leads + 1, "it hands over once");
+    assert_eq!(world.timeline(), leads + 1, "it hands over once");
     let events = world.platform.events(CLUSTER);
     let told = |start: &str| events.iter().filter(|note| note.starts_with(start)).count();
     for start in ["Switching over from ", "Successfully switched over from "] {
@@ -227,7 +208,7 @@ fn what_pods_are_arrives_by_one_roll_with_one_switchover_and_then_the_script_of_
     }
     the_script_runs_once_and_nobody_is_evicted_meanwhile(&world, &kept);
     world.operator().wait_until_idle();
-    assert_eq!(uids(&world), after, "once is enough");
+    assert_eq!(world.uids(), after, "once is enough");
     a_replica_may_be_evicted_again(&world);
     has_a_synchronous_standby(&world);
     let written = writer.stop();

@@ -54,8 +54,12 @@ impl Cloud {
     /// How often another one has begun to lead.
     #[track_caller]
     pub fn timeline(&self) -> i64 {
-        let own = self.patroni(&self.primary()).get("patroni").unwrap_or_default();
-        own["timeline"].as_i64().unwrap_or_else(|| panic!("{own}"))
+        eventually("a primary says its timeline", || {
+            let own = self.patroni(&self.primary()).get("patroni")?;
+            // In the middle of its promotion it says the one of before, as a replica.
+            let leads = ["primary", "master"].iter().any(|role| own["role"] == *role);
+            own["timeline"].as_i64().filter(|_| leads).ok_or_else(|| own.to_string())
+        })
     }
 
     /// Waits until it is not this one that leads; who does.
