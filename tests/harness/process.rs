@@ -19,7 +19,7 @@ impl Process {
         // A group of its own: Ctrl-C on a terminal is for the program that the person started,
         // which then stops its children in order.
         command.process_group(0);
-        // SAFETY: between fork and exec there is nothing but one system call.
+        // SAFETY: between fork and exec there is nothing but two system calls.
         unsafe { command.pre_exec(move || end_with_parent(polite)) };
         let command = std::mem::replace(command, Command::new("false"));
         Self { child: on_lasting_thread(command), polite }
@@ -66,8 +66,13 @@ impl Drop for Process {
     }
 }
 
-/// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG).
+/// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG), and by Ctrl-C, also
+/// where a shell has put this program into the background, which ignores that.
 fn end_with_parent(signal: i32) -> std::io::Result<()> {
+    // SAFETY: signal(2) with this action takes integers.
+    if unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(std::io::Error::last_os_error());
+    }
     let signal = libc::c_ulong::try_from(signal).unwrap_or_default();
     // SAFETY: prctl(2) with this option takes an integer and touches no memory of ours.
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } {
