@@ -190,8 +190,9 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     let commands = parts.map(|words| {
         let is_before = |word: &String| word.split('=').count() == 2 && !word.starts_with('-');
         let mut words: Vec<String> = words.into_iter().skip_while(is_before).collect();
-        if words.first().is_some_and(|word| word == "sudo") {
-            words.drain(..words.len().min(3));
+        if words.first().is_some_and(|word| word == "runuser") {
+            let end = words.iter().position(|word| word == "--").map_or(words.len(), |at| at + 1);
+            words.drain(..end);
         }
         words
     });
