@@ -74,12 +74,31 @@ fn the_readme_has_a_row_for_each_key_and_no_other() {
     };
     let mut known = keys(&what);
     known.remove("nonsense");
-    let readme = include_str!("../../README.md");
-    let (_, table) = readme.split_once("## Keys of a profile").unwrap();
-    let rows = table.split("## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
-    let told = rows.flat_map(|row| keys(row.split('|').nth(1).unwrap())).collect();
+    let told = rows().flat_map(|row| keys(row.split('|').nth(1).unwrap())).collect();
     assert!(known.len() > 15, "{known:?}");
     assert_eq!(known, told);
+}
+
+/// Of the table of keys.
+fn rows() -> impl Iterator<Item = &'static str> {
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("## Keys of a profile").unwrap();
+    table.split("## ").next().unwrap().lines().filter(|line| line.starts_with("| `"))
+}
+
+#[test]
+fn a_default_in_the_readme_is_what_counts_without_the_key() {
+    let shortest = format!("{PLAIN}client_secret_env = \"X\"\n");
+    let without = format!("{:?}", parsed(&shortest).unwrap());
+    let mut defaults = 0;
+    for row in rows() {
+        let quoted = |cell: usize| row.split('|').nth(cell).unwrap().split('`').nth(1);
+        let (Some(key), Some(value)) = (quoted(1), quoted(2)) else { continue };
+        let with = parsed(&format!("{shortest}{key} = {value}\n")).unwrap();
+        assert_eq!(format!("{with:?}"), without, "{row}");
+        defaults += 1;
+    }
+    assert_eq!(defaults, 9);
 }
 
 #[test]
