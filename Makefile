@@ -1,7 +1,7 @@
 # Each recipe installs what it needs (Debian packages, as root), builds, and runs to the end.
-.PHONY: demo demo-kubernetes test bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-files release-notes
+.PHONY: demo demo-kubernetes test test-shipped bench soak fuzz mutants docs image-roots manifests packages lint fmt deny advisories reference sbom reproducible release-files release-notes
 cargo_deny = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/cargo-deny-$(shell sed -n 's/^cargo_deny=//p' tests/install.sh)/cargo-deny
-waits = control_plane node_agent operator_ packages sync_ ztoken
+waits = control_plane node_agent operator_ packages supply_chain sync_ ztoken
 mdbook = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blue-elephant/mdbook-$(shell sed -n 's/^mdbook=//p' tests/install.sh)/mdbook
 
 demo:   ## from a team to a login with a token, what refusals look like, and how somebody leaves
@@ -25,6 +25,10 @@ test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of 
 	# The others: they wait for servers most of the time.
 	cargo test --locked --workspace -- $(waits) --test-threads $(or $(WAITING_TEST_THREADS),4)
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
+
+test-shipped: packages image-roots ## the packages and the trees of images that these make, tried as debug builds are by `make test`
+	tests/install.sh test
+	SHIPPED=yes cargo test --locked -p e2e --test e2e -- images licences packages supply_chain ztoken
 
 bench:  ## what a login, a sync and an operator cost; RUNS=300, SECONDS=5, SYNCS=5, CLUSTERS=1000, STARTS=3; PEER_PAM_MODULE=/path/to/other.so compares
 	tests/install.sh bench

@@ -56,10 +56,13 @@ fn make(target: &Path) {
     said(command.arg(programs().path()).arg(target).env("NOTICES", bills())).unwrap();
 }
 
-/// The trees, made once.
+/// The trees, made once; those of `make image-roots` where it is what ships that is tested.
 pub(crate) fn roots() -> &'static Path {
     static ONCE: OnceLock<PathBuf> = OnceLock::new();
     ONCE.get_or_init(|| {
+        if artifacts::are_shipped() {
+            return artifacts::target().join("image-roots");
+        }
         let folder = artifacts::target().join("image-roots-of-tests");
         // Whatever is there is removed first.
         fs::create_dir_all(folder.join("old")).unwrap();

@@ -23,6 +23,12 @@ pub fn operator_release() -> PathBuf {
     shipped("operator", "operator")
 }
 
+/// Whether tests try what users get (`SHIPPED=yes`, as `make test-shipped` has it) in place of debug
+/// builds.
+pub fn are_shipped() -> bool {
+    std::env::var_os("SHIPPED").is_some()
+}
+
 /// The debug build of `pam-oauth2-check`, freshly built.
 pub fn check() -> PathBuf {
     tested("pam-oauth2-check")
@@ -41,6 +47,11 @@ pub fn operator() -> PathBuf {
 /// The same of `ztoken`.
 pub fn ztoken() -> PathBuf {
     tested("ztoken")
+}
+
+/// The program behind `make sbom`, which does not ship itself.
+pub fn sbom() -> PathBuf {
+    debug("sbom")
 }
 
 /// A build of the module whose hooks panic on `--inject-panic`.
@@ -76,8 +87,12 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// All programs at once: what each shares with the others and with the tests is built once.
 fn tested(program: &str) -> PathBuf {
+    if are_shipped() { shipped(program, program) } else { debug(program) }
+}
+
+/// All programs at once: what each shares with the others and with the tests is built once.
+fn debug(program: &str) -> PathBuf {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| build(&mut cargo(&["--workspace", "--bins"])));
     target().join("debug").join(program)

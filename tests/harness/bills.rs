@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::artifacts::{source, target};
+use crate::artifacts::{sbom, source, target};
 
 /// A folder with `PACKAGE.cdx.json` and `NOTICE.PACKAGE` of each, made once.
 pub fn bills() -> &'static Path {
@@ -17,9 +17,8 @@ pub fn bills() -> &'static Path {
 pub fn bills_in(name: &str) -> PathBuf {
     let folder = target().join(name);
     let _none_yet = fs::remove_dir_all(&folder);
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--locked", "--package", "sbom", "--"]).arg(&folder);
-    let output = cargo.current_dir(source()).output().expect("cargo can be started");
+    let output = Command::new(sbom()).arg(&folder).current_dir(source()).output();
+    let output = output.expect("it can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     folder
 }

@@ -1,7 +1,8 @@
 //! Our Debian packages, built by the script behind `make packages`.
 //!
 //! The module in them is the one that ships. The programs come from the debug build that other tests
-//! have anyway: their release builds take minutes.
+//! have anyway, as their release builds take minutes, or where [`are_shipped`] are the packages those
+//! of `make packages`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::artifacts::{check, module, source, target, teams_sync, ztoken};
+use crate::artifacts::{are_shipped, check, module, source, target, teams_sync, ztoken};
 use crate::bills::bills;
 
 /// A time in the past, so that nothing that differs from run to run is in a package.
@@ -43,8 +44,16 @@ impl Packages {
         self.0.join("manuals")
     }
 
-    /// Those of the version that the sources have.
+    /// Those of the version that the sources have; sorted.
     pub fn current(&self) -> Vec<PathBuf> {
+        if are_shipped() {
+            return files(&target().join("packages"));
+        }
+        self.built()
+    }
+
+    /// The same, built by a test for sure.
+    pub fn built(&self) -> Vec<PathBuf> {
         static ONCE: OnceLock<Vec<PathBuf>> = OnceLock::new();
         ONCE.get_or_init(|| self.build("current", &[])).clone()
     }
@@ -75,14 +84,15 @@ impl Packages {
         command.args([&self.0.join("programs"), &self.manuals(), &output]);
         command.args(version).env("SOURCE_DATE_EPOCH", DATE[0]).env("NOTICES", bills());
         run(command.envs(environment.iter().copied()));
-        let mut built: Vec<PathBuf> = files(&output);
-        built.sort();
-        built
+        files(&output)
     }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect()
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
 }
 
 fn run(command: &mut Command) {
