@@ -30,6 +30,8 @@ fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
     world.platform.wait_for_phase(CLUSTER, "Running");
     let status = world.platform.status(CLUSTER);
     assert_eq!(status["people"]["count"], 1, "{status:#}");
+    // Patroni forgets to rewind a former primary for which a pause comes too early.
+    stream(&world, "1");
     a_pause_keeps_pods_as_they_are(&world);
     pods_come_and_go_with_their_number(&world);
     the_primary_hands_over_before_its_pod_goes(&world);
@@ -98,14 +100,20 @@ fn has_instances(world: &Cloud, number: usize) {
     });
 }
 
+/// Waits until so many replicas do.
+#[track_caller]
+fn stream(world: &Cloud, number: &str) {
+    let statement = "select count(*) from pg_stat_replication where state = 'streaming'";
+    eventually(&format!("{number} replicas stream"), || {
+        let found = world.as_superuser(statement);
+        if found == number { Ok(()) } else { Err(found) }
+    });
+}
+
 fn pods_come_and_go_with_their_number(world: &Cloud) {
     let before = world.primary();
     has_instances(world, 3);
-    let follow = "select count(*) from pg_stat_replication where state = 'streaming'";
-    eventually("both replicas stream", || match world.as_superuser(follow).as_str() {
-        "2" => Ok(()),
-        other => Err(other.to_owned()),
-    });
+    stream(world, "2");
     has_instances(world, 2);
     assert_eq!(world.primary(), before, "no primary moves for it");
 }
