@@ -19,7 +19,7 @@ impl Process {
         // A group of its own: Ctrl-C on a terminal is for the program that the person started,
         // which then stops its children in order.
         command.process_group(0);
-        // SAFETY: between fork and exec there is nothing but two system calls.
+        // SAFETY: between fork and exec there is nothing but a few system calls.
         unsafe { command.pre_exec(move || end_with_parent(polite)) };
         let command = std::mem::replace(command, Command::new("false"));
         Self { child: on_lasting_thread(command), polite }
@@ -66,12 +66,14 @@ impl Drop for Process {
     }
 }
 
-/// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG), and by Ctrl-C, also
-/// where a shell has put this program into the background, which ignores that.
+/// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG), and by what a
+/// terminal sends, also where a shell or nohup(1) lets this program ignore that.
 fn end_with_parent(signal: i32) -> std::io::Result<()> {
-    // SAFETY: signal(2) with this action takes integers.
-    if unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) } == libc::SIG_ERR {
-        return Err(std::io::Error::last_os_error());
+    for ignored in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: signal(2) with this action takes integers.
+        if unsafe { libc::signal(ignored, libc::SIG_DFL) } == libc::SIG_ERR {
+            return Err(std::io::Error::last_os_error());
+        }
     }
     let signal = libc::c_ulong::try_from(signal).unwrap_or_default();
     // SAFETY: prctl(2) with this option takes an integer and touches no memory of ours.
