@@ -32,12 +32,19 @@ pub(crate) fn trusted(path: &Path, limit: u64) -> Result<Option<String>, String>
         opened => opened.map_err(|error| format!("cannot be read: {error}"))?,
     };
     judge(&metadata, "")?;
+    judge_folder(path)?;
+    // What a link leads to can be replaced where that lies.
+    judge_folder(&path.canonicalize().map_err(|error| format!("cannot be read: {error}"))?)?;
+    read(file, &metadata, limit).map(Some)
+}
+
+fn judge_folder(path: &Path) -> Result<(), String> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::fs::metadata(folder).map_err(|error| format!("cannot be read: {error}"))?;
     if folder.mode() & STICKY == 0 {
         judge(&folder, "lies in a folder that ")?;
     }
-    read(file, &metadata, limit).map(Some)
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
@@ -73,4 +80,36 @@ fn read(file: File, metadata: &Metadata, limit: u64) -> Result<String, String> {
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| "is no text (UTF-8)".to_owned())?;
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::trusted;
+
+    #[test]
+    fn a_file_is_trusted_where_nobody_can_replace_it_or_what_leads_to_it() {
+        let folder = std::env::temp_dir().join(format!("ztoken-trusted-{}", std::process::id()));
+        let [own, open] = ["own", "open"].map(|name| folder.join(name));
+        for (place, mode) in [(&own, 0o700), (&open, 0o777)] {
+            fs::create_dir_all(place).unwrap();
+            fs::set_permissions(place, Permissions::from_mode(mode)).unwrap();
+            fs::write(place.join("file"), "text").unwrap();
+            fs::set_permissions(place.join("file"), Permissions::from_mode(0o644)).unwrap();
+        }
+        symlink(own.join("file"), own.join("link")).unwrap();
+        symlink(own.join("file"), open.join("link")).unwrap();
+        symlink(open.join("file"), own.join("away")).unwrap();
+        for name in ["file", "link"] {
+            assert_eq!(trusted(&own.join(name), 10), Ok(Some("text".to_owned())), "{name}");
+        }
+        for path in [open.join("file"), open.join("link"), own.join("away")] {
+            let what = trusted(&path, 10).unwrap_err();
+            assert!(what.starts_with("lies in a folder that can be written by others"), "{what}");
+        }
+        assert_eq!(trusted(&own.join("none"), 10), Ok(None));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
