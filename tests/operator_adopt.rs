@@ -37,11 +37,6 @@ fn secrets(world: &Cloud, namespace: &str) -> Vec<(Value, Value, Value)> {
         .collect()
 }
 
-fn pods(world: &Cloud) -> Vec<Value> {
-    let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
-    pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
-}
-
 /// Logs in all the time while something happens; nobody may be kept out.
 fn while_logging_in<T>(world: &Cloud, work: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
@@ -259,7 +254,7 @@ fn a_template_that_would_restart_pods_is_held_until_somebody_accepts_it() {
         &[("kubernetes_use_configmaps", "true")],
     );
     let template = || world.platform.wait_for("StatefulSet", CLUSTER)["spec"]["template"].clone();
-    let (before, there) = (template(), pods(&world));
+    let (before, there) = (template(), world.uids());
     let outlook = dry_run(&world, 2, &[]);
     assert_eq!(outlook["restarts"], true, "{outlook:#}");
     let field = format!(
@@ -282,7 +277,7 @@ fn a_template_that_would_restart_pods_is_held_until_somebody_accepts_it() {
         &json!({ "spec": { "numberOfInstances": 2 } }),
     );
     eventually("there are two pods", || {
-        let pods = pods(&world);
+        let pods = world.uids();
         if pods.len() == 2 { Ok(()) } else { Err(world.platform.status(CLUSTER)) }
     });
     world.platform.wait_for_condition(CLUSTER, "PodsReady", ("True", "Ready"));
@@ -290,7 +285,9 @@ fn a_template_that_would_restart_pods_is_held_until_somebody_accepts_it() {
     world.operator().wait_until_idle();
     let template = || world.platform.wait_for("StatefulSet", CLUSTER)["spec"]["template"].clone();
     assert_eq!(template(), before, "it is as the other operator left it");
-    assert_eq!(pods(&world)[0], there[0], "the pod that was there is there");
+    assert_eq!(there.len(), 1, "{there:?}");
+    let (pod, uid) = there.first_key_value().expect("one pod");
+    assert_eq!(world.uids().get(pod), Some(uid), "the pod that was there is there");
     // Nothing is done to pods, and yet the newest manifest has not arrived at them.
     world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", held);
 

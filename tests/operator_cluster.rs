@@ -40,13 +40,9 @@ fn a_cluster_is_made_and_its_team_comes_and_goes(store: &str) {
 }
 
 fn a_pause_keeps_pods_as_they_are(world: &Cloud) {
-    let pods = || {
-        let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
-        pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
-    };
-    let before = pods();
+    let before = world.uids();
     an_annotation_needs_none(world);
-    assert_eq!(pods(), before, "nobody restarts them");
+    assert_eq!(world.uids(), before, "nobody restarts them");
     let mut other = minimal(&world.platform.namespace);
     other["spec"]["dockerImage"] = json!("registry.example.com/spilo-15:3.1");
     other["metadata"]["annotations"] = json!({ "acid.zalan.do/pause": "true" });
@@ -54,7 +50,7 @@ fn a_pause_keeps_pods_as_they_are(world: &Cloud) {
     let wanted = ("False", "Paused");
     let said = world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", wanted);
     assert!(said.contains("image") && said.contains("spilo-15:3.1"), "{said}");
-    assert_eq!(pods(), before, "nobody restarts them");
+    assert_eq!(world.uids(), before, "nobody restarts them");
     // At once: a member may not have seen yet that there is a pause, which is to end all the same.
     world.platform.kube.try_apply(&minimal(&world.platform.namespace)).expect("and back");
     world.platform.wait_for_condition(CLUSTER, "PodsUpToDate", ("True", "UpToDate"));
@@ -66,7 +62,7 @@ fn an_annotation_needs_none(world: &Cloud) {
     other["spec"]["podAnnotations"] = json!({ "example.com/cost-center": "0815" });
     world.platform.kube.try_apply(&other).expect("it is accepted");
     let on_pods = || {
-        let pods = world.platform.kube.list("Pod", &world.platform.namespace, "application=spilo");
+        let pods = world.pods();
         let own = |pod: &Value| pod["metadata"]["annotations"]["example.com/cost-center"].clone();
         pods.iter().map(own).collect::<Vec<_>>()
     };
