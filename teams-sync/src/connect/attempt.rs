@@ -198,8 +198,10 @@ fn config(
     config
         .keepalives_idle(dsn.keepalives.idle)
         .keepalives_interval(dsn.keepalives.interval)
-        .keepalives_retries(dsn.keepalives.count)
-        .tcp_user_timeout(dsn.keepalives.user_timeout);
+        .keepalives_retries(dsn.keepalives.count);
+    if let Some(timeout) = dsn.keepalives.user_timeout {
+        config.tcp_user_timeout(timeout);
+    }
     config
 }
 

@@ -57,7 +57,8 @@ pub(in crate::connect) struct Keepalives {
     pub(in crate::connect) idle: Duration,
     pub(in crate::connect) interval: Duration,
     pub(in crate::connect) count: u32,
-    pub(in crate::connect) user_timeout: Duration,
+    /// Without it, as long as the system waits.
+    pub(in crate::connect) user_timeout: Option<Duration>,
 }
 
 /// Where nothing is said, libpq leaves it to the system, which takes hours: so long would a server that
@@ -70,23 +71,25 @@ impl Default for Keepalives {
             idle: Duration::from_secs(5),
             interval: Duration::from_secs(5),
             count: 3,
-            user_timeout: Duration::from_secs(20),
+            user_timeout: Some(Duration::from_secs(20)),
         }
     }
 }
 
-/// What is not positive is not said, as in libpq.
+/// Probes that are not positive are not said, as in libpq. Who is written to has as long to answer as who
+/// is probed, unless `tcp_user_timeout` says otherwise; 0 is the system's time, as in libpq.
 fn keepalives(settings: &Settings) -> Result<Keepalives, DsnError> {
     let default = Keepalives::default();
     let number = |key| Ok::<_, DsnError>(settings.number(key)?.and_then(positive));
-    Ok(Keepalives {
-        enabled: settings.number("keepalives")? != Some(0),
-        idle: number("keepalives_idle")?.map_or(default.idle, seconds),
-        interval: number("keepalives_interval")?.map_or(default.interval, seconds),
-        count: number("keepalives_count")?.unwrap_or(default.count),
-        user_timeout: number("tcp_user_timeout")?
-            .map_or(default.user_timeout, |own| Duration::from_millis(own.into())),
-    })
+    let enabled = settings.number("keepalives")? != Some(0);
+    let idle = number("keepalives_idle")?.map_or(default.idle, seconds);
+    let interval = number("keepalives_interval")?.map_or(default.interval, seconds);
+    let count = number("keepalives_count")?.unwrap_or(default.count);
+    let user_timeout = match settings.number("tcp_user_timeout")? {
+        Some(given) => positive(given).map(|own| Duration::from_millis(own.into())),
+        None => enabled.then(|| idle.saturating_add(interval.saturating_mul(count))),
+    };
+    Ok(Keepalives { enabled, idle, interval, count, user_timeout })
 }
 
 pub(super) fn interpret(

@@ -59,7 +59,7 @@ fn an_empty_string_is_all_defaults() {
     let keepalives = Keepalives::default();
     assert_eq!(dsn.keepalives, keepalives);
     let silence = keepalives.idle + keepalives.interval * keepalives.count;
-    assert_eq!((silence, keepalives.user_timeout), (Duration::from_secs(20), silence));
+    assert_eq!((silence, keepalives.user_timeout), (Duration::from_secs(20), Some(silence)));
     assert!(dsn.tls.server_name_indication && !dsn.tls.direct && !dsn.tls.at_least_1_3);
 }
 
@@ -81,7 +81,7 @@ fn values_mean_what_they_mean_to_libpq() {
             idle: Duration::from_secs(60),
             interval: Duration::from_secs(7),
             count: 2,
-            user_timeout: Duration::from_millis(1500),
+            user_timeout: Some(Duration::from_millis(1500)),
         }
     );
     assert_eq!(dsn.channel_binding, ChannelBinding::Require);
@@ -97,6 +97,15 @@ fn values_mean_what_they_mean_to_libpq() {
     for without_limit in ["0", "-1"] {
         let dsn = parse(&format!("connect_timeout={without_limit} keepalives=0")).unwrap();
         assert_eq!((dsn.connect_timeout, dsn.keepalives.enabled), (None, false));
+    }
+    for (text, user_timeout) in [
+        ("keepalives_idle=60 keepalives_interval=10 keepalives_count=6", Some(120)),
+        ("keepalives=0", None),
+        ("tcp_user_timeout=0", None),
+        ("keepalives=0 tcp_user_timeout=7000", Some(7)),
+    ] {
+        let found = parse(text).unwrap().keepalives.user_timeout;
+        assert_eq!(found, user_timeout.map(Duration::from_secs), "{text}");
     }
     let name = |text: &str| parse(text).unwrap().application_name;
     assert_eq!(name("fallback_application_name=other").as_deref(), Some("other"));
