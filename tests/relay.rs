@@ -181,6 +181,28 @@ fn a_black_hole_lets_nothing_through_until_it_is_filled() {
 }
 
 #[test]
+fn a_connection_can_be_held_behind_a_message_that_its_server_gets() {
+    let server = Server::start(Version::V16);
+    server.sql("create table t (n int)");
+    let relay = Relay::start(server.port());
+    relay.hold(2);
+    let script = ["select 1", "insert into t values (2)", "insert into t values (3)"];
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| session(&relay, &script));
+        eventually("it is held", || if relay.is_held() { Ok(()) } else { Err(relay.messages()) });
+        eventually("the server has got the second", || {
+            let rows = server.sql("select string_agg(n::text, ',') from t");
+            if rows == "2" { Ok(()) } else { Err(rows) }
+        });
+        assert_eq!(relay.messages(), 2);
+        relay.behave(Behaviour::Forward);
+        patient.join().unwrap().unwrap();
+    });
+    assert!(!relay.is_held());
+    assert_eq!(server.sql("select string_agg(n::text, ',' order by n) from t"), "2,3");
+}
+
+#[test]
 fn all_connections_can_be_broken_at_once() {
     let server = Server::start(Version::V17);
     let relay = Relay::start(server.port());

@@ -1,10 +1,9 @@
 //! Wherever a run is cut off or killed, the next one finds a server that is as it was or as it
 //! should be, and brings it in line.
 
-use std::time::Duration;
-
 use harness::company::HUMANS;
 use harness::relay::Behaviour;
+use harness::teams_sync::Running;
 use harness::{Company, Relay, Server, Version, When, eventually};
 
 /// Leavers and newcomers, something in every phase, and roles that are nobody's business.
@@ -57,6 +56,16 @@ impl Scene {
              (select setconfig from pg_db_role_setting s where s.setrole = r.oid)), E'\\n' order by rolname) \
              from pg_authid r where oid >= 16384",
         )
+    }
+
+    /// A run whose message with this number is the last that its server gets, until the relay behaves.
+    fn gets_to(&self, number: usize) -> Running {
+        self.relay.hold(number);
+        let run = self.company.sync.spawn(&["--config", "teams-sync.toml", "apply"]);
+        eventually("it gets there", || {
+            if self.relay.is_held() { Ok(()) } else { Err(self.relay.messages()) }
+        });
+        run
     }
 
     /// The run that follows ends well, whatever was before it.
@@ -112,21 +121,14 @@ fn a_run_that_is_killed_at_any_message_leaves_all_or_nothing() {
     let before = scene.picture();
     scene.company.applies();
     let (after, messages) = (scene.picture(), scene.relay.messages());
-    scene.relay.behave(Behaviour::Slow(Duration::from_millis(40)));
     for number in 1..=messages {
         let what = format!("killed at message {number} of {messages}");
         scene.reset();
-        let connections = scene.relay.connections();
-        let run = scene.company.sync.spawn(&["--config", "teams-sync.toml", "apply"]);
-        eventually(&what, || {
-            let there = scene.relay.connections() > connections && scene.relay.messages() >= number;
-            if there { Ok(()) } else { Err(scene.relay.messages()) }
-        });
+        let run = scene.gets_to(number);
         run.signal(libc::SIGKILL);
-        let code = run.wait().code;
-        // Behind the last message there is nothing to wait for, and it may end before it is hit.
-        let was_quicker = number == messages && code == Some(0);
-        assert!(code.is_none() || was_quicker, "{what}: {code:?}");
+        let output = run.wait();
+        assert_eq!(output.code, None, "{what}: {output:?}");
+        scene.relay.behave(Behaviour::Forward);
         // The server may be about to do the last that it was told.
         eventually("its backend is gone", || {
             let others =
@@ -146,14 +148,9 @@ fn a_server_that_dies_in_the_middle_is_brought_in_line_when_it_is_back() {
     for number in [2, 5, 8] {
         scene.reset();
         scene.server.sql("checkpoint");
-        scene.relay.behave(Behaviour::Slow(Duration::from_millis(40)));
-        let connections = scene.relay.connections();
-        let run = scene.company.sync.spawn(&["--config", "teams-sync.toml", "apply"]);
-        eventually("it has begun", || {
-            let there = scene.relay.connections() > connections && scene.relay.messages() >= number;
-            if there { Ok(()) } else { Err(scene.relay.messages()) }
-        });
+        let run = scene.gets_to(number);
         scene.server.kill_hard();
+        scene.relay.behave(Behaviour::Forward);
         let output = run.wait();
         assert_eq!(output.code, Some(6), "{output:?}");
         scene.server.restart();

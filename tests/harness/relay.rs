@@ -61,6 +61,8 @@ struct Shared {
 struct State {
     plan: Option<When>,
     cuts: usize,
+    /// Behind which message nothing gets through any more.
+    hold: Option<usize>,
     behaviour: Behaviour,
     over: bool,
     accepted: usize,
@@ -88,6 +90,7 @@ impl Relay {
         let state = State {
             plan: None,
             cuts: 0,
+            hold: None,
             behaviour: Behaviour::Forward,
             over: false,
             accepted: 0,
@@ -130,6 +133,17 @@ impl Relay {
     /// How many connections were broken by plan.
     pub fn cuts(&self) -> usize {
         self.shared.state().cuts
+    }
+
+    /// The first connection that gets to this message is still there when [`Relay::is_held`]: the
+    /// server gets the message, and from then on the relay is a [`Behaviour::BlackHole`].
+    pub fn hold(&self, number: usize) {
+        self.shared.state().hold = Some(number);
+    }
+
+    pub fn is_held(&self) -> bool {
+        let state = self.shared.state();
+        state.hold.is_none() && state.behaviour == Behaviour::BlackHole
     }
 
     /// Breaks all connections that are there, now.
@@ -260,10 +274,13 @@ impl Shared {
                 false
             } else {
                 let mut state = self.state();
-                let State { plan, cuts, connections, .. } = &mut *state;
+                let State { plan, cuts, hold, behaviour, connections, .. } = &mut *state;
                 let connection = &mut connections[own];
                 let answer = connection.count(kind, &message[5..]);
                 let now = connection.messages.len();
+                if hold.take_if(|number| *number == now).is_some() {
+                    *behaviour = Behaviour::BlackHole;
+                }
                 let due = plan.filter(|when| when.number() == now);
                 if due.is_some() {
                     *plan = None;
