@@ -62,8 +62,9 @@ pub(in crate::connect) struct Keepalives {
 }
 
 /// Where nothing is said, libpq leaves it to the system, which takes hours: so long would a server that
-/// lost its power, or a network that was cut, hold up a sync. A statement may take as long as it
-/// wants, as the system of a server that is there answers these.
+/// lost its power, or a network that was cut, hold up a sync. An answer may take as long as it wants, as
+/// the system of a server that is there answers these; a server that does not read for so long what is
+/// written to it is given up on as well.
 impl Default for Keepalives {
     fn default() -> Self {
         Self {
