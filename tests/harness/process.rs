@@ -19,8 +19,9 @@ impl Process {
         // A group of its own: Ctrl-C on a terminal is for the program that the person started,
         // which then stops its children in order.
         command.process_group(0);
+        let parent = std::process::id();
         // SAFETY: between fork and exec there is nothing but a few system calls.
-        unsafe { command.pre_exec(move || end_with_parent(polite)) };
+        unsafe { command.pre_exec(move || end_with(parent, polite)) };
         let command = std::mem::replace(command, Command::new("false"));
         Self { child: on_lasting_thread(command), polite }
     }
@@ -68,8 +69,8 @@ impl Drop for Process {
 
 /// A child is to end when this program dies, however that comes (PR_SET_PDEATHSIG), and by what a
 /// terminal sends, also where a shell or nohup(1) lets this program ignore that.
-fn end_with_parent(signal: i32) -> std::io::Result<()> {
-    for ignored in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+fn end_with(parent: u32, signal: i32) -> std::io::Result<()> {
+    for ignored in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
         // SAFETY: signal(2) with this action takes integers.
         if unsafe { libc::signal(ignored, libc::SIG_DFL) } == libc::SIG_ERR {
             return Err(std::io::Error::last_os_error());
@@ -77,9 +78,13 @@ fn end_with_parent(signal: i32) -> std::io::Result<()> {
     }
     let signal = libc::c_ulong::try_from(signal).unwrap_or_default();
     // SAFETY: prctl(2) with this option takes an integer and touches no memory of ours.
-    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // It may have died before it was asked for.
+    match std::os::unix::process::parent_id() == parent {
+        true => Ok(()),
+        false => Err(std::io::ErrorKind::BrokenPipe.into()),
     }
 }
 
