@@ -77,7 +77,7 @@ impl Scene {
 
     fn synced(&self) {
         for condition in ["RolesSynced", "DatabasesSynced"] {
-            self.0.platform.wait_for_condition(CLUSTER, condition, ("True", "Synced"));
+            self.0.platform.wait_for_condition_of_now(CLUSTER, condition, ("True", "Synced"));
         }
     }
 }
@@ -176,11 +176,9 @@ fn a_prepared_database_has_its_roles_in_threes(scene: &Scene) {
     let manifest: Value = serde_saphyr::from_str(&block.text).unwrap();
     let prepared = manifest["spec"]["preparedDatabases"].clone();
     scene.cluster(&json!({ "preparedDatabases": prepared }));
+    scene.synced();
     let database = "application2";
-    let make = "create table data.t (id int)";
-    eventually("the deployment makes a table", || {
-        scene.ask(database, "application2_owner_user", make)
-    });
+    scene.ask(database, "application2_owner_user", "create table data.t (id int)").unwrap();
     let write = "insert into data.t values (1) returning id";
     assert_eq!(scene.ask(database, "application2_writer_user", write).unwrap(), "1");
     let read = "select id from data.t";

@@ -70,14 +70,7 @@ fn apply(world: &Cloud, more: &Value, parameters: &Value) {
 /// Waits until this generation of the manifest is what Patroni has.
 #[track_caller]
 fn is_in_sync(world: &Cloud) {
-    eventually("Patroni has what the manifest says", || {
-        let manifest = world.platform.get("postgresql", CLUSTER).unwrap_or_default();
-        let all = manifest["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let own = all.into_iter().find(|own| own["type"] == CONDITION).unwrap_or_default();
-        let is_new = own["observedGeneration"] == manifest["metadata"]["generation"];
-        let is_well = own["status"] == "True" && own["reason"] == "InSync";
-        if is_new && is_well { Ok(()) } else { Err(own) }
-    });
+    world.platform.wait_for_condition_of_now(CLUSTER, CONDITION, ("True", "InSync"));
 }
 
 /// The order in which PostgreSQL was restarted, by roles.

@@ -313,15 +313,38 @@ impl Platform {
     /// Waits until a condition has this status and reason.
     #[track_caller]
     pub fn wait_for_condition(&self, cluster: &str, type_: &str, wanted: (&str, &str)) -> String {
-        eventually(&format!("{type_} of {cluster} is {wanted:?}"), || {
-            let status = self.status(cluster);
-            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-            let own = conditions.into_iter().find(|own| own["type"] == type_);
-            match own {
-                Some(own) if own["status"] == wanted.0 && own["reason"] == wanted.1 => {
-                    Ok(own["message"].as_str().unwrap_or_default().to_owned())
-                }
-                other => Err(other),
+        self.wait_for_condition_where(cluster, type_, wanted, |_, _| true)
+    }
+
+    /// The same, of the manifest as it is now.
+    #[track_caller]
+    pub fn wait_for_condition_of_now(
+        &self,
+        cluster: &str,
+        type_: &str,
+        wanted: (&str, &str),
+    ) -> String {
+        self.wait_for_condition_where(cluster, type_, wanted, |manifest, condition| {
+            condition["observedGeneration"] == manifest["metadata"]["generation"]
+        })
+    }
+
+    #[track_caller]
+    fn wait_for_condition_where(
+        &self,
+        cluster: &str,
+        type_: &str,
+        (status, reason): (&str, &str),
+        counts: impl Fn(&Value, &Value) -> bool,
+    ) -> String {
+        eventually(&format!("{type_} of {cluster} is {status} with {reason}"), || {
+            let manifest = self.get("postgresql", cluster).unwrap_or_default();
+            let all = manifest["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let own = all.into_iter().find(|own| own["type"] == type_).unwrap_or_default();
+            let is_so = own["status"] == status && own["reason"] == reason;
+            match own["message"].as_str().filter(|_| is_so && counts(&manifest, &own)) {
+                Some(message) => Ok(message.to_owned()),
+                None => Err(own),
             }
         })
     }
