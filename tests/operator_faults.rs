@@ -188,6 +188,19 @@ fn what_was_changed_while_watches_were_cut_arrives() {
     arrives(&platform, 2, "b");
 }
 
+/// A firewall that forgot a connection tells neither side.
+#[test]
+fn watches_that_fall_silent_are_noticed_before_long() {
+    let (proxy, platform) = shared();
+    let _operator = platform.start();
+    platform.apply(CLUSTER, &wanted(1, "a"));
+    arrives(&platform, 1, "a");
+    assert!(proxy.silence_watches() > 0);
+    platform.apply(CLUSTER, &wanted(2, "b"));
+    platform.kube.delete("Service", &platform.namespace, &format!("{CLUSTER}-repl"));
+    arrives(&platform, 2, "b");
+}
+
 #[test]
 fn what_was_changed_while_watches_had_expired_arrives() {
     let (proxy, platform) = shared();

@@ -5,7 +5,7 @@
 //!
 //! It speaks HTTP/1.1 and takes one request per connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -69,6 +69,8 @@ struct State {
     era: usize,
     /// Requests that are under way, with whether they are watches.
     open: BTreeMap<usize, (TcpStream, bool)>,
+    /// Watches that say nothing more.
+    silent: BTreeSet<usize>,
     next: usize,
     faults: usize,
     over: bool,
@@ -133,6 +135,15 @@ impl ApiProxy {
     /// Breaks the watches that are open now; how many there were.
     pub fn cut_watches(&self) -> usize {
         self.shared.cut(|is_watch| is_watch)
+    }
+
+    /// From now on the watches that are open say nothing, and do not end, as if the network had
+    /// forgotten them; how many there are. New ones are as before.
+    pub fn silence_watches(&self) -> usize {
+        let mut state = self.shared.state();
+        let watches = state.open.iter().filter(|(_, (_, is_watch))| *is_watch);
+        state.silent = watches.map(|(own, _)| *own).collect();
+        state.silent.len()
     }
 
     /// Breaks all requests that are under way.
@@ -249,13 +260,14 @@ impl Shared {
             state.open.insert(own, (stream.try_clone()?, is_watch));
             own
         };
-        let result = self.exchange(stream, client, request);
+        let result = self.exchange(own, stream, client, request);
         self.state().open.remove(&own);
         result
     }
 
     fn exchange(
         &self,
+        own: usize,
         stream: TcpStream,
         client: &mut (impl Write + ?Sized),
         request: &Request,
@@ -268,7 +280,10 @@ impl Shared {
         server.flush()?;
         let mut buffer = vec![0; 1 << 16];
         loop {
-            match server.read(&mut buffer)? {
+            let read = server.read(&mut buffer)?;
+            let silent = |state: &mut State| !state.over && state.silent.contains(&own);
+            drop(self.changed.wait_while(self.state(), silent));
+            match read {
                 0 => return Ok(()),
                 // A watch is read as it comes.
                 length => {

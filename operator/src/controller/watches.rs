@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use kube::runtime::watcher;
 use tokio::task::JoinSet;
 
-use super::one::{api, follow};
+use super::one::{api, follow, watching};
 use super::triggers;
 use crate::build::pooler;
 use crate::context::Context;
@@ -18,10 +17,10 @@ pub fn watch(context: &Arc<Context>, namespace: Option<&str>) -> JoinSet<()> {
     let labels = &config.labels.cluster_labels;
     let selector =
         labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
-    let of_poolers = watcher::Config::default().labels(&pooler::selector(&config.labels));
-    let of_both = watcher::Config::default().labels(&pooler::selector_of_both(&config.labels));
-    let ours = watcher::Config::default().labels(&selector);
-    let all = watcher::Config::default();
+    let of_poolers = watching().labels(&pooler::selector(&config.labels));
+    let of_both = watching().labels(&pooler::selector_of_both(&config.labels));
+    let ours = watching().labels(&selector);
+    let all = watching();
     macro_rules! follow {
         ($cache:ident, $kind:literal, $config:expr, $trigger:path) => {
             let (context, config) = (Arc::clone(context), $config.clone());

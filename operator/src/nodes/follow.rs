@@ -8,13 +8,14 @@ use kube::runtime::{WatchStreamExt, watcher};
 
 use crate::context::Context;
 use crate::controller::queue::Why;
+use crate::controller::watching;
 use crate::failure::{describe_watch, has_code};
 
 /// Keeps the nodes as the API server has them, for ever. Without the right to, that is said once,
 /// and everything else goes on.
 pub async fn follow(context: &Context) {
     let api: Api<Node> = Api::all(context.client.clone());
-    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let events = watcher(api, watching()).default_backoff();
     pin_mut!(events);
     let mut is_told = false;
     while let Some(event) = events.next().await {

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use tokio::task::JoinSet;
 
@@ -57,7 +56,7 @@ impl Lasting {
         let api = one::api(client, namespace);
         tasks.spawn(async move {
             let changed = |change| this.changed(change);
-            let config = watcher::Config::default();
+            let config = one::watching();
             one::follow(&board, "postgresql", &this.manifests, api, config, changed).await;
         });
         tasks

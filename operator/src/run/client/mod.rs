@@ -9,11 +9,12 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::limit::Limit;
+use crate::controller::WATCH;
 use crate::leader::Term;
 
-/// Between two bytes of a watch: above the longest one, so that a connection that died is
-/// noticed.
-const READ: Duration = Duration::from_secs(300);
+/// From a request to the first byte, and between two: above what a watch takes, so that a connection
+/// that died is noticed.
+const READ: Duration = WATCH.saturating_add(Duration::from_secs(10));
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// # Errors
