@@ -250,6 +250,7 @@ fn roles_of_a_manifest_follow_it_and_their_secrets() {
     world.edit_secret("foo_user", "password", "somebody-chose-this");
     world.logs_in("foo_user", "somebody-chose-this");
 
+    what_a_secret_lacks_is_told_where_it_belongs(&world, &more);
     owners_get_the_additional_role(&mut world);
     passwords_are_rotated(&world, more);
 
@@ -266,6 +267,25 @@ fn roles_of_a_manifest_follow_it_and_their_secrets() {
         let there = world.platform.kube.names("Secret", &other, "cluster-name");
         if here.is_empty() && there == ["not-of-ours"] { Ok(()) } else { Err((here, there)) }
     });
+}
+
+/// Of roles, and not of people.
+fn what_a_secret_lacks_is_told_where_it_belongs(world: &Cloud, more: &Value) {
+    let is_told = |reason: &str, words: &str| {
+        let said = world.platform.wait_for_condition(CLUSTER, "RolesSynced", ("False", reason));
+        assert!(said.contains(words), "{said}");
+        world.platform.wait_for_condition(CLUSTER, "HumanAccessSynced", ("True", "Synced"));
+    };
+    let mut with_guest = more.clone();
+    with_guest["users"]["nowhere.db_user"] = json!([]);
+    apply(world, &with_guest);
+    is_told("SecretsFirst", "is not there yet");
+    apply(world, more);
+    synced(world);
+    world.edit_secret("calm_user", "username", "foo_user");
+    is_told("RolesFailed", "its username is that of another role");
+    world.edit_secret("calm_user", "username", "calm_user");
+    synced(world);
 }
 
 fn owners_get_the_additional_role(world: &mut Cloud) {

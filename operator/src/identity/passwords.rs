@@ -1,7 +1,7 @@
 //! The roles of a manifest and of the infrastructure, with the passwords that their Secrets hold
 //! today.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use teams_sync::desired::Problem;
@@ -24,24 +24,51 @@ pub(super) struct Current {
     pub(super) own_until: Option<Timestamp>,
 }
 
+/// Who has a definition of its own, whatever became of it: names of roles, and of Secrets that define
+/// some. What is said about these is said of robots, and not of people.
+#[derive(Debug, Default)]
+pub(super) struct Defined {
+    all: BTreeSet<String>,
+    /// Roles whose Secrets are not there yet.
+    pub(super) without_secret: BTreeSet<String>,
+}
+
+impl Defined {
+    pub(super) fn new(robots: &Infrastructure, without_secret: BTreeSet<String>) -> Self {
+        let roles = robots.roles.iter().map(|robot| robot.name.to_string());
+        let broken = robots.broken.iter().map(ToString::to_string);
+        let subjects = robots.problems.iter().map(|problem| problem.subject.clone());
+        Self { all: roles.chain(broken).chain(subjects).collect(), without_secret }
+    }
+
+    pub(super) fn has(&self, subject: &str) -> bool {
+        self.all.contains(subject)
+    }
+}
+
 /// Everything that has a definition of its own, ready for `teams_sync`; and of each role of the
 /// manifest whose Secret can be used, which user that is for. The others stay as they are.
 pub(super) async fn robots(
     context: &Context,
     config: &Config,
     accepted: &Accepted,
-) -> (Infrastructure, BTreeMap<RoleName, Current>) {
+) -> (Infrastructure, BTreeMap<RoleName, Current>, Defined) {
     let infrastructure = context.identity.robots.now(&config.identity);
     let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
-    let mut broken = Vec::new();
+    let (mut broken, mut without_secret) = (Vec::new(), BTreeSet::new());
     // The Secret of an infrastructure role follows it, and not the other way round.
     let own = accepted.roles.roles.iter().filter(|(name, role)| !robots.have(name, role));
     for (name, role) in own {
         match credentials(context, config, accepted, name, role).await {
             Ok(None) => {}
             Ok(Some(usable)) => drop(found.insert(name.clone(), usable)),
-            Err(reason) => broken.push(Problem::new(name.to_string(), reason)),
+            Err(reason) => {
+                if matches!(reason, Unusable::NotThere(_)) {
+                    without_secret.insert(name.to_string());
+                }
+                broken.push(Problem::new(name.to_string(), reason.to_string()));
+            }
         }
     }
     let own = |name: &RoleName| {
@@ -64,12 +91,22 @@ pub(super) async fn robots(
         all.problems.push(problem);
     }
     let users = found.into_iter().map(|(name, usable)| (name, usable.current)).collect();
-    (all, users)
+    let defined = Defined::new(&all, without_secret);
+    (all, users, defined)
 }
 
 struct Usable {
     current: Current,
     password: Secret,
+}
+
+/// Why a Secret says nothing now, in one sentence.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0} is not there yet")]
+    NotThere(String),
+    #[error("{0}")]
+    Wrong(String),
 }
 
 async fn credentials(
@@ -78,15 +115,16 @@ async fn credentials(
     accepted: &Accepted,
     name: &RoleName,
     role: &ManifestRole,
-) -> Result<Option<Usable>, String> {
+) -> Result<Option<Usable>, Unusable> {
     let Some(place) = &role.secret else { return Ok(None) };
     let id = &accepted.cluster.id;
     let namespace = place.namespace.as_ref().unwrap_or(&id.namespace);
     let secret_name = names::secret(name.as_str(), &id.name, config);
     let found = secrets::read(context, id, namespace, &secret_name).await;
-    let found = found.map_err(|error| error.to_string())?;
-    let wrong = |reason: String| format!("the Secret {namespace}/{secret_name}: {reason}");
-    let secret = found.ok_or_else(|| wrong("it is not there yet".to_owned()))?;
+    let found = found.map_err(|error| Unusable::Wrong(error.to_string()))?;
+    let shown = format!("the Secret {namespace}/{secret_name}");
+    let wrong = |reason: String| Unusable::Wrong(format!("{shown}: {reason}"));
+    let secret = found.ok_or_else(|| Unusable::NotThere(shown.clone()))?;
     let found = secrets::credentials(&secret).map_err(wrong)?;
     if !secrets::is_of_role(&found, name.as_str()) {
         return Err(wrong("its username is that of another role".to_owned()));

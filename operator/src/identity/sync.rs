@@ -11,7 +11,7 @@ use teams_sync::sync::{Mode, Server, sync as sync_roles};
 
 use super::directory::Known;
 use super::mode::{mode, off};
-use super::passwords::Current;
+use super::passwords::{Current, Defined};
 use super::primary::{Missing, primary};
 use super::retire::{Retired, retire, settled};
 use super::{judge, lookup, passwords, people, refused};
@@ -107,6 +107,7 @@ pub(super) struct Prepared {
     /// Roles of the manifest whose Secrets can be used.
     pub(super) users: BTreeMap<RoleName, Current>,
     known: BTreeMap<String, Known>,
+    defined: Defined,
 }
 
 /// Finds out where the primary is, and which roles it should have; or why there is no pass now.
@@ -134,12 +135,13 @@ pub(super) async fn prepare(
         Err(Missing::Yet(text)) => return Err(Finding::waiting("NoPrimary", text)),
         Err(Missing::Wrong(text)) => return Err(Finding::failed("NoWayIn", text)),
     };
-    let (mut robots, users) = passwords::robots(context, config, accepted).await;
+    let (mut robots, users, mut defined) = passwords::robots(context, config, accepted).await;
     let Some(mut wanted) = people::wanted(context, config, accepted, &robots.roles).await else {
         return Err(Finding::failed("SyncFailed", "a bug: names cannot be read"));
     };
     if !has_roles {
         robots = refused::robots();
+        defined = Defined::default();
         wanted.rules.vocabulary.extend(refused::names(manifest));
     }
     let mut desired =
@@ -156,7 +158,7 @@ pub(super) async fn prepare(
     };
     // Which database cluster this is, Patroni says; it may have been made anew.
     context.identity.engine().identities.forget(&server.name);
-    Ok(Prepared { server, desired, users, known: wanted.known })
+    Ok(Prepared { server, desired, users, known: wanted.known, defined })
 }
 
 async fn look(
@@ -170,7 +172,7 @@ async fn look(
         Ok(prepared) => prepared,
         Err(finding) => return judge::all(&finding),
     };
-    let Prepared { server, desired, users, known } = prepared;
+    let Prepared { server, desired, users, known, defined } = prepared;
     let engine = context.identity.engine();
     let (mode, complaint) = mode(manifest);
     let is_dry_run = matches!(mode, Mode::Look);
@@ -201,6 +203,7 @@ async fn look(
     let facts = judge::Facts {
         desired: &desired,
         known: &known,
+        defined: &defined,
         roles: &roles,
         databases: databases.as_ref(),
         lookup: lookup.as_ref(),

@@ -12,6 +12,7 @@ use teams_sync::plan::record::Kind;
 use teams_sync::sync::{Report, SyncError};
 
 use super::directory::Known;
+use super::passwords::Defined;
 use super::retire::Retired;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
@@ -25,6 +26,8 @@ use crate::report::{Finding, News, Stage};
 pub(super) struct Facts<'a> {
     pub(super) desired: &'a Desired,
     pub(super) known: &'a BTreeMap<String, Known>,
+    /// Who is no person.
+    pub(super) defined: &'a Defined,
     pub(super) roles: &'a Report,
     /// `None`: nobody looked.
     pub(super) databases: Option<&'a DatabaseReport>,
@@ -97,9 +100,14 @@ fn roles(facts: &Facts<'_>) -> Finding {
         .filter(|failure| !is_person(facts, &failure.role))
         .map(failed)
         .collect();
-    let problems = facts.roles.problems.iter();
-    let problems = problems.filter(|problem| is_robot(facts, &problem.subject));
-    let problems: Vec<String> = problems.map(|problem| problem.text.clone()).collect();
+    let (waiting, problems): (Vec<_>, Vec<_>) = facts
+        .roles
+        .problems
+        .iter()
+        .filter(|problem| is_robot(facts, &problem.subject))
+        .partition(|problem| facts.defined.without_secret.contains(&problem.subject));
+    let [waiting, problems] = [waiting, problems]
+        .map(|all| all.iter().map(|problem| problem.text.clone()).collect::<Vec<_>>());
     // Whoever may be an infrastructure role has to wait for the answer, and nobody else.
     if facts.desired.frozen_robots.is_none() {
         wrong.extend(problems.iter().cloned());
@@ -112,6 +120,9 @@ fn roles(facts: &Facts<'_>) -> Finding {
     }
     if facts.is_dry_run {
         return Finding::off("DryRun", "nothing is done to roles: see rolePlan");
+    }
+    if !waiting.is_empty() {
+        return Finding::waiting("SecretsFirst", lines(&waiting));
     }
     match &facts.desired.frozen_robots {
         Some(reason) => {
@@ -136,7 +147,10 @@ fn databases(facts: &Facts<'_>) -> Finding {
     }
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if !problems.is_empty() {
-        return Finding::failed("DatabasesFailed", lines(&problems));
+        return match facts.defined.without_secret.is_empty() {
+            true => Finding::failed("DatabasesFailed", lines(&problems)),
+            false => Finding::waiting("RolesFirst", lines(&problems)),
+        };
     }
     match facts.is_dry_run {
         true => Finding::off("DryRun", "nothing is done to databases"),
@@ -277,7 +291,11 @@ fn is_person(facts: &Facts<'_>, role: &teams_sync::role::RoleName) -> bool {
     facts.desired.roles.get(role).is_none_or(|role| role.kind == Kind::Person)
 }
 
+/// Also where it did not become a role that is wanted, as its Secret cannot be used.
 fn is_robot(facts: &Facts<'_>, subject: &str) -> bool {
+    if facts.defined.has(subject) {
+        return true;
+    }
     let role = facts.desired.roles.iter().find(|(name, _)| name.as_str() == subject);
     role.is_some_and(|(_, role)| role.kind != Kind::Person)
 }
@@ -293,3 +311,6 @@ fn shown(all: &[String]) -> Vec<String> {
 pub(super) fn lines(all: &[String]) -> String {
     shown(all).join("; ")
 }
+
+#[cfg(test)]
+mod tests;
