@@ -77,7 +77,7 @@ impl Scene {
 
     fn synced(&self) {
         for condition in ["RolesSynced", "DatabasesSynced"] {
-            self.0.platform.wait_for_condition_of_now(CLUSTER, condition, ("True", "Synced"));
+            self.0.platform.wait_for_condition(CLUSTER, condition, ("True", "Synced"));
         }
     }
 }

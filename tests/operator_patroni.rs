@@ -70,7 +70,7 @@ fn apply(world: &Cloud, more: &Value, parameters: &Value) {
 /// Waits until this generation of the manifest is what Patroni has.
 #[track_caller]
 fn is_in_sync(world: &Cloud) {
-    world.platform.wait_for_condition_of_now(CLUSTER, CONDITION, ("True", "InSync"));
+    world.platform.wait_for_condition(CLUSTER, CONDITION, ("True", "InSync"));
 }
 
 /// The order in which PostgreSQL was restarted, by roles.

@@ -301,48 +301,37 @@ impl Platform {
         self.get("postgresql", cluster).map(|object| object["status"].clone()).unwrap_or_default()
     }
 
-    /// Waits for the one word.
+    /// Waits for the one word about the manifest as it is now.
     #[track_caller]
     pub fn wait_for_phase(&self, cluster: &str, phase: &str) {
         eventually(&format!("{cluster} is {phase}"), || {
-            let status = self.status(cluster);
-            if status["PostgresClusterStatus"] == phase { Ok(()) } else { Err(status) }
+            let manifest = self.get("postgresql", cluster).unwrap_or_default();
+            let status = &manifest["status"];
+            let is_of_now = status["observedGeneration"] == manifest["metadata"]["generation"];
+            match is_of_now && status["PostgresClusterStatus"] == phase {
+                true => Ok(()),
+                false => Err(status.clone()),
+            }
         });
     }
 
-    /// Waits until a condition has this status and reason.
+    /// Waits until a condition has this status and reason; what it says. One that is true has to be
+    /// about the manifest as it is now: what was true before a change is still said for a moment.
     #[track_caller]
-    pub fn wait_for_condition(&self, cluster: &str, type_: &str, wanted: (&str, &str)) -> String {
-        self.wait_for_condition_where(cluster, type_, wanted, |_, _| true)
-    }
-
-    /// The same, of the manifest as it is now.
-    #[track_caller]
-    pub fn wait_for_condition_of_now(
-        &self,
-        cluster: &str,
-        type_: &str,
-        wanted: (&str, &str),
-    ) -> String {
-        self.wait_for_condition_where(cluster, type_, wanted, |manifest, condition| {
-            condition["observedGeneration"] == manifest["metadata"]["generation"]
-        })
-    }
-
-    #[track_caller]
-    fn wait_for_condition_where(
+    pub fn wait_for_condition(
         &self,
         cluster: &str,
         type_: &str,
         (status, reason): (&str, &str),
-        counts: impl Fn(&Value, &Value) -> bool,
     ) -> String {
         eventually(&format!("{type_} of {cluster} is {status} with {reason}"), || {
             let manifest = self.get("postgresql", cluster).unwrap_or_default();
             let all = manifest["status"]["conditions"].as_array().cloned().unwrap_or_default();
             let own = all.into_iter().find(|own| own["type"] == type_).unwrap_or_default();
+            let is_of_now = own["observedGeneration"] == manifest["metadata"]["generation"];
+            let counts = is_of_now || status != "True";
             let is_so = own["status"] == status && own["reason"] == reason;
-            match own["message"].as_str().filter(|_| is_so && counts(&manifest, &own)) {
+            match own["message"].as_str().filter(|_| is_so && counts) {
                 Some(message) => Ok(message.to_owned()),
                 None => Err(own),
             }
