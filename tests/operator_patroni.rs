@@ -142,10 +142,27 @@ fn have_slots(world: &Cloud, wanted: &[&str]) {
     });
 }
 
+/// Patroni restarts a replica by itself to copy a logical slot of the primary to it.
+#[track_caller]
+fn has_a_copy(world: &Cloud, slot: &str) {
+    let host = format!("{CLUSTER}-repl.{}.svc.cluster.local", world.platform.namespace);
+    let password = world.password("postgres");
+    let own = format!(
+        "select pg_is_in_recovery(), slot_name from pg_replication_slots where slot_name = '{slot}'"
+    );
+    eventually("the replica has a copy of the slot", || {
+        let found = world.agent.psql_in_network(&host, "postgres", &password, "require", &own);
+        if found.output == format!("t|{slot}") { Ok(()) } else { Err(found) }
+    });
+}
+
 fn what_shrinks_is_restarted_from_the_primary_on(world: &Cloud) {
-    let mark = world.operator().log().len();
     let changed = json!({ "type": "logical", "database": "foo", "plugin": "pgoutput" });
     let more = json!({ "ttl": 21, "slots": { "first": changed } });
+    apply(world, &more, &json!({ "max_connections": "120", "wal_level": "logical" }));
+    is_in_sync(world);
+    has_a_copy(world, "first");
+    let mark = world.operator().log().len();
     apply(world, &more, &json!({ "max_connections": "90", "wal_level": "logical" }));
     becomes(world, "max_connections", "90");
     is_in_sync(world);
