@@ -24,7 +24,7 @@ test:   ## everything; PROPTEST_CASES=100000 and MODEL_SECONDS=600 make some of 
 	cargo test --locked --workspace -- $(waits:%=--skip %)
 	# The others: they wait for servers most of the time.
 	cargo test --locked --workspace -- $(waits) --test-threads $(or $(WAITING_TEST_THREADS),4)
-	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),15)
+	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),10)
 
 test-shipped: packages image-roots ## the packages and the trees of images that these make, tried as debug builds are by `make test`
 	tests/install.sh test
@@ -43,7 +43,7 @@ soak:   ## what has no natural end, for SOAK_SECONDS=3600: random teams, catalog
 	MODEL_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked -p e2e --test e2e -- sync_model operator_kills --nocapture
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),200000) cargo test --locked -p teams-sync --lib model
 
-fuzz:   ## every fuzz target for FUZZ_SECONDS=600 (`make test` gives each 15)
+fuzz:   ## every fuzz target for FUZZ_SECONDS=600 (`make test` gives each 10)
 	tests/install.sh fuzz
 	pam-oauth2/fuzz/run.sh $(or $(FUZZ_SECONDS),600)
 
