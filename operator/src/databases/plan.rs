@@ -11,7 +11,7 @@ use teams_sync::role::RoleName;
 use super::names::{DatabaseName, ExtensionName, SchemaName};
 use super::observed::{Catalog, Server};
 use super::report::Problem;
-use super::wanted::{DefaultRoles, Prepared, Wanted};
+use super::wanted::{DefaultRoles, KEPT, Prepared, Wanted};
 
 /// One thing to do in or about a database.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -107,9 +107,6 @@ impl Plan {
 pub(crate) fn field(database: &DatabaseName) -> String {
     format!("spec.preparedDatabases.{database}")
 }
-
-/// Why nobody is given `postgres`.
-pub(super) const KEPT: &str = "the database postgres is given to nobody: it is where the operator looks after roles, and whoever owns it could keep it from that; use another database";
 
 /// Which databases are to be made, or to get another owner.
 pub(crate) fn of_server(wanted: &Wanted, server: &Server) -> Plan {

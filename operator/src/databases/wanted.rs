@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use teams_sync::role::{NameError, RoleName};
 
 use super::names::{DatabaseName, ExtensionName, SchemaName};
-use super::plan::KEPT;
+
+/// Why nobody is given `postgres`.
+pub(super) const KEPT: &str = "the database postgres is given to nobody: it is where the operator looks after roles, and whoever owns it could keep it from that; use another database";
 
 /// All databases that a cluster is to have.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
