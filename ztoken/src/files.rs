@@ -38,17 +38,20 @@ pub(crate) fn trusted(path: &Path, limit: u64) -> Result<Option<String>, String>
     read(file, &metadata, limit).map(Some)
 }
 
-/// The folder of each link on the way to the file, and its own, as whoever writes there can put
-/// another file in its place. The folders above these are not asked: they are those of a home.
+/// The folder of each link that the name leads to, and that of the file, as whoever writes there can
+/// put another file in its place; and whose each link is. The folders above these are not asked: they are those of a home.
 fn judge_way(path: &Path) -> Result<(), String> {
     let mut path = path.to_owned();
     for _ in 0..=LINKS {
         let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         judge_folder(&folder)?;
-        if !path.symlink_metadata().map_err(unreadable)?.is_symlink() {
+        let link = path.symlink_metadata().map_err(unreadable)?;
+        if !link.is_symlink() {
             return Ok(());
         }
+        // Its mode says nothing.
+        judge(&link, 0, "is a link that ")?;
         path = folder.join(path.read_link().map_err(unreadable)?);
     }
     Err("is a link to a link without end".to_owned())
@@ -105,7 +108,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::trusted;
+    use super::{judge_way, trusted};
 
     #[test]
     fn a_file_is_trusted_where_nobody_can_replace_it_or_what_leads_to_it() {
@@ -149,6 +152,12 @@ mod tests {
         if std::os::unix::fs::chown(&folder, Some(65534), None).is_ok() {
             let what = trusted(&folder.join("file"), 10).unwrap_err();
             assert!(what.starts_with("lies in a folder that belongs to somebody else"), "{what}");
+            std::os::unix::fs::chown(&folder, Some(0), None).unwrap();
+            symlink("file", folder.join("link")).unwrap();
+            std::os::unix::fs::lchown(folder.join("link"), Some(65534), None).unwrap();
+            // Where fs.protected_symlinks is on, it cannot even be opened.
+            let what = judge_way(&folder.join("link")).unwrap_err();
+            assert!(what.starts_with("is a link that belongs to somebody else"), "{what}");
         }
         fs::remove_dir_all(folder).unwrap();
     }
