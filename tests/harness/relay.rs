@@ -63,6 +63,8 @@ struct State {
     cuts: usize,
     /// Behind which message nothing gets through any more.
     hold: Option<usize>,
+    /// Whether one was, and is.
+    held: bool,
     behaviour: Behaviour,
     over: bool,
     accepted: usize,
@@ -91,6 +93,7 @@ impl Relay {
             plan: None,
             cuts: 0,
             hold: None,
+            held: false,
             behaviour: Behaviour::Forward,
             over: false,
             accepted: 0,
@@ -142,8 +145,7 @@ impl Relay {
     }
 
     pub fn is_held(&self) -> bool {
-        let state = self.shared.state();
-        state.hold.is_none() && state.behaviour == Behaviour::BlackHole
+        self.shared.state().held
     }
 
     /// Breaks all connections that are there, now.
@@ -153,7 +155,11 @@ impl Relay {
     }
 
     pub fn behave(&self, behaviour: Behaviour) {
-        self.shared.state().behaviour = behaviour;
+        {
+            let mut state = self.shared.state();
+            state.behaviour = behaviour;
+            state.held = false;
+        }
         self.shared.changed.notify_all();
     }
 
@@ -270,15 +276,16 @@ impl Shared {
             }
             self.gate(Some(own))?;
             // Terminate and the answers to questions about passwords.
-            let after = if matches!(kind, b'X' | b'p') {
-                false
+            let (after, held) = if matches!(kind, b'X' | b'p') {
+                (false, false)
             } else {
                 let mut state = self.state();
                 let State { plan, cuts, hold, behaviour, connections, .. } = &mut *state;
                 let connection = &mut connections[own];
                 let answer = connection.count(kind, &message[5..]);
                 let now = connection.messages.len();
-                if hold.take_if(|number| *number == now).is_some() {
+                let held = hold.take_if(|number| *number == now).is_some();
+                if held {
                     *behaviour = Behaviour::BlackHole;
                 }
                 let due = plan.filter(|when| when.number() == now);
@@ -294,9 +301,12 @@ impl Shared {
                     Some(When::Answered(_)) => connection.withheld = Some(answer),
                     _ => {}
                 }
-                matches!(due, Some(When::After(_)))
+                (matches!(due, Some(When::After(_))), held)
             };
             (&*server).write_all(&message)?;
+            if held {
+                self.state().held = true;
+            }
             if after {
                 self.state().connections[own].cut(true);
                 return Ok(());
