@@ -14,7 +14,7 @@ mod triggers;
 mod watches;
 mod workers;
 
-pub use one::{WATCH, watching};
+pub use one::watching;
 pub(crate) use triggers::everybody;
 pub use triggers::listen;
 pub use watches::watch;

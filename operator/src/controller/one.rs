@@ -1,7 +1,6 @@
 //! One watch of one kind.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher;
@@ -12,14 +11,14 @@ use super::cache::{Cache, Change};
 use crate::admin::Board;
 use crate::failure::describe_watch;
 
-/// How long the API server keeps a watch open before we ask for the next one. Where not even the end has
-/// come five seconds later, kube's watcher takes the connection for gone: so long may nobody notice what
-/// happens to nodes and pods when a firewall forgets it.
-pub const WATCH: Duration = Duration::from_secs(30);
+/// Seconds that the API server keeps a watch open before we ask for the next one. Where not even the end
+/// has come five later, kube's watcher takes the connection for gone, as when a firewall forgets it, and
+/// asks anew.
+const WATCH: u32 = 30;
 
 /// What each watch begins with.
 pub fn watching() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH.as_secs() as u32)
+    watcher::Config::default().timeout(WATCH)
 }
 
 /// Keeps a cache as the API server has it, for ever. A watch that ends begins anew.

@@ -9,12 +9,11 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::limit::Limit;
-use crate::controller::WATCH;
 use crate::leader::Term;
 
-/// From a request to the first byte, and between two: above what a watch takes, so that a connection
-/// that died is noticed.
-const READ: Duration = WATCH.saturating_add(Duration::from_secs(10));
+/// From a request to the first byte, and between two, also of a command in a pod, which may say nothing
+/// for hours: above the minute after which kube asks whether the other end of that is still there.
+const READ: Duration = Duration::from_secs(90);
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// # Errors
