@@ -1,7 +1,7 @@
 //! The roles of a manifest and of the infrastructure, with the passwords that their Secrets hold
 //! today.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use teams_sync::desired::Problem;
@@ -24,25 +24,35 @@ pub(super) struct Current {
     pub(super) own_until: Option<Timestamp>,
 }
 
-/// Who has a definition of its own, whatever became of it: names of roles, and of Secrets that define
-/// some. What is said about these is said of robots, and not of people.
-#[derive(Debug, Default)]
-pub(super) struct Defined {
-    all: BTreeSet<String>,
-    /// Roles whose Secrets are not there yet.
-    pub(super) without_secret: BTreeSet<String>,
+/// What became of the definition of a role.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Definition {
+    Usable,
+    /// The Secret of a role of the manifest is not there yet.
+    NoSecret,
+    /// It is there, and cannot be used.
+    WrongSecret,
+    /// Of an infrastructure role, by its name or by that of the Secret.
+    Broken,
 }
 
+/// Who has a definition: what is said about these is said of robots, and not of people.
+#[derive(Debug, Default)]
+pub(super) struct Defined(BTreeMap<String, Definition>);
+
 impl Defined {
-    pub(super) fn new(robots: &Infrastructure, without_secret: BTreeSet<String>) -> Self {
-        let roles = robots.roles.iter().map(|robot| robot.name.to_string());
+    /// `secrets`: of roles of the manifest.
+    pub(super) fn new(robots: &Infrastructure, secrets: BTreeMap<String, Definition>) -> Self {
         let broken = robots.broken.iter().map(ToString::to_string);
-        let subjects = robots.problems.iter().map(|problem| problem.subject.clone());
-        Self { all: roles.chain(broken).chain(subjects).collect(), without_secret }
+        let broken = broken.chain(robots.problems.iter().map(|problem| problem.subject.clone()));
+        let usable = robots.roles.iter().map(|robot| robot.name.to_string());
+        let broken = broken.map(|subject| (subject, Definition::Broken));
+        let usable = usable.map(|subject| (subject, Definition::Usable));
+        Self(broken.chain(usable).chain(secrets).collect())
     }
 
-    pub(super) fn has(&self, subject: &str) -> bool {
-        self.all.contains(subject)
+    pub(super) fn of(&self, subject: &str) -> Option<Definition> {
+        self.0.get(subject).copied()
     }
 }
 
@@ -56,7 +66,7 @@ pub(super) async fn robots(
     let infrastructure = context.identity.robots.now(&config.identity);
     let robots = RobotNames::of(&infrastructure);
     let mut found = BTreeMap::new();
-    let (mut broken, mut without_secret) = (Vec::new(), BTreeSet::new());
+    let (mut broken, mut unusable) = (Vec::new(), BTreeMap::new());
     // The Secret of an infrastructure role follows it, and not the other way round.
     let own = accepted.roles.roles.iter().filter(|(name, role)| !robots.have(name, role));
     for (name, role) in own {
@@ -64,9 +74,11 @@ pub(super) async fn robots(
             Ok(None) => {}
             Ok(Some(usable)) => drop(found.insert(name.clone(), usable)),
             Err(reason) => {
-                if matches!(reason, Unusable::NotThere(_)) {
-                    without_secret.insert(name.to_string());
-                }
+                let definition = match reason {
+                    Unusable::NotThere(_) => Definition::NoSecret,
+                    Unusable::Wrong(_) => Definition::WrongSecret,
+                };
+                unusable.insert(name.to_string(), definition);
                 broken.push(Problem::new(name.to_string(), reason.to_string()));
             }
         }
@@ -91,7 +103,7 @@ pub(super) async fn robots(
         all.problems.push(problem);
     }
     let users = found.into_iter().map(|(name, usable)| (name, usable.current)).collect();
-    let defined = Defined::new(&all, without_secret);
+    let defined = Defined::new(&all, unusable);
     (all, users, defined)
 }
 

@@ -74,6 +74,8 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
     };
     let has = |outcome| looked.findings.iter().any(|(_, finding)| finding.outcome == outcome);
     let (has_failed, waits) = (has(Outcome::Failed), has(Outcome::Waiting));
+    // It may never come: later each time, as behind a failure.
+    let lacks_secret = looked.findings.iter().any(|(_, finding)| finding.reason == "SecretsFirst");
     let has_looked = has_failed || has(Outcome::Done) || has(Outcome::Partly);
     let has_objects = context.memory.with(id, |known| {
         let has_people = looked.people.is_some();
@@ -89,7 +91,7 @@ pub async fn sync(context: &Arc<Context>, id: &ClusterId) -> Ended {
         true => tell::status(context, &manifest).await,
         false => Ok(()),
     };
-    if has_failed || written.is_err() {
+    if has_failed || lacks_secret || written.is_err() {
         return Ended::Failed { at_most: config.operation.repair_period };
     }
     let resync = config.operation.resync_period;

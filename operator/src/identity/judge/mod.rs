@@ -12,7 +12,7 @@ use teams_sync::plan::record::Kind;
 use teams_sync::sync::{Report, SyncError};
 
 use super::directory::Known;
-use super::passwords::Defined;
+use super::passwords::{Defined, Definition};
 use super::retire::Retired;
 use crate::api::postgresql::Postgresql;
 use crate::api::status::{PeopleStatus, RolePlanStatus, TeamStatus};
@@ -100,20 +100,26 @@ fn roles(facts: &Facts<'_>) -> Finding {
         .filter(|failure| !is_person(facts, &failure.role))
         .map(failed)
         .collect();
-    let (waiting, problems): (Vec<_>, Vec<_>) = facts
-        .roles
-        .problems
-        .iter()
-        .filter(|problem| is_robot(facts, &problem.subject))
-        .partition(|problem| facts.defined.without_secret.contains(&problem.subject));
-    let [waiting, problems] = [waiting, problems]
-        .map(|all| all.iter().map(|problem| problem.text.clone()).collect::<Vec<_>>());
-    // Whoever may be an infrastructure role has to wait for the answer, and nobody else.
-    if facts.desired.frozen_robots.is_none() {
-        wrong.extend(problems.iter().cloned());
+    let (mut waiting, mut unclear) = (Vec::new(), Vec::new());
+    let problems = facts.roles.problems.iter();
+    for problem in problems.filter(|problem| is_robot(facts, &problem.subject)) {
+        let place = match facts.defined.of(&problem.subject) {
+            Some(Definition::NoSecret) => &mut waiting,
+            Some(Definition::WrongSecret) => &mut wrong,
+            // Whoever may be an infrastructure role has to wait for the answer, and nobody else.
+            _ if is_wanted(facts, &problem.subject) && facts.desired.frozen_robots.is_none() => {
+                &mut wrong
+            }
+            // A definition that every cluster has makes none of them fail.
+            _ => &mut unclear,
+        };
+        place.push(problem.text.clone());
     }
     if !wrong.is_empty() {
         return Finding::failed("RolesFailed", lines(&wrong));
+    }
+    if !waiting.is_empty() && !facts.is_dry_run {
+        return Finding::waiting("SecretsFirst", lines(&waiting));
     }
     if !facts.retired.problems.is_empty() {
         return Finding::partly("FormerUsersStay", lines(&facts.retired.problems));
@@ -121,21 +127,16 @@ fn roles(facts: &Facts<'_>) -> Finding {
     if facts.is_dry_run {
         return Finding::off("DryRun", "nothing is done to roles: see rolePlan");
     }
-    if !waiting.is_empty() {
-        return Finding::waiting("SecretsFirst", lines(&waiting));
+    let mut text = "the roles of the manifest are in sync".to_owned();
+    if let Some(reason) = &facts.desired.frozen_robots {
+        text = format!("{text}; infrastructure roles stay as they are: {reason}");
+    } else if unclear.is_empty() {
+        return Finding::done("Synced", "");
     }
-    match &facts.desired.frozen_robots {
-        Some(reason) => {
-            let mut text = format!(
-                "the roles of the manifest are in sync; infrastructure roles stay as they are: {reason}"
-            );
-            if !problems.is_empty() {
-                text = format!("{text}; {}", lines(&problems));
-            }
-            Finding::partly("InfrastructureRolesUnknown", text)
-        }
-        None => Finding::done("Synced", ""),
+    if !unclear.is_empty() {
+        text = format!("{text}; {}", lines(&unclear));
     }
+    Finding::partly("InfrastructureRolesUnknown", text)
 }
 
 fn databases(facts: &Facts<'_>) -> Finding {
@@ -147,10 +148,7 @@ fn databases(facts: &Facts<'_>) -> Finding {
     }
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if !problems.is_empty() {
-        return match facts.defined.without_secret.is_empty() {
-            true => Finding::failed("DatabasesFailed", lines(&problems)),
-            false => Finding::waiting("RolesFirst", lines(&problems)),
-        };
+        return Finding::failed("DatabasesFailed", lines(&problems));
     }
     match facts.is_dry_run {
         true => Finding::off("DryRun", "nothing is done to databases"),
@@ -291,11 +289,12 @@ fn is_person(facts: &Facts<'_>, role: &teams_sync::role::RoleName) -> bool {
     facts.desired.roles.get(role).is_none_or(|role| role.kind == Kind::Person)
 }
 
-/// Also where it did not become a role that is wanted, as its Secret cannot be used.
+/// Also where it did not become a role that is wanted, as its definition cannot be used.
 fn is_robot(facts: &Facts<'_>, subject: &str) -> bool {
-    if facts.defined.has(subject) {
-        return true;
-    }
+    facts.defined.of(subject).is_some() || is_wanted(facts, subject)
+}
+
+fn is_wanted(facts: &Facts<'_>, subject: &str) -> bool {
     let role = facts.desired.roles.iter().find(|(name, _)| name.as_str() == subject);
     role.is_some_and(|(_, role)| role.kind != Kind::Person)
 }

@@ -8,7 +8,6 @@ use teams_sync::desired::Problem;
 use teams_sync::infrastructure::Infrastructure;
 
 use super::*;
-use crate::databases::{DatabaseName, Problem as OfDatabase};
 use crate::report::Outcome;
 
 const SECRET: &str = "the Secret acid/app: ";
@@ -35,65 +34,54 @@ fn report(problems: BTreeSet<Problem>) -> Report {
     }
 }
 
-/// The outcome and reason of roles, databases and people.
-fn said(
-    problem: &Problem,
-    of_robot: bool,
-    is_missing: bool,
-    databases: &DatabaseReport,
-) -> [(Outcome, &'static str); 3] {
-    let problems = of_robot.then(|| problem.clone()).into_iter().collect();
-    let robots = Infrastructure { problems, ..Infrastructure::default() };
-    let missing = is_missing.then(|| problem.subject.clone()).into_iter().collect();
+/// The outcome and reason of roles, databases and people, where this is said of somebody.
+fn said(problem: &Problem, definition: Option<Definition>, frozen: bool) -> [Said; 3] {
+    let frozen_robots = frozen.then(|| "a Secret cannot be read".to_owned());
+    let secrets = definition.map(|own| (problem.subject.clone(), own)).into_iter().collect();
     let facts = Facts {
-        desired: &Desired::default(),
+        desired: &Desired { frozen_robots, ..Desired::default() },
         known: &BTreeMap::new(),
-        defined: &Defined::new(&robots, missing),
+        defined: &Defined::new(&Infrastructure::default(), secrets),
         roles: &report(BTreeSet::from([problem.clone()])),
-        databases: Some(databases),
+        databases: Some(&DatabaseReport::default()),
         lookup: None,
         retired: &Retired::default(),
         is_dry_run: false,
         complaint: None,
     };
-    let findings = judge(&facts).findings;
-    let [roles, databases, people] = findings
-        .try_into()
-        .map(|all: [_; 3]| all.map(|(_, own)| (own.outcome, own.reason)))
-        .unwrap();
-    [roles, databases, people]
+    let findings: [_; 3] = judge(&facts).findings.try_into().unwrap();
+    findings.map(|(_, own)| (own.outcome, own.reason))
 }
 
-const WELL: (Outcome, &str) = (Outcome::Done, "Synced");
+type Said = (Outcome, &'static str);
+const WELL: Said = (Outcome::Done, "Synced");
 
 #[test]
-fn a_role_whose_secret_is_wrong_is_a_matter_of_roles_and_not_of_people() {
+fn what_is_said_of_a_definition_is_a_matter_of_roles_and_not_of_people() {
     let problem = Problem::new("app".to_owned(), format!("{SECRET}it has no password"));
-    let [roles, databases, people] = said(&problem, true, false, &DatabaseReport::default());
-    assert_eq!(roles, (Outcome::Failed, "RolesFailed"));
-    assert_eq!((databases, people), (WELL, WELL));
+    let unknown = (Outcome::Partly, "InfrastructureRolesUnknown");
+    for (definition, wanted, frozen) in [
+        (Definition::WrongSecret, (Outcome::Failed, "RolesFailed"), false),
+        (Definition::WrongSecret, (Outcome::Failed, "RolesFailed"), true),
+        (Definition::NoSecret, (Outcome::Waiting, "SecretsFirst"), false),
+        (Definition::NoSecret, (Outcome::Waiting, "SecretsFirst"), true),
+        (Definition::Broken, unknown, false),
+        (Definition::Broken, unknown, true),
+    ] {
+        let what = format!("{definition:?} {frozen}");
+        assert_eq!(said(&problem, Some(definition), frozen), [wanted, WELL, WELL], "{what}");
+    }
     // Of somebody whom a team names and nobody else.
-    let problem = Problem::new("alice".to_owned(), "alice cannot be a role".to_owned());
-    let [roles, databases, people] = said(&problem, false, false, &DatabaseReport::default());
-    assert_eq!((roles, databases), (WELL, WELL));
-    assert_eq!(people, (Outcome::Failed, "PeopleFailed"));
+    let people = (Outcome::Failed, "PeopleFailed");
+    assert_eq!(said(&problem, None, false), [WELL, WELL, people]);
 }
 
 #[test]
-fn roles_wait_for_secrets_that_are_not_there_yet_and_so_do_their_databases() {
-    let problem = Problem::new("app".to_owned(), format!("{SECRET}is not there yet"));
-    let ready = DatabaseReport::default();
-    let [roles, databases, people] = said(&problem, true, true, &ready);
-    assert_eq!(roles, (Outcome::Waiting, "SecretsFirst"));
-    assert_eq!((databases, people), (WELL, WELL));
-    let missing = OfDatabase {
-        database: DatabaseName::parse("", "app").unwrap(),
-        field: "spec.databases.app".to_owned(),
-        reason: "its owner, the role app, does not exist".to_owned(),
-    };
-    let waits = DatabaseReport { problems: vec![missing], ..DatabaseReport::default() };
-    let [_, databases, _] = said(&problem, true, true, &waits);
-    assert_eq!(databases, (Outcome::Waiting, "RolesFirst"));
-    let [_, databases, _] = said(&problem, true, false, &waits);
-    assert_eq!(databases, (Outcome::Failed, "DatabasesFailed"));
+fn of_infrastructure_roles_names_and_secrets_are_known() {
+    let problems = vec![Problem::new("Secret acid/robots".to_owned(), "user1 is empty".to_owned())];
+    let robots = Infrastructure { problems, ..Infrastructure::default() };
+    let defined = Defined::new(&robots, BTreeMap::from([("app".to_owned(), Definition::NoSecret)]));
+    assert_eq!(defined.of("Secret acid/robots"), Some(Definition::Broken));
+    assert_eq!(defined.of("app"), Some(Definition::NoSecret));
+    assert_eq!(defined.of("alice"), None);
 }
