@@ -39,7 +39,8 @@ pub(crate) fn trusted(path: &Path, limit: u64) -> Result<Option<String>, String>
 }
 
 /// The folder of each link that the name leads to, and that of the file, as whoever writes there can
-/// put another file in its place; and whose each link is. The folders above these are not asked: they are those of a home.
+/// put another file in its place; and whose each link is. The folders above these are not asked: they
+/// are those of a home.
 fn judge_way(path: &Path) -> Result<(), String> {
     let mut path = path.to_owned();
     for _ in 0..=LINKS {

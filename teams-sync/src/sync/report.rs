@@ -164,7 +164,9 @@ impl Report {
         Self { error, ..Self::empty(server) }
     }
 
-    fn empty(server: &str) -> Self {
+    /// Of a pass in which there was nothing to do and nothing to say.
+    #[must_use]
+    pub fn empty(server: &str) -> Self {
         Self {
             server: server.to_owned(),
             error: None,

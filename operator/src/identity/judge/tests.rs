@@ -1,9 +1,7 @@
 //! What is said of whom.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use teams_sync::adopt::Findings;
 use teams_sync::desired::Problem;
 use teams_sync::infrastructure::Infrastructure;
 
@@ -14,24 +12,7 @@ const SECRET: &str = "the Secret acid/app: ";
 
 /// A pass after which nothing but these is to be told.
 fn report(problems: BTreeSet<Problem>) -> Report {
-    Report {
-        server: "acid/acid-orders".to_owned(),
-        error: None,
-        changes: Vec::new(),
-        held: Vec::new(),
-        plan_id: None,
-        found: Findings::default(),
-        later: Vec::new(),
-        failures: Vec::new(),
-        problems,
-        frozen: BTreeMap::new(),
-        frozen_robots: None,
-        ended: Vec::new(),
-        people: 0,
-        version: 170_000,
-        system_identifier: String::new(),
-        elapsed: Duration::ZERO,
-    }
+    Report { problems, ..Report::empty("acid/acid-orders") }
 }
 
 /// The outcome and reason of roles, databases and people, where this is said of somebody.
